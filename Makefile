@@ -1,0 +1,53 @@
+# Two commands: `make book` and `make test`. Each sets up .venv first.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+READY := .venv/ready
+
+.PHONY: help book test lint types spelling bench compare data clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make book      build the whole book to _build/html/ (strict: any warning fails)"
+	@echo "make test      run the tests"
+	@echo "make lint      ruff: lint and format      make types   mypy"
+	@echo "make spelling  codespell                  make bench   measure speed, side by side"
+	@echo "make compare   build twice from nothing and compare every output"
+	@echo "make data      fetch and verify the data sets"
+	@echo "make clean     remove _build/"
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "Python 3.11 or newer is needed; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v[:2])'
+	$(PYTHON) -m venv .venv
+	$(PIP) install --quiet -r requirements.txt
+	@touch $@
+
+# --all reads every page again, so that a warning of an earlier build is not missed;
+# cells whose code has not changed come from the execution cache all the same.
+book: $(READY)
+	$(BIN)/jupyter-book build . --all -W -n --keep-going
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+spelling: $(READY)
+	$(BIN)/codespell
+
+bench: $(READY)
+	$(BIN)/python code/benchmarks/run.py
+
+compare: $(READY)
+	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.compare
+
+data: $(READY)
+	$(BIN)/python -m zerotohero.data --fetch all
+
+clean:
+	rm -rf _build

@@ -1,0 +1,56 @@
+"""Small changes to what other extensions put on the pages."""
+
+from typing import Any
+
+from docutils import nodes
+from myst_nb.core.render import NbElementRenderer
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+from bookbuild.records import MIME
+
+__all__ = ["accept_reproduced_figures", "drop_thebe", "embedded_note"]
+
+
+def accept_reproduced_figures() -> None:
+    """Keep myst-nb from warning of the media type `MIME`; other unknown types still warn.
+
+    myst-nb takes renderers from entry points of installed distributions only, which this
+    extension is not.
+    """
+    original = NbElementRenderer.render_unhandled
+    if getattr(original, "knows_reproduced", False):
+        return
+
+    def render_unhandled(self: Any, data: Any) -> Any:
+        return [] if data.mime_type == MIME else original(self, data)
+
+    render_unhandled.knows_reproduced = True  # type: ignore[attr-defined] # a mark on a function
+    NbElementRenderer.render_unhandled = render_unhandled
+
+
+def drop_thebe(app: Sphinx, config: Config) -> None:
+    """Undo what sphinx-thebe adds to each page.
+
+    Jupyter Book always loads it. Its script looks for a configuration that is not there and throws
+    an error on every page, and names a third party's address.
+    """
+    for listeners in app.events.listeners.values():
+        for listener in list(listeners):
+            if getattr(listener.handler, "__module__", None) == "sphinx_thebe":
+                listeners.remove(listener)
+    app.registry.css_files[:] = [
+        (name, attributes)
+        for name, attributes in app.registry.css_files
+        if name != "sphinx-thebe.css"
+    ]
+
+
+def embedded_note(names: list[str]) -> Any:
+    """Note for a page that was built from an embedded edition of the data sets `names`."""
+    text = (
+        f"The data set used here ({', '.join(names)}) is the edition that travels with the book, "
+        "because the lecture's own file could not be fetched when this page was built. "
+        "Figures on this page differ slightly from the lecture's."
+    )
+    return nodes.note("", nodes.paragraph("", text))

@@ -1,0 +1,123 @@
+"""What the executed chapters say: figures to compare with the lectures', and times."""
+
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from sphinx.util import logging
+
+from bookbuild.chapters import Chapter
+from bookbuild.execute import cores
+
+__all__ = [
+    "MIME",
+    "machine",
+    "over_budget",
+    "reproduced_figures",
+    "time_row",
+    "write_json",
+    "write_notebook",
+]
+
+MIME = "application/vnd.zerotohero.reproduced+json"
+FIELDS = (
+    "key",
+    "lecture",
+    "what",
+    "published",
+    "ours",
+    "tolerance",
+    "direction",
+    "ok",
+    "edition",
+    "source",
+)
+logger = logging.getLogger(__name__)
+
+
+def reproduced_figures(chapter: Chapter, executed: NotebookNode) -> list[dict[str, Any]]:
+    """Figures that the cells of a chapter recorded with the media type `MIME`.
+
+    Returns
+    -------
+    list
+        For each: the fields of `FIELDS`, ``page`` (Sphinx's name of it) and ``cell`` (number).
+    """
+    places = chapter.places()
+    found = []
+    for index, cell in enumerate(executed.cells):
+        for output in cell.get("outputs", []):
+            data = output.get("data", {}).get(MIME)
+            if data is None:
+                continue
+            if missing := [f for f in FIELDS if not isinstance(data, dict) or f not in data]:
+                logger.warning(
+                    "%s, %s: the reproduced figure lacks %s",
+                    chapter.label,
+                    places[index],
+                    ", ".join(missing),
+                    location=(chapter.docname, places[index].line),
+                )
+                continue
+            place = {"page": chapter.docname, "cell": places[index].number}
+            found.append({**{field: data[field] for field in FIELDS}, **place})
+    return found
+
+
+def machine() -> str:
+    """Describe what chapters run on here: versions, processor, cores."""
+    try:
+        torch = f"torch {metadata.version('torch')}"
+    except metadata.PackageNotFoundError:
+        torch = "no torch"
+    return f"Python {platform.python_version()}, {torch}; {processor()}, {cores()} cores"
+
+
+def processor() -> str:
+    """Model name of the processor, as far as the system tells it."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name" and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine() or "unknown processor"
+
+
+def time_row(chapter: Chapter, data: dict[str, Any]) -> dict[str, Any]:
+    """Row of the table of times; `data` is what the cache notes of the execution."""
+    return {
+        "page": chapter.docname,
+        "label": chapter.label,
+        "seconds": float(data["execution_seconds"]),
+        "threads": data["threads"],
+        "machine": data["machine"],
+        "budget": chapter.settings.budget,
+    }
+
+
+def over_budget(row: dict[str, Any]) -> bool:
+    """Whether a chapter took longer than its budget."""
+    return row["budget"] is not None and row["seconds"] > row["budget"]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write the whole file or nothing, so that a killed build leaves no half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON in UTF-8."""
+    write_atomically(path, json.dumps(value, ensure_ascii=False, indent=1) + "\n")
+
+
+def write_notebook(path: Path, notebook: NotebookNode) -> None:
+    """Write an executed notebook."""
+    write_atomically(path, nbformat.writes(notebook))

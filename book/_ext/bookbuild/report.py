@@ -1,0 +1,85 @@
+"""What the build says at its end: dead links, times, exceeded budgets."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from bookbuild.chapters import Chapter, Place
+from bookbuild.links import dead_links
+from bookbuild.records import over_budget
+
+__all__ = ["page_label", "report_times", "warn_of_dead_links"]
+
+logger = logging.getLogger(__name__)
+
+
+def page_label(app: Sphinx, docname: str) -> str:
+    """Path of a page's source, relative to the source folder."""
+    return str(app.env.doc2path(docname, base=False))
+
+
+def warn_of_dead_links(app: Sphinx, chapters: Mapping[str, Chapter]) -> None:
+    """Warn of each link in the written site that leads nowhere: page, cell, text, target."""
+    for link in dead_links(Path(app.outdir)):
+        docname = link.page.removesuffix(".html").removesuffix("/index")
+        if docname not in app.env.found_docs:  # a page that the theme makes, like the index
+            docname = ""
+        where = page_label(app, docname) if docname else link.page
+        place = None
+        if link.cell is not None and docname in chapters:
+            place = shown_cell(chapters[docname], link.cell)
+        logger.warning(
+            f"{where}{f', {place}' if place else ''}: the link {link.text!r} to "
+            f"{link.target!r} leads nowhere: {link.reason}",
+            location=(docname, place.line if place else None) if docname else None,
+            type="bookbuild",
+        )
+
+
+def shown_cell(chapter: Chapter, position: int) -> Place | None:
+    """Place of the code cell that is shown as number `position` (from 0) on the page."""
+    places = list(chapter.places().items())
+    shown = []
+    for index, place in places:
+        tags = {
+            tag.replace("_", "-") for tag in chapter.notebook.cells[index].metadata.get("tags", [])
+        }
+        # myst-nb leaves out a cell of which neither input nor output is wanted
+        if not {"remove-input", "remove-output"} <= tags:
+            shown.append(place)
+    return shown[position] if position < len(shown) else None
+
+
+def report_times(rows: list[dict[str, Any]], executed: set[str]) -> None:
+    """Print the table of times; warn of exceeded budgets where they are enforced.
+
+    Parameters
+    ----------
+    rows
+        See `bookbuild.records.time_row`.
+    executed
+        Pages that were executed in this build; the others came from the cache.
+    """
+    form = "%-40s %8s  %-9s %8s %8s%s"
+    if rows:
+        logger.info("")
+        logger.info(form, "chapter", "seconds", "", "threads", "budget", "")
+    for row in rows:
+        state = "executed" if row["page"] in executed else "cached"
+        budget = "" if row["budget"] is None else f"{row['budget']:g}"
+        mark = "  over budget" if over_budget(row) else ""
+        seconds = f"{row['seconds']:.1f}"
+        logger.info(form, row["label"], seconds, state, row["threads"], budget, mark)
+    if os.environ.get("ZEROTOHERO_ENFORCE_BUDGET") != "1":
+        return
+    for row in filter(over_budget, rows):
+        logger.warning(
+            f"{row['label']}: executing it took {row['seconds']:.1f} s, but its budget is "
+            f"{row['budget']:g} s (`zerotohero: budget` in its front matter)",
+            location=row["page"],
+            type="bookbuild",
+        )

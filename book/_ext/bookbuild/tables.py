@@ -1,0 +1,128 @@
+"""Two directives that show what the executed chapters say.
+
+``{reproduced-figures}`` sets the lectures' figures beside ours; ``{execution-times}`` lists how
+long the chapters take. Both read what ``build`` has put on the environment before pages are read.
+"""
+
+from typing import Any
+
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.environment import BuildEnvironment
+from sphinx.util.docutils import SphinxDirective
+
+from bookbuild.records import over_budget
+
+__all__ = ["ExecutionTimes", "ReproducedFigures", "table_data", "table_pages"]
+
+VERDICTS = {
+    True: "✓ reproduced",
+    False: "✗ not reproduced",
+    None: "– not comparable (embedded names edition)",
+}
+
+
+def table_data(env: BuildEnvironment) -> dict[str, list[dict[str, Any]]]:
+    """Rows of both tables, kept on the environment so that they are pickled with it."""
+    tables: dict[str, list[dict[str, Any]]]
+    tables = vars(env).setdefault("bookbuild_tables", {"reproduced": [], "times": []})
+    return tables
+
+
+def table_pages(env: BuildEnvironment) -> dict[str, set[str]]:
+    """Which tables each page shows, to read the page again when their data changed."""
+    pages: dict[str, set[str]] = vars(env).setdefault("bookbuild_table_pages", {})
+    return pages
+
+
+def number(value: Any) -> str:
+    """Write a value for the table: six significant digits for a float."""
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "–" if value is None else str(value)
+
+
+def text(value: str) -> Any:
+    """Paragraph with plain text."""
+    return nodes.paragraph("", value)
+
+
+def page_link(env: BuildEnvironment, page: str) -> Any:
+    """Paragraph with a link to a page; its text is the page's title."""
+    link = addnodes.pending_xref(
+        "",
+        nodes.inline("", page),
+        refdoc=env.docname,
+        refdomain="std",
+        reftype="doc",
+        reftarget=f"/{page}",
+        refexplicit=False,
+        refwarn=True,
+    )
+    return nodes.paragraph("", "", link)
+
+
+def table(header: list[str], rows: list[list[Any]], caption: str) -> Any:
+    """Table of paragraphs."""
+    group = nodes.tgroup(cols=len(header))
+    group += [nodes.colspec(colwidth=1) for _ in header]
+
+    def row(cells: list[Any]) -> Any:
+        return nodes.row("", *[nodes.entry("", cell) for cell in cells])
+
+    group += nodes.thead("", row([text(name) for name in header]))
+    group += nodes.tbody("", *[row(cells) for cells in rows])
+    return nodes.table("", nodes.title("", caption), group)
+
+
+class ReproducedFigures(SphinxDirective):
+    """Table of the figures published with the lectures beside ours."""
+
+    def run(self) -> list[Any]:
+        """Return the table, or a sentence when no chapter recorded a figure."""
+        table_pages(self.env).setdefault(self.env.docname, set()).add("reproduced")
+        rows = table_data(self.env)["reproduced"]
+        if not rows:
+            return [text("No chapter has recorded a figure to compare yet.")]
+        cells = [
+            [
+                text(number(row["lecture"])),
+                text(number(row["what"])),
+                text(number(row["published"])),
+                text(number(row["ours"])),
+                text(VERDICTS[row["ok"]]),
+                page_link(self.env, row["page"]),
+            ]
+            for row in rows
+        ]
+        header = ["Lecture", "What", "Published", "Ours", "Verdict", "Computed in"]
+        return [table(header, cells, "Figures of the lectures, and ours")]
+
+
+class ExecutionTimes(SphinxDirective):
+    """Table of the time that each chapter took when it was executed."""
+
+    def run(self) -> list[Any]:
+        """Return the table and the machine, or a sentence when there is no chapter."""
+        table_pages(self.env).setdefault(self.env.docname, set()).add("times")
+        rows = table_data(self.env)["times"]
+        if not rows:
+            return [text("No chapter has been executed yet.")]
+        cells = [
+            [
+                page_link(self.env, row["page"]),
+                text(f"{row['seconds']:.1f}"),
+                text(str(row["threads"])),
+                text(number(row["budget"]) + (" – exceeded" if over_budget(row) else "")),
+            ]
+            for row in rows
+        ]
+        header = ["Chapter", "Seconds", "Threads", "Budget (seconds)"]
+        # Usually one; several when the cache was filled on several machines.
+        machines = sorted({row["machine"] for row in rows})
+        return [
+            table(header, cells, "Time to execute each chapter"),
+            *[text(f"Measured with {name}.") for name in machines],
+        ]

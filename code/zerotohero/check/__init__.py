@@ -1,0 +1,10 @@
+"""Checks for the exercises: ``check.<chapter>.<exercise>(answer)``.
+
+A check never raises for a wrong answer. It returns a verdict that is true or false and
+displays what is right, what is wrong, or that nothing has been done yet.
+"""
+
+from . import micrograd
+from .verdict import Verdict
+
+__all__ = ["Verdict", "micrograd"]

@@ -1,0 +1,77 @@
+"""List, fetch and verify the data sets: ``python -m zerotohero.data --help``."""
+
+import argparse
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+
+from zerotohero.data import store
+from zerotohero.data.errors import DataError
+from zerotohero.data.fetching import find
+from zerotohero.data.registry import REGISTRY
+
+
+def findings() -> Iterator[tuple[str, str, store.Finding]]:
+    """Yield name, edition and what lies there, for every place. Asks no network."""
+    for dataset in REGISTRY.values():
+        for folder in store.places():
+            yield dataset.name, "lecture", store.look(folder / dataset.file, dataset)
+        if other := dataset.embedded:
+            for folder in store.embedded_places():
+                yield dataset.name, "embedded", store.look(folder / other.file, other)
+
+
+def show() -> bool:
+    """Print what is there; return whether everything that is there is right."""
+    right = True
+    present = set()
+    for name, edition, finding in findings():
+        if finding.state == "missing":
+            continue
+        present.add((name, edition))
+        right &= finding.state == "verified"
+        detail = "" if finding.state == "verified" else f"  ({finding.detail})"
+        print(f"{name:<18} {edition:<9} {finding.state:<11} {finding.path}{detail}")
+    absent = [name for name in REGISTRY if (name, "lecture") not in present]
+    for name in absent:
+        print(f"{name:<18} {'lecture':<9} missing")
+    if absent:
+        print("What is missing is fetched at first use, or by --fetch.")
+    return right
+
+
+def fetch(names: Sequence[str]) -> bool:
+    """Fetch data sets, say what became of each, and return whether all are there."""
+    complete = True
+    for name in REGISTRY if "all" in names else names:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                found = find(name)
+                print(f"{name}: {found.edition} edition, verified: {found.path}")
+                if found.edition == "embedded":
+                    print(
+                        f"{name}: the lecture's edition is not to be had:", *found.tried, sep="\n  "
+                    )
+            except DataError as error:
+                complete = False
+                print(f"{name}: {error}", file=sys.stderr)
+        for warning in caught:
+            print(f"warning: {warning.message}", file=sys.stderr)
+    return complete
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 1 after a failed fetch or a damaged file."""
+    parser = argparse.ArgumentParser(prog="python -m zerotohero.data", description=__doc__)
+    known = ", ".join(REGISTRY)
+    parser.add_argument("--fetch", nargs="+", metavar="NAME", help=f"fetch: {known}, or all")
+    parser.add_argument("--verify", action="store_true", help="exit with 1 if a file is damaged")
+    options = parser.parse_args(arguments)
+    complete = fetch(options.fetch) if options.fetch else True
+    right = show() if options.verify or not options.fetch else True
+    return 0 if complete and (right or not options.verify) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The data sets as the chapters use them."""
+
+from pathlib import Path
+
+from zerotohero.data.errors import DataError
+from zerotohero.data.fetching import Edition, announce, find
+from zerotohero.data.registry import lookup
+
+
+def fetch(name: str) -> Path:
+    """Return the path of a data set's verified file, and fetch it first when it is not there.
+
+    Parameters
+    ----------
+    name : str
+        ``names``, ``tinyshakespeare``, ``cl100k_base``, ``gpt2_vocab_bpe`` or
+        ``gpt2_encoder_json``.
+
+    Raises
+    ------
+    DataError
+        If the name is unknown or the file is not to be had.
+
+    Warns
+    -----
+    EditionWarning
+        If the path is that of the embedded edition of the names.
+    """
+    return announce(find(name)).path
+
+
+def names() -> list[str]:
+    """Return the names, in the order of the file.
+
+    The lecture's edition has 32,033 (makemore's ``names.txt``). Without it the embedded one
+    stands in, with 32,257 (US Social Security Administration, births 2018).
+
+    Raises
+    ------
+    DataError
+        If neither is to be had, or ``ZEROTOHERO_REQUIRE_LECTURE_DATA`` is set and the
+        lecture's is not.
+
+    Warns
+    -----
+    EditionWarning
+        If the embedded edition stands in.
+    """
+    found = announce(find("names", again=False))
+    lines = found.content.decode("utf-8").removesuffix("\n").split("\n")
+    if len(lines) != found.dataset.lines:
+        raise DataError(
+            f"{found.path} has {len(lines):,} names; the registry says {found.dataset.lines:,}. "
+            "The checksum is right, so it is the registry that must be corrected."
+        )
+    return lines
+
+
+def shakespeare() -> str:
+    r"""Return Tiny Shakespeare: 1,115,394 characters, exactly as in the file.
+
+    Raises
+    ------
+    DataError
+        If the file is not to be had.
+    """
+    return find("tinyshakespeare").content.decode("utf-8")  # no line end is translated
+
+
+def edition(name: str = "names") -> Edition:
+    """Return ``"lecture"`` or ``"embedded"``: the edition that `names` gives.
+
+    Only the names have two editions; for every other data set the answer is ``"lecture"``.
+
+    Raises
+    ------
+    DataError
+        If the name is unknown, or no edition is to be had.
+    """
+    return find(name, again=False).edition if lookup(name).embedded else "lecture"

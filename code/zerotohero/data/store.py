@@ -1,0 +1,128 @@
+"""Folders that hold data sets: look into them, and write to them safely."""
+
+import errno
+import os
+import secrets
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+from zerotohero.data.errors import report
+from zerotohero.data.registry import Dataset
+
+
+def checkout_data() -> Path | None:
+    """Return the folder ``data/`` of the checkout this package runs from; None when installed."""
+    for root in Path(__file__).resolve().parents[2:4]:
+        if (root / "pyproject.toml").is_file() and (root / "data" / "README.md").is_file():
+            return root / "data"
+    return None
+
+
+def cache_folder() -> Path:
+    """Return ``ZEROTOHERO_CACHE``, by default the platform's cache folder for this user."""
+    if chosen := os.environ.get("ZEROTOHERO_CACHE"):
+        return Path(chosen).expanduser().absolute()
+    return platformdirs.user_cache_path("zerotohero", appauthor=False)
+
+
+def places() -> list[Path]:
+    """Return the folders that are looked into, the first one first."""
+    checkout = checkout_data()
+    return [*([checkout] if checkout else []), cache_folder()]
+
+
+def stores() -> list[Path]:
+    """Return the folders that may be written to; the next is for when one is not writable."""
+    return [cache_folder()] if os.environ.get("ZEROTOHERO_CACHE") else places()
+
+
+def embedded_places() -> list[Path]:
+    """Return the folders where the embedded edition lies: in a checkout, or as installed by pip."""
+    user = sysconfig.get_preferred_scheme("user")
+    roots = [
+        Path(sysconfig.get_path("data")),
+        Path(sysconfig.get_path("data", user)),  # pip install --user
+        Path(__file__).resolve().parents[2],  # pip install --target
+    ]
+    checkout = checkout_data()
+    return [*([checkout] if checkout else []), *(root / "share" / "zerotohero" for root in roots)]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What lies at `path`: its state, a few words about it, and its content when it is verified."""
+
+    path: Path
+    state: Literal["verified", "missing", "damaged", "unreadable"]
+    detail: str
+    content: bytes = b""
+
+
+def look(path: Path, dataset: Dataset) -> Finding:
+    """Read the file at `path` and compare it with what `dataset` says. Changes nothing."""
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return Finding(path, "missing", "not there")
+    except OSError as error:
+        return Finding(path, "unreadable", f"cannot be read ({error.strerror})")
+    if problem := dataset.problem(content):
+        return Finding(path, "damaged", problem)
+    return Finding(path, "verified", "verified", content)
+
+
+def set_aside(path: Path, dataset: Dataset) -> Path:
+    """Rename a damaged file to ``<name>.damaged-<n>``, with the first n that is free.
+
+    Raises
+    ------
+    OSError
+        If the folder does not allow it, or another process was faster.
+    """
+    n = 1
+    while True:
+        kept = path.with_name(f"{path.name}.damaged-{n}")
+        try:
+            kept.open("xb").close()  # reserves the name, as a rename would overwrite silently
+        except FileExistsError:
+            n += 1
+            continue
+        try:
+            if look(path, dataset).state == "verified":
+                raise FileExistsError(errno.EEXIST, "another process has put the right file there")
+            path.replace(kept)
+        except OSError:
+            kept.unlink()
+            raise
+        return kept
+
+
+def write(path: Path, content: bytes, dataset: Dataset) -> None:
+    """Write verified content so that `path` is never partial, whatever happens meanwhile.
+
+    A damaged file that lies there is kept aside; a right one, say of another process, stays.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        there = look(path, dataset)
+        if there.state == "verified":
+            return
+        if there.state != "missing":
+            report(f"{path}: {there.detail}; kept as {set_aside(path, dataset).name}")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,166 @@
+"""Neurons, layers and a multilayer perceptron, out of ``Value`` objects.
+
+Source: lecture 1 of *Neural Networks: Zero to Hero*.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from .engine import Number, Value
+
+ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
+    "tanh": Value.tanh,
+    "relu": Value.relu,
+    "linear": lambda value: value,
+}
+
+
+class Uniform(Protocol):
+    """A random generator: ``random.Random`` and ``numpy.random.Generator`` both fit."""
+
+    def uniform(self, low: float, high: float, /) -> float:
+        """Draw one number between ``low`` and ``high``."""
+
+
+class Module:
+    """What neurons, layers and networks have in common: parameters."""
+
+    def parameters(self) -> list[Value]:
+        """List every number that training may change."""
+        raise NotImplementedError(f"{type(self).__name__} does not list its parameters")
+
+    def zero_grad(self) -> None:
+        """Set the gradient of every parameter to zero, before a new backward pass."""
+        for parameter in self.parameters():
+            parameter.grad = 0.0
+
+
+class Neuron(Module):
+    """A weighted sum of ``nin`` inputs, plus a bias, through an activation.
+
+    Parameters
+    ----------
+    nin : int
+        Number of inputs.
+    activation : str
+        ``"tanh"``, ``"relu"`` or ``"linear"``.
+    rng : random.Random or numpy.random.Generator, optional
+        Draws the weights, uniformly between -1 and 1. The bias starts at zero.
+        Without one, a generator with an arbitrary seed is made.
+
+    Raises
+    ------
+    ValueError
+        If ``nin`` is not positive, if the activation is unknown, or if the neuron is
+        called with another number of inputs than ``nin``.
+    """
+
+    def __init__(self, nin: int, activation: str = "tanh", rng: Uniform | None = None) -> None:
+        _require_positive("nin", nin)
+        if activation not in ACTIVATIONS:
+            raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}, got {activation!r}")
+        rng = rng or random.Random()
+        self.w = [Value(rng.uniform(-1.0, 1.0)) for _ in range(nin)]
+        self.b = Value(0.0)
+        self.activation = activation
+
+    def __call__(self, x: Sequence[Number]) -> Value:
+        """Return the output of the neuron for one example, ``nin`` numbers."""
+        if len(x) != len(self.w):
+            raise ValueError(f"x must have {len(self.w)} inputs, got {len(x)}")
+        total = self.b
+        for wi, xi in zip(self.w, x):
+            total = total + wi * xi
+        return ACTIVATIONS[self.activation](total)
+
+    def parameters(self) -> list[Value]:
+        """List the weights, then the bias."""
+        return [*self.w, self.b]
+
+    def __repr__(self) -> str:
+        return f"Neuron({len(self.w)}, {self.activation!r})"
+
+
+class Layer(Module):
+    """``nout`` neurons that see the same ``nin`` inputs. Arguments as for ``Neuron``."""
+
+    def __init__(
+        self, nin: int, nout: int, activation: str = "tanh", rng: Uniform | None = None
+    ) -> None:
+        _require_positive("nout", nout)
+        rng = rng or random.Random()
+        self.neurons = [Neuron(nin, activation, rng) for _ in range(nout)]
+
+    def __call__(self, x: Sequence[Number]) -> list[Value]:
+        """Return the outputs of all neurons for one example."""
+        return [neuron(x) for neuron in self.neurons]
+
+    def parameters(self) -> list[Value]:
+        """List the parameters of every neuron, in order."""
+        return [p for neuron in self.neurons for p in neuron.parameters()]
+
+    def __repr__(self) -> str:
+        return f"Layer({self.neurons[0]!r} × {len(self.neurons)})"
+
+
+class MLP(Module):
+    """A multilayer perceptron: layers, each fed with the outputs of the one before.
+
+    Parameters
+    ----------
+    nin : int
+        Number of inputs.
+    nouts : sequence of int
+        Number of neurons in each layer; the last entry is the number of outputs.
+    activation : str
+        As for ``Neuron``.
+    last_linear : bool
+        Leave the activation out in the last layer, so that outputs are not bounded.
+    rng : random.Random or numpy.random.Generator, optional
+        Draws the weights.
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive or ``nouts`` is empty, or as ``Neuron`` does.
+    """
+
+    def __init__(
+        self,
+        nin: int,
+        nouts: Sequence[int],
+        activation: str = "tanh",
+        last_linear: bool = False,
+        rng: Uniform | None = None,
+    ) -> None:
+        if not nouts:
+            raise ValueError("nouts must name at least one layer, got an empty sequence")
+        rng = rng or random.Random()
+        sizes = [nin, *nouts]
+        activations = [activation] * len(nouts)
+        if last_linear:
+            activations[-1] = "linear"
+        self.layers = [Layer(n, m, kind, rng) for n, m, kind in zip(sizes, sizes[1:], activations)]
+
+    def __call__(self, x: Sequence[Number]) -> Value | list[Value]:
+        """Return the output: one ``Value``, or a list if the last layer has several."""
+        first, *others = self.layers
+        out = first(x)
+        for layer in others:
+            out = layer(out)
+        return out[0] if len(out) == 1 else out
+
+    def parameters(self) -> list[Value]:
+        """List the parameters of every layer, in order."""
+        return [p for layer in self.layers for p in layer.parameters()]
+
+    def __repr__(self) -> str:
+        return f"MLP([{', '.join(map(repr, self.layers))}])"
+
+
+def _require_positive(name: str, size: int) -> None:
+    if not isinstance(size, int) or size < 1:
+        raise ValueError(f"{name} must be a positive integer, got {size!r}")
