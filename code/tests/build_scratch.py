@@ -73,9 +73,10 @@ TWO = (
 Back to [one](01-one.md).
 
 ```{code-cell}
+import os
 print("hash", hash("fixed"), "threads", os.environ["OMP_NUM_THREADS"])
 ```
-""".replace("print(", "import os\nprint(")
+"""
 )
 
 PAGES = {
@@ -103,12 +104,16 @@ class Book:
         """Write a book with `pages` (path → text), which may replace the usual ones."""
         book = cls(folder)
         config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-        del config["bibtex_bibfiles"]
+        config.pop("bibtex_bibfiles", None)
         config["sphinx"]["local_extensions"] = {"bookbuild": str(EXTENSIONS)}
-        settings = config["sphinx"]["config"]
-        settings["html_static_path"] = []
-        settings["bookbuild_package"] = "code/toy"
-        settings.pop("bibtex_reference_style", None)
+        # Without the files of the real book: style sheets, icons, references.
+        config.pop("html", None)
+        config.pop("logo", None)
+        config["sphinx"]["config"] = {
+            name: value
+            for name, value in config["sphinx"]["config"].items()
+            if not name.startswith(("html_", "bibtex_", "mathjax_", "bookbuild_"))
+        } | {"bookbuild_package": "code/toy"}
         book.write("_config.yml", yaml.safe_dump(config))
         for name, text in {**PAGES, **(pages or {})}.items():
             book.write(name, text)

@@ -31,7 +31,7 @@ DIVERGING = LinearSegmentedColormap.from_list("zerotohero", [COOL, "#ffffff", WA
 """From one class, over undecided, to the other."""
 
 WIDTH = 5.0
-"""Inches. A phone shows a figure of this width at two thirds of its size: still legible."""
+"""Width of a figure in inches. A phone shows it at two thirds of its size, still legible."""
 
 
 def use_style() -> None:

@@ -25,9 +25,11 @@ def page_label(app: Sphinx, docname: str) -> str:
 def warn_of_dead_links(app: Sphinx, chapters: Mapping[str, Chapter]) -> None:
     """Warn of each link in the written site that leads nowhere: page, cell, text, target."""
     for link in dead_links(Path(app.outdir)):
-        docname = link.page.removesuffix(".html").removesuffix("/index")
-        if docname not in app.env.found_docs:  # a page that the theme makes, like the index
-            docname = ""
+        docname = link.page.removesuffix(".html")
+        if docname not in app.env.found_docs:
+            docname = docname.removesuffix("/index")  # as dirhtml names its pages
+        if docname not in app.env.found_docs:
+            docname = ""  # a page that Sphinx or the theme makes, like the search
         where = page_label(app, docname) if docname else link.page
         place = None
         if link.cell is not None and docname in chapters:
