@@ -93,10 +93,13 @@ def test_prose_captions_and_docstrings_execute_nothing(book: Book) -> None:
 
 
 def test_code_of_one_chapter_executes_that_chapter(book: Book) -> None:
+    # A copied book reads all its pages again; what follows must be an incremental build.
+    assert executed(book.build()[1]) == []
     book.edit("book/01-one.md", '"ours": 2.4543', '"ours": 2.5')
     status, log = book.build(*STRICT)
     assert status == 0, log
     assert executed(log) == ["book/01-one.md"]
+    assert "0 added, 3 changed, 0 removed" in log  # it, and the two pages with tables
     # the file of this page has not changed, what it shows has
     assert "<p>2.5</p>" in book.page("book/reproduced.html")
     assert "2.4543" not in book.page("book/reproduced.html")

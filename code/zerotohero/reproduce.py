@@ -104,6 +104,21 @@ def glue(**values: Any) -> None:
         )
 
 
+def scientific(x: float, digits: int = 1) -> str:
+    """Write a number the way a text does: ``scientific(2.1e-8)`` is ``"2.1 × 10⁻⁸"``.
+
+    Parameters
+    ----------
+    x : float
+        The number.
+    digits : int
+        Digits after the decimal point of the first factor.
+    """
+    factor, _, exponent = f"{x:.{digits}e}".partition("e")
+    superscript = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{factor.replace('-', '−')} × 10{superscript}"
+
+
 def _within(ours: Any, figure: dict[str, Any]) -> bool:
     published, tolerance, direction = figure["published"], figure["tolerance"], figure["direction"]
     if isinstance(published, list):

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..micrograd import MLP, Value
 from ..micrograd import topological_order as reference_order
+from .nodes import backward, expect_data, expect_grad, missing
 from .verdict import checker, close, expect_numbers, fail, run
 
 Point = tuple[float, float, float]
@@ -36,7 +37,7 @@ def analytic_gradient(answer: Any) -> str:
             (0, -3 * a**2 + 0.5 / math.sqrt(a), "The square root of a is subtracted in f."),
             (0, 3 * a**2 - 0.5 / math.sqrt(a), "a³ is subtracted in f."),
         ]
-        expect_numbers(received, _gradient(a, b, c), shown, _first_match(misconceptions))
+        expect_numbers(received, _gradient(a, b, c), shown, misconceptions)
     return "All three derivatives hold, at three different points."
 
 
@@ -54,8 +55,7 @@ def numerical_gradient(answer: Any) -> str:
     _check_differences(
         answer,
         "numerical_gradient",
-        lambda f, point, i, h: (_moved(f, point, i, h) - f(*point)) / h,
-        "That is the symmetric difference, which comes next. Here we want the step forward alone.",
+        lambda here, ahead, back, h: (ahead - here) / h,
     )
     return "Forward differences, for functions of one and of two inputs."
 
@@ -66,8 +66,7 @@ def symmetric_gradient(answer: Any) -> str:
     _check_differences(
         answer,
         "symmetric_gradient",
-        lambda f, point, i, h: (_moved(f, point, i, h) - _moved(f, point, i, -h)) / (2 * h),
-        "The two points are 2h apart: divide by 2h.",
+        lambda here, ahead, back, h: (ahead - back) / (2 * h),
     )
     return "Symmetric differences: the error now shrinks with h², not with h."
 
@@ -79,8 +78,7 @@ def _moved(f: Callable[..., float], point: list[float], i: int, step: float) -> 
 def _check_differences(
     answer: Any,
     name: str,
-    difference: Callable[[Callable[..., float], list[float], int, float], float],
-    confusion: str,
+    difference: Callable[[float, float, float, float], float],
 ) -> None:
     cases: list[tuple[Callable[..., float], list[float], float]] = [
         (_cube, [2.0], 0.1),
@@ -93,23 +91,23 @@ def _check_differences(
         received = run(answer, f, given, h, shown=shown)
         if given != point:
             fail(f"{shown} changed the list that it was given to {given}.", "Work on a copy.")
-        n = range(len(point))
-        ahead = [_moved(f, point, i, h) for i in n]
-        here, back = f(*point), [_moved(f, point, i, -h) for i in n]
-        together = f(*[x + h for x in point])
-        misconceptions = []
-        for i in n:
+        here = f(*point)
+        # Where all inputs are moved at once; with a single input that is right.
+        together = difference(here, f(*[x + h for x in point]), f(*[x - h for x in point]), h)
+        expected, misconceptions = [], []
+        for i in range(len(point)):
+            ahead, back = _moved(f, point, i, h), _moved(f, point, i, -h)
+            expected.append(difference(here, ahead, back, h))
             misconceptions += [
-                (i, ahead[i] - here, "Divide by the step h."),
-                (i, (here - back[i]) / h, "That is the step backward: f(x) − f(x − h)."),
-                (i, (together - here) / h, "Move one input at a time; the others stay put."),
-                (i, (ahead[i] - back[i]) / h, "The two points are 2h apart: divide by 2h."),
-                (i, (ahead[i] - back[i]) / (2 * h), confusion),
-                (i, (ahead[i] - here) / h, "That is one-sided. Step back by h as well."),
-                (i, (here - ahead[i]) / h, "The sign is turned around: ahead minus here."),
+                (i, ahead - here, "Divide by the step h."),
+                (i, (here - back) / h, "That is the step backward: f(x) − f(x − h)."),
+                (i, (ahead - back) / h, "The two points are 2h apart: divide by 2h."),
+                (i, (ahead - back) / (2 * h), "That is the symmetric difference: it comes next."),
+                (i, (ahead - here) / h, "That is one-sided. Step back by h as well."),
+                (i, -expected[i], "The sign is turned around: the point ahead comes first."),
+                (i, together, "Move one input at a time; the others stay put."),
             ]
-        expected = [difference(f, point, i, h) for i in n]
-        expect_numbers(received, expected, shown, _first_match(misconceptions))
+        expect_numbers(received, expected, shown, misconceptions)
 
 
 @checker
@@ -122,40 +120,44 @@ def operators(answer: Any) -> str:
         slope = right if name == "exp" else 1 / x
         node = answer(x)
         shown = f"{answer.__name__}({x}).{name}()"
-        out = run(getattr(answer, name, _missing(name)), node, shown=shown)
-        _expect_data(out, right, shown)
-        _backward(out, shown)
+        out = run(getattr(answer, name, missing(name)), node, shown=shown)
+        expect_data(out, right, shown)
+        backward(out, shown)
         hint = "The derivative of log x is 1/x." if name == "log" else "eˣ is its own derivative."
-        _expect_grad(node, slope, f"after y = {shown}; y.backward(), x.grad", hint)
+        expect_grad(node, slope, f"after y = {shown}; y.backward(), x.grad", hint)
     a, b = answer(6.0), answer(4.0)
     shown = f"{answer.__name__}(6.0) / {answer.__name__}(4.0)"
-    out = run(getattr(answer, "__truediv__", _missing("__truediv__")), a, b, shown=shown)
-    _expect_data(out, 1.5, shown)
-    _backward(out, shown)
-    _expect_grad(a, 0.25, f"the gradient of the numerator of {shown}", "∂(a/b)/∂a = 1/b.")
-    _expect_grad(
+    out = run(getattr(answer, "__truediv__", missing("__truediv__")), a, b, shown=shown)
+    expect_data(out, 1.5, shown)
+    backward(out, shown)
+    expect_grad(a, 0.25, f"the gradient of the numerator of {shown}", "∂(a/b)/∂a = 1/b.")
+    expect_grad(
         b,
         -0.375,
         f"the gradient of the denominator of {shown}",
         "∂(a/b)/∂b = −a/b²: mind the minus.",
     )
-    x = answer(2.0)
-    out = run(lambda: x.exp() / x + x.log() * x, shown="x.exp() / x + x.log() * x")
-    _backward(out, "x.exp() / x + x.log() * x")
-    slope = math.exp(2) / 2 - math.exp(2) / 4 + 1 + math.log(2)
-    _expect_grad(
-        x,
-        slope,
-        "the gradient of x = 2 in x.exp() / x + x.log() * x",
-        "x is used four times. Every use adds to the gradient: += instead of =.",
-    )
+    for text, combine in [  # whichever branch sends back first
+        ("x.exp() / x + x.log() * x", lambda x: x.exp() / x + x.log() * x),
+        ("x.log() * x + x.exp() / x", lambda x: x.log() * x + x.exp() / x),
+    ]:
+        x = answer(2.0)
+        out = run(combine, x, shown=text)
+        backward(out, text)
+        expect_grad(
+            x,
+            math.exp(2) / 2 - math.exp(2) / 4 + 1 + math.log(2),
+            f"the gradient of x = 2 in {text}",
+            "x is used four times. Every use adds to the gradient: += instead of =.",
+        )
     return "exp, log and division give the right values and gradients, for repeated use too."
 
 
 @checker
 def softmax_nll(answer: Any) -> str:
     """Check a function ``(logits, label)`` that returns the negative log likelihood."""
-    for data, label in [([0.0, 3.0, -2.0, 1.0], 3), ([0.5, -0.25], 0), ([2.0, 2.0, 2.0], 1)]:
+    # In the first case, every misconception below gives a number of its own.
+    for data, label in [([0.5, -0.25, 1.5], 1), ([0.0, 3.0, -2.0, 1.0], 3), ([2.0, 2.0], 0)]:
         logits = [Value(x) for x in data]
         shown = f"softmax_nll({data}, label={label})"
         out = run(answer, logits, label, shown=shown)
@@ -183,7 +185,7 @@ def softmax_nll(answer: Any) -> str:
             [x.grad for x in logits],
             expected,
             f"the gradients of the logits in {shown}",
-            lambda _: "The value is right. Was a Value turned into a float on the way (.data)?",
+            otherwise="The value is right. Was a Value turned into a float on the way (.data)?",
         )
     return "Values and gradients hold: each gradient is p − 1 at the label, and p elsewhere."
 
@@ -214,6 +216,9 @@ def topological_order(answer: Any) -> str:
                 f"In {shown}, {len(order) - len(set(order))} nodes are listed more than once.",
                 "Remember the nodes that you have seen.",
             )
+        for item in order:
+            if item not in expected:
+                fail(f"In {shown}, {item!r} is listed, which is no node of the graph.")
         if set(order) != expected:
             fail(f"In {shown}, {len(expected)} nodes should be listed, received {len(order)}.")
         place = {node: i for i, node in enumerate(order)}
@@ -282,42 +287,6 @@ def _squared_error(model: MLP, xs: list[Point], ys: list[float]) -> Value:
         assert isinstance(out, Value)
         total = total + (out - y) ** 2
     return total
-
-
-def _first_match(misconceptions: list[tuple[int, float, str]]) -> Callable[[list[float]], str]:
-    def hint(received: list[float]) -> str:
-        for i, wrong, text in misconceptions:
-            if i < len(received) and close(received[i], wrong):
-                return text
-        return ""
-
-    return hint
-
-
-def _missing(name: str) -> Callable[..., Any]:
-    def missing(*_: Any) -> Any:
-        fail(f"The class has no method {name}.")
-
-    return missing
-
-
-def _backward(out: Any, shown: str) -> None:
-    try:
-        out.backward()
-    except Exception as error:
-        fail(f"backward() on {shown} raised {type(error).__name__}: {error}")
-
-
-def _expect_data(out: Any, expected: float, shown: str) -> None:
-    if not hasattr(out, "data"):
-        fail(f"{shown} should be a node of the class, received {out!r}.")
-    if not close(out.data, expected):
-        fail(f"{shown} should hold {expected:.8g}, received {out.data!r}.")
-
-
-def _expect_grad(node: Any, expected: float, shown: str, hint: str) -> None:
-    if not close(node.grad, expected):
-        fail(f"{shown} should be {expected:.8g}, received {node.grad!r}.", hint)
 
 
 def _name(node: Any) -> str:

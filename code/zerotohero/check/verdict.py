@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import islice
 from typing import Any, Literal, NoReturn
 
 Status = Literal["right", "wrong", "not done yet"]
@@ -70,7 +71,7 @@ def checker(check: Callable[[Any], str]) -> Callable[[Any], Verdict]:
             return Verdict("right", check(answer))
         except _Found as found:
             return found.verdict
-        except Exception as error:  # an answer may hold anything, even objects that fail to compare
+        except (Exception, SystemExit) as error:  # even objects that fail to compare
             return Verdict("wrong", f"The answer cannot be checked: {_describe(error)}")
 
     return checked
@@ -105,6 +106,8 @@ def run(answer: Callable[..., Any], *args: Any, shown: str) -> Any:
         fail(f"Expected a function, received {answer!r}.")
     try:
         result = answer(*args)
+    except _Found:  # a method that is missing, say
+        raise
     except NotImplementedError:
         not_done()
     except (Exception, SystemExit) as error:
@@ -123,14 +126,19 @@ def close(received: Any, expected: float, tolerance: float = 1e-6) -> bool:
 
 
 def expect_numbers(
-    received: Any, expected: list[float], shown: str, hint: Callable[[list[float]], str]
+    received: Any,
+    expected: list[float],
+    shown: str,
+    misconceptions: Sequence[tuple[int, float, str]] = (),
+    otherwise: str = "",
 ) -> None:
     """Stop unless ``received`` holds the expected numbers.
 
-    ``hint`` gets the received numbers and returns a hint, or an empty string.
+    ``misconceptions`` are (entry, number, hint): the first whose number was received at its
+    entry, instead of the right one, gives the hint. Without any, the hint is ``otherwise``.
     """
     try:
-        items = list(received)
+        items = list(islice(received, len(expected) + 1))  # a generator may have no end
     except TypeError:
         fail(f"{shown} should return {len(expected)} numbers, received {received!r}.")
     numbers = [_number(item) for item in items]
@@ -139,13 +147,20 @@ def expect_numbers(
     floats = [number for number in numbers if number is not None]
     for i, (ours, right) in enumerate(zip(floats, expected)):
         if not close(ours, right):
+            hints = (
+                hint
+                for j, wrong, hint in misconceptions
+                if close(floats[j], wrong) and not close(floats[j], expected[j])
+            )
             fail(
                 f"{shown}: entry {i} should be {right:.8g}, received {ours:.8g}.",
-                hint(floats),
+                next(hints, otherwise),
             )
 
 
 def _number(item: Any) -> float | None:
+    if isinstance(item, (str, bytes)):  # float would read "1.5" as a number
+        return None
     try:
         number = float(item)
     except (TypeError, ValueError, OverflowError, RuntimeError):
@@ -154,7 +169,10 @@ def _number(item: Any) -> float | None:
 
 
 def _describe(error: BaseException) -> str:
-    text = str(error)
+    try:
+        text = str(error)
+    except (Exception, SystemExit):  # an exception of the answer's own, which cannot say what it is
+        text = ""
     return f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}."
 
 

@@ -99,7 +99,8 @@ class Value:
             )
         if not isinstance(exponent, Real):
             raise TypeError(f"exponent must be a plain number, got {exponent!r}")
-        out, local_grad = _power(self.data, float(exponent))
+        exponent = float(exponent)
+        out, local_grad = _power(self.data, exponent)
         return _node(out, f"^{exponent:g}", (self,), (local_grad,))
 
     def __radd__(self, other: float) -> Value:  # 2 + v

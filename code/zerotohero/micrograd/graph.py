@@ -81,9 +81,8 @@ def draw_graph(root: Value, *, direction: str = "LR", digits: int = 4) -> Graph:
             label = "{" + label + "}"  # braces turn a record, so that its fields stay stacked
         lines.append(f'  v{i} [shape=record, label="{label}"];')
         if node._op:
-            lines.append(
-                f'  op{i} [shape=ellipse, width=0.3, margin="0.04,0.02", label="{node._op}"];'
-            )
+            op = _escape(node._op)
+            lines.append(f'  op{i} [shape=ellipse, width=0.3, margin="0.04,0.02", label="{op}"];')
             lines.append(f"  op{i} -> v{i};")
             lines.extend(f"  v{number[child]} -> op{i};" for child in node._children)
     return Graph("\n".join([*lines, "}"]))
@@ -91,4 +90,5 @@ def draw_graph(root: Value, *, direction: str = "LR", digits: int = 4) -> Graph:
 
 def _escape(label: str) -> str:
     """Protect what has a meaning in a record label."""
-    return re.sub(r'([\\{}|<> "])', r"\\\1", label.replace("\n", " "))
+    label = re.sub(r"\s", " ", label).replace("&", "&amp;")  # Graphviz reads HTML entities
+    return re.sub(r'([\\{}|<> "])', r"\\\1", label)

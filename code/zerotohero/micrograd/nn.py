@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Protocol
 
 from .engine import Number, Value
@@ -162,5 +163,5 @@ class MLP(Module):
 
 
 def _require_positive(name: str, size: int) -> None:
-    if not isinstance(size, int) or size < 1:
+    if not isinstance(size, Integral) or size < 1:  # NumPy's integers are fine
         raise ValueError(f"{name} must be a positive integer, got {size!r}")

@@ -1,0 +1,39 @@
+"""Checks of a node of an expression graph, whatever class it is of: data and gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .verdict import close, fail
+
+
+def missing(name: str) -> Callable[..., Any]:
+    """Return a stand-in for a method that the class lacks; calling it ends the check."""
+
+    def stand_in(*_: Any) -> Any:
+        fail(f"The class has no method {name}.")
+
+    return stand_in
+
+
+def backward(out: Any, shown: str) -> None:
+    """Call ``out.backward()``; an exception ends the check."""
+    try:
+        out.backward()
+    except (Exception, SystemExit) as error:
+        fail(f"backward() on {shown} raised {type(error).__name__}: {error}")
+
+
+def expect_data(out: Any, expected: float, shown: str) -> None:
+    """Stop unless ``out`` is a node that holds the expected number."""
+    if not hasattr(out, "data"):
+        fail(f"{shown} should be a node of the class, received {out!r}.")
+    if not close(out.data, expected):
+        fail(f"{shown} should hold {expected:.8g}, received {out.data!r}.")
+
+
+def expect_grad(node: Any, expected: float, shown: str, hint: str) -> None:
+    """Stop, with the hint, unless the gradient of a node is the expected one."""
+    if not close(node.grad, expected):
+        fail(f"{shown} should be {expected:.8g}, received {node.grad!r}.", hint)
