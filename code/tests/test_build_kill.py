@@ -106,9 +106,12 @@ def test_kill_while_executing_twice(gated: Book, tmp_path: Path) -> None:
     for kill in (os.kill, os.killpg):
         build, kernel = start(gated)
         assert alive(kernel)
+        sockets = Path(psutil.Process(kernel).cmdline()[-1]).parent
+        assert sockets.name.startswith("kernel-")
         kill(build.pid, signal.SIGKILL)
         assert build.wait() == -signal.SIGKILL
         eventually(lambda pid=kernel: not alive(pid), "for the kernel to go away by itself")
+        shutil.rmtree(sockets)  # in the system's temporary folder, where nobody else would
         assert (gated.folder / "_build" / ".unfinished").exists()
     status, log = gated.build(*STRICT)
     assert status == 0, log

@@ -193,7 +193,8 @@ def execute_batch(
             threads = chapter.settings.threads
             environment = kernel_environment(os.environ, threads, package, ipython)
             with TemporaryDirectory(prefix="kernel-") as folder:
-                reports.put(execute_one(chapter, environment, Path(folder), running))
+                outcome = execute_one(chapter, environment, Path(folder), running)
+            reports.put(outcome)
         except BaseException as error:  # else the caller would wait for ever
             reports.put(error)
 
