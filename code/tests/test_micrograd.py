@@ -52,7 +52,9 @@ def same(function: Function, *numbers: float, on_torch: Function | None = None) 
         assert node.grad == pytest.approx(tensor.grad.item(), rel=1e-14, abs=1e-15)
 
 
-@pytest.mark.parametrize("x, y", [(1.5, -0.7), (-2.0, 3.0), (0.3, 0.3), (0.0, 1e-3), (-1e8, 1e8)])
+@pytest.mark.parametrize(
+    ("x", "y"), [(1.5, -0.7), (-2.0, 3.0), (0.3, 0.3), (0.0, 1e-3), (-1e8, 1e8)]
+)
 @pytest.mark.parametrize("name", TWO_NODES)
 def test_two_nodes(name: str, x: float, y: float) -> None:
     same(TWO_NODES[name], x, y)

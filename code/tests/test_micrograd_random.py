@@ -48,7 +48,9 @@ OPERATIONS = {
     "a⁻³": Operation(lambda a, _: a**-3, None, lambda a, _: abs(a) > 0.5),
     "√a": Operation(lambda a, _: a**0.5, lambda a, _: a.sqrt(), lambda a, _: a > 0.2),
     "tanh a": Operation(lambda a, _: a.tanh(), exact_tanh),
-    "relu a": Operation(lambda a, _: a.relu(), lambda a, _: max(a, Decimal(0)), lambda a, _: abs(a) > 0.01),
+    "relu a": Operation(
+        lambda a, _: a.relu(), lambda a, _: max(a, Decimal(0)), lambda a, _: abs(a) > 0.01
+    ),
     "exp a": Operation(lambda a, _: a.exp()),
     "log a": Operation(lambda a, _: a.log(), lambda a, _: a.ln(), lambda a, _: a > 0.2),
 }
