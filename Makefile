@@ -12,7 +12,7 @@ help:
 	@echo "make test      run the tests"
 	@echo "make lint      ruff: lint and format      make types   mypy"
 	@echo "make spelling  codespell                  make bench   measure speed, side by side"
-	@echo "make compare   build twice from nothing and compare every output"
+	@echo "make compare   build twice from nothing and compare every output (CHAPTERS=01-micrograd: only that)"
 	@echo "make data      fetch and verify the data sets"
 	@echo "make clean     remove _build/"
 
@@ -44,7 +44,7 @@ bench: $(READY)
 	$(BIN)/python code/benchmarks/run.py
 
 compare: $(READY)
-	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.compare
+	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.compare $(if $(CHAPTERS),--chapters $(CHAPTERS))
 
 data: $(READY)
 	$(BIN)/python -m zerotohero.data --fetch all

@@ -36,7 +36,9 @@ def table_pages(env: BuildEnvironment) -> dict[str, set[str]]:
 
 
 def number(value: Any) -> str:
-    """Write a value for the table: six significant digits for a float."""
+    """Write a value for the table: six significant digits for a float, lists in parentheses."""
+    if isinstance(value, list):
+        return "(" + ", ".join(number(item) for item in value) + ")"
     if isinstance(value, float):
         return f"{value:,.6g}"
     if isinstance(value, int) and not isinstance(value, bool):
@@ -49,32 +51,32 @@ def text(value: str) -> Any:
     return nodes.paragraph("", value)
 
 
-def page_link(env: BuildEnvironment, page: str) -> Any:
-    """Paragraph with a link to a page; its text is the page's title."""
+def page_link(env: BuildEnvironment, page: str, shown: str = "") -> Any:
+    """Paragraph with a link to a page; its text is `shown`, or else the page's title."""
     link = addnodes.pending_xref(
         "",
-        nodes.inline("", page),
+        nodes.inline("", shown or page),
         refdoc=env.docname,
         refdomain="std",
         reftype="doc",
         reftarget=f"/{page}",
-        refexplicit=False,
+        refexplicit=bool(shown),
         refwarn=True,
     )
     return nodes.paragraph("", "", link)
 
 
-def table(header: list[str], rows: list[list[Any]], caption: str) -> Any:
-    """Table of paragraphs."""
+def table(header: dict[str, int], rows: list[list[Any]], caption: str) -> Any:
+    """Table of paragraphs; `header` gives the names of the columns, and their widths."""
     group = nodes.tgroup(cols=len(header))
-    group += [nodes.colspec(colwidth=1) for _ in header]
+    group += [nodes.colspec(colwidth=width) for width in header.values()]
 
     def row(cells: list[Any]) -> Any:
         return nodes.row("", *[nodes.entry("", cell) for cell in cells])
 
     group += nodes.thead("", row([text(name) for name in header]))
     group += nodes.tbody("", *[row(cells) for cells in rows])
-    return nodes.table("", nodes.title("", caption), group)
+    return nodes.table("", nodes.title("", caption), group, classes=["colwidths-given"])
 
 
 class ReproducedFigures(SphinxDirective):
@@ -88,16 +90,21 @@ class ReproducedFigures(SphinxDirective):
             return [text("No chapter has recorded a figure to compare yet.")]
         cells = [
             [
-                text(number(row["lecture"])),
+                page_link(self.env, row["page"], f"Lecture {row['lecture']}"),
                 text(number(row["what"])),
                 text(number(row["published"])),
                 text(number(row["ours"])),
                 text(VERDICTS[row["ok"]]),
-                page_link(self.env, row["page"]),
             ]
             for row in rows
         ]
-        header = ["Lecture", "What", "Published", "Ours", "Verdict", "Computed in"]
+        header = {
+            "Lecture": 15,
+            "What": 40,
+            "Published": 15,
+            "Ours": 15,
+            "Verdict": 15,
+        }
         return [table(header, cells, "Figures of the lectures, and ours")]
 
 
@@ -119,7 +126,7 @@ class ExecutionTimes(SphinxDirective):
             ]
             for row in rows
         ]
-        header = ["Chapter", "Seconds", "Threads", "Budget (seconds)"]
+        header = {"Chapter": 55, "Seconds": 15, "Threads": 15, "Budget (seconds)": 15}
         # Usually one; several when the cache was filled on several machines.
         machines = sorted({row["machine"] for row in rows})
         return [

@@ -1,0 +1,297 @@
+"""Checks in general: they never raise, and tell a stub from a wrong answer."""
+
+import functools
+import itertools
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+import torch
+
+from zerotohero import check
+from zerotohero.check import Verdict
+from zerotohero.check.verdict import checker, close, expect_numbers, fail, run
+
+CHECKS: dict[str, Callable[[Any], Verdict]] = {
+    name: member
+    for name, member in vars(check.micrograd).items()
+    if hasattr(member, "__wrapped__") and not name.startswith("_")
+}
+
+
+def test_all_checks_of_the_chapter_are_tested() -> None:
+    assert set(CHECKS) == {
+        "analytic_gradient",
+        "numerical_gradient",
+        "symmetric_gradient",
+        "operators",
+        "softmax_nll",
+        "topological_order",
+        "training_step",
+    }
+
+
+@checker
+def pair(answer: Any) -> str:
+    """Check a function of one number that returns it, and its square."""
+    expect_numbers(run(answer, 3.0, shown="answer(3.0)"), [3.0, 9.0], "answer(3.0)")
+    return "Both."
+
+
+# -- answers that misbehave ------------------------------------------------------
+
+
+class Hostile:
+    """Refuses to be printed, compared, hashed, converted, iterated or called."""
+
+    def __init__(self, error: type[BaseException] = ValueError) -> None:
+        object.__setattr__(self, "error", error)
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise object.__getattribute__(self, "error")("no")
+
+    __repr__ = __str__ = __eq__ = __hash__ = __float__ = __iter__ = __len__ = _refuse  # type: ignore[assignment] # on purpose
+    __call__ = __getattr__ = __bool__ = __index__ = __sub__ = __rsub__ = _refuse
+
+
+class Unspeakable(Exception):
+    """Cannot say what it is: its text raises another one of its kind."""
+
+    def __str__(self) -> str:
+        raise Unspeakable
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def answer(*_: Any) -> Any:
+        raise error
+
+    return answer
+
+
+def returning(result: Any) -> Callable[..., Any]:
+    return lambda *_: result
+
+
+def generator(*_: Any) -> Any:
+    yield 1.0
+    raise ValueError("in the middle")
+
+
+def deep(*_: Any) -> Any:
+    return deep()
+
+
+WRONG: dict[str, Any] = {
+    "3": 3,
+    "x": "x",
+    "list": [1, 2, 3],
+    "class": int,
+    "instance": object(),
+    "module": sys,
+    "hostile": Hostile(),
+    "hostile exit": Hostile(SystemExit),
+    "no arguments": lambda: 1.0,
+    "too many": lambda a, b, c, d, e: 1.0,
+    "keyword only": lambda *, a: 1.0,
+    "exception": raising(ZeroDivisionError("division by zero")),
+    "key error": raising(KeyError("b")),
+    "exit": raising(SystemExit(1)),
+    "stop": raising(StopIteration()),
+    "unspeakable": raising(Unspeakable()),
+    "assertion": raising(AssertionError()),
+    "recursion": deep,
+    "a generator": generator,
+    "an endless generator": lambda *_: itertools.repeat("x"),
+    "nan": returning(float("nan")),
+    "nans": returning([float("nan")] * 3),
+    "infinite": returning([float("inf")] * 3),
+    "number": returning(1.5),
+    "huge": returning([10**400] * 3),
+    "complex": returning([1j, 2j, 3j]),
+    "text": returning("abc"),
+    "digits": returning("123"),
+    "bytes": returning(b"123"),
+    "empty": returning([]),
+    "dictionary": returning({"a": 1}),
+    "nested": returning([[1.0], [2.0], [3.0]]),
+    "array": returning(np.zeros((3, 3))),
+    "tensor": returning(torch.zeros(3)),
+    "hostile result": returning(Hostile()),
+    "hostile exits": returning([Hostile(SystemExit)] * 3),
+    "ellipsis inside": returning([..., ..., ...]),
+    "partial": functools.partial(lambda a, b: 1.0, 1.0),
+}
+
+
+@pytest.mark.parametrize("name", [*CHECKS, "pair"])
+@pytest.mark.parametrize("kind", [kind for kind in WRONG if kind != "an endless generator"])
+def test_wrong_whatever_the_answer_is(kind: str, name: str) -> None:
+    verdict = {**CHECKS, "pair": pair}[name](WRONG[kind])
+    assert isinstance(verdict, Verdict)
+    assert verdict.status == "wrong"
+    assert not verdict
+    assert verdict.message
+    assert ET.fromstring(verdict._repr_html_().replace("<br>", "<br/>")).tag == "div"
+
+
+@pytest.mark.parametrize("name", ["analytic_gradient", "numerical_gradient", "symmetric_gradient"])
+def test_a_generator_without_an_end(name: str) -> None:
+    assert CHECKS[name](WRONG["an endless generator"]).status == "wrong"
+
+
+def test_an_interrupt_is_passed_on() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        pair(raising(KeyboardInterrupt()))
+
+
+def test_what_went_wrong_is_said() -> None:
+    assert "ZeroDivisionError: division by zero" in pair(WRONG["exception"]).message
+    assert "SystemExit: 1" in pair(WRONG["exit"]).message
+    assert "Unspeakable" in pair(WRONG["unspeakable"]).message
+    assert "RecursionError" in pair(WRONG["recursion"]).message
+    assert "takes 0 positional arguments" in pair(WRONG["no arguments"]).message
+    assert "Expected a function, received 3" in pair(3).message
+    assert "entry 0 should be 3, received inf" in pair(returning([float("inf"), 9])).message
+    assert "should return 2 numbers, received [3.0, nan]" in pair(lambda x: [x, np.nan]).message
+    assert "should return 2 numbers, received ['3', '9']" in pair(lambda x: ["3", "9"]).message
+
+
+# -- right answers of every kind --------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda x: [x, x * x],
+        lambda x: (int(x), int(x * x)),
+        lambda x: np.array([x, x * x], dtype=np.float32),
+        lambda x: torch.tensor([x, x * x]),
+        lambda x: [torch.tensor(x), np.float64(x * x)],
+        lambda x: (y for y in (x, x * x)),
+        lambda x: [x, x * x * (1 + 1e-9)],
+        functools.partial(lambda k, x: [x, x**k], 2),
+    ],
+)
+def test_right_answers(answer: Callable[..., Any]) -> None:
+    verdict = pair(answer)
+    assert verdict
+    assert verdict == Verdict("right", "Both.")
+
+
+def test_close_is_relative_above_one() -> None:
+    assert close(1e9 + 100, 1e9)
+    assert not close(1e9 + 10_000, 1e9)
+    assert close(1e-7, 0.0)
+    assert not close(1e-5, 0.0)
+    assert not close(float("nan"), 0.0)
+    assert not close("0.0", 0.0)
+
+
+def test_a_misconception_counts_only_where_the_number_is_wrong() -> None:
+    @checker
+    def hinted(answer: Any) -> str:
+        hints = [(0, 1.0, "about the right entry"), (1, 5.0, "about five")]
+        expect_numbers(answer, [1.0, 2.0], "answer", hints, otherwise="something else")
+        return "fine"
+
+    assert hinted([1.0, 5.0]).hint == "about five"
+    assert hinted([1.0, 6.0]).hint == "something else"
+    assert hinted([1.0, 2.0])
+
+
+# -- stubs -------------------------------------------------------------------------
+
+
+BODIES = [
+    "...",
+    '"""Say what to do."""',
+    '"""Say what to do."""; ...',
+    "pass",
+    "return None",
+    "return ...",
+    "raise NotImplementedError",
+    '"""Say what to do."""; raise NotImplementedError("your turn")',
+]
+
+
+def stub(body: str, arguments: str = "*arguments") -> Callable[..., Any]:
+    namespace: dict[str, Any] = {}
+    exec(f"def untouched({arguments}):\n    {body}", namespace)
+    function: Callable[..., Any] = namespace["untouched"]
+    return function
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("arguments", ["a, b, c", "a: float = 2, *rest: float, key: str = 'x'"])
+def test_a_stub_is_not_done_yet(body: str, arguments: str) -> None:
+    verdict = check.micrograd.analytic_gradient(stub(body, arguments))
+    assert verdict.status == "not done yet"
+    assert not verdict
+    assert verdict.message
+
+
+@pytest.mark.parametrize("body", BODIES)
+@pytest.mark.parametrize("name", [name for name in CHECKS if name != "operators"])
+def test_a_stub_of_every_exercise(name: str, body: str) -> None:
+    assert CHECKS[name](stub(body)).status == "not done yet"
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_stub_of_a_class(body: str) -> None:
+    class MyValue:
+        def __init__(self, data: float) -> None:
+            self.data, self.grad = data, 0.0
+
+        exp = log = __truediv__ = stub(body)
+
+    assert check.micrograd.operators(MyValue).status == "not done yet"
+
+
+@pytest.mark.parametrize("answer", [None, ...])
+@pytest.mark.parametrize("name", CHECKS)
+def test_no_answer_at_all(name: str, answer: Any) -> None:
+    assert CHECKS[name](answer).status == "not done yet"
+
+
+def test_a_body_that_forgets_to_return_is_wrong() -> None:
+    def forgets(x: float) -> None:
+        [x, x * x]  # without a return: the mistake that is tested
+
+    verdict = pair(forgets)
+    assert verdict.status == "wrong"
+    assert "returned None" in verdict.message
+    assert "return" in verdict.hint
+
+
+# -- how a verdict shows itself --------------------------------------------------
+
+
+def test_truth_and_text() -> None:
+    right, wrong = Verdict("right", "Well."), Verdict("wrong", "No.", "Look there.")
+    assert right
+    assert not wrong
+    assert repr(right) == "✓ Right. Well."
+    assert repr(wrong) == "✗ Wrong. No.\nHint: Look there."
+    assert repr(Verdict("not done yet", "Go.")) == "… Not done yet. Go."
+
+
+def test_html_is_escaped() -> None:
+    html = Verdict("wrong", '<b>&"bold"\nnext', "a < b & c")._repr_html_()
+    root = ET.fromstring(html.replace("<br>", "<br/>"))
+    assert root.get("class") == "check check-wrong"
+    assert not list(root.iter("b"))
+    assert "".join(root.itertext()) == '✗ Wrong. <b>&"bold"nextHint: a < b & c'
+    assert Verdict("not done yet", "")._repr_html_().startswith('<div class="check check-not-done-')
+
+
+def test_fail_and_the_name_of_a_check() -> None:
+    @checker
+    def always(answer: Any) -> str:
+        """Say no."""
+        fail("It is wrong.", "Always.")
+
+    assert always(1) == Verdict("wrong", "It is wrong.", "Always.")
+    assert (always.__name__, always.__doc__) == ("always", "Say no.")
