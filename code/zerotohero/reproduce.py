@@ -92,7 +92,7 @@ def glue(**values: Any) -> None:
     runs. Nothing is shown in the cell itself.
     """
     for name, value in values.items():
-        if hasattr(value, "item"):  # NumPy and torch scalars print with their type around them
+        if getattr(value, "ndim", None) == 0:  # NumPy and torch print a scalar with its type
             value = value.item()
         bundle, metadata = format_display_data(value)
         prefix = "application/papermill.record/"  # the type that MyST-NB looks for
