@@ -18,7 +18,12 @@ from bookbuild.chapters import Chapter, read_chapters
 from bookbuild.execute import Outcome, execute
 from bookbuild.figures import check_figures
 from bookbuild.key import cache_key, editions
-from bookbuild.pages import accept_reproduced_figures, drop_thebe, embedded_note
+from bookbuild.pages import (
+    accept_reproduced_figures,
+    drop_repeated_ids,
+    drop_thebe,
+    embedded_note,
+)
 from bookbuild.records import machine, reproduced_figures, time_row, write_json, write_notebook
 from bookbuild.report import page_label, report_times, warn_of_dead_links
 from bookbuild.settings import Settings, page_settings
@@ -173,7 +178,8 @@ class Build:
             section.insert(section.index(title) + 1, embedded_note(embedded))
 
     def doctree_resolved(self, app: Sphinx, doctree: Any, docname: str) -> None:
-        """Check the figures of a page."""
+        """Check the figures of a page, and repair what another extension leaves behind."""
+        drop_repeated_ids(doctree)
         if app.builder.format == "html":
             chapter = self.chapters.get(docname)
             places = chapter.places() if chapter else {}

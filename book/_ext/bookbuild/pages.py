@@ -9,7 +9,7 @@ from sphinx.config import Config
 
 from bookbuild.records import MIME
 
-__all__ = ["accept_reproduced_figures", "drop_thebe", "embedded_note"]
+__all__ = ["accept_reproduced_figures", "drop_repeated_ids", "drop_thebe", "embedded_note"]
 
 
 def accept_reproduced_figures() -> None:
@@ -54,3 +54,14 @@ def embedded_note(names: list[str]) -> Any:
         "Figures on this page differ slightly from the lecture's."
     )
     return nodes.note("", nodes.paragraph("", text))
+
+
+def drop_repeated_ids(doctree: Any) -> None:
+    """Remove the ids that sphinx-exercise gives to the body of every exercise and solution alike.
+
+    An id may occur only once on a page. Nothing refers to these.
+    """
+    for section in doctree.findall(nodes.section):
+        section["ids"] = [
+            name for name in section["ids"] if name not in {"exercise-content", "solution-content"}
+        ]

@@ -1,0 +1,189 @@
+"""The chapters as their files hold them: cells, exercises, included sources, glued names."""
+
+import ast
+import re
+import symtable
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from myst_nb.core.read import read_myst_markdown_notebook
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "code" / "zerotohero"
+CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]-*.md"))
+
+
+class Cell(NamedTuple):
+    """One cell: ``code`` or ``markdown``, its text, and its front matter."""
+
+    kind: str
+    source: str
+    metadata: dict[str, Any]
+
+    @property
+    def tree(self) -> ast.Module:
+        return ast.parse(self.source)
+
+
+class Include(NamedTuple):
+    """A ``literalinclude``: the file, and the object of it that is shown."""
+
+    path: Path
+    name: str
+
+
+class Exercise(NamedTuple):
+    """The code cells of an exercise, and of its solution; the text between them."""
+
+    label: str
+    stub: list[Cell]
+    between: str
+    solution: list[Cell]
+
+
+@cache
+def cells(chapter: Path) -> list[Cell]:
+    """Read a chapter with MyST-NB's own reader."""
+    notebook = read_myst_markdown_notebook(chapter.read_text(encoding="utf-8"), path=str(chapter))
+    return [Cell(c.cell_type, c.source, dict(c.metadata)) for c in notebook.cells]
+
+
+def code_cells(chapter: Path) -> list[Cell]:
+    return [cell for cell in cells(chapter) if cell.kind == "code"]
+
+
+def prose(chapter: Path) -> str:
+    return "\n\n".join(cell.source for cell in cells(chapter) if cell.kind == "markdown")
+
+
+def includes(chapter: Path) -> list[Include]:
+    """List every ``literalinclude`` of a chapter."""
+    found = []
+    for match in re.finditer(r"^```\{literalinclude\} *(\S+)\n((?::.*\n)*)", prose(chapter), re.M):
+        name = re.search(r"^:pyobject: *(\S+)$", match[2], re.M)
+        path = (chapter.parent / match[1]).resolve()
+        found.append(Include(path, name[1] if name else ""))
+    return found
+
+
+def find(path: Path, name: str) -> ast.ClassDef | ast.FunctionDef | None:
+    """Return the definition of an object, given as ``name`` or ``class.name``."""
+    here: ast.Module | ast.ClassDef | ast.FunctionDef = ast.parse(path.read_text(encoding="utf-8"))
+    for part in name.split("."):
+        for node in here.body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == part:
+                here = node
+                break
+        else:
+            return None
+    return None if isinstance(here, ast.Module) else here
+
+
+def exercises(chapter: Path) -> list[Exercise]:
+    """List the exercises of a chapter, in order, with what belongs to them."""
+    found: dict[str, Exercise] = {}
+    gates = re.compile(r"^```\{(exercise|solution)-(start|end)\}[^\n]*(?:\n:label: *(\S+))?", re.M)
+    solutions = re.compile(r"^```\{solution-start\} *(\S+)", re.M)
+    label, inside = "", ""
+    for cell in cells(chapter):
+        if cell.kind == "code":
+            if label and inside in ("stub", "solution"):
+                getattr(found[label], inside).append(cell)
+            continue
+        text = cell.source
+        if inside == "stub":
+            before = text.split("```{solution-start}")[0]
+            found[label] = found[label]._replace(between=found[label].between + before)
+        for gate in gates.finditer(text):
+            kind, side = gate[1], gate[2]
+            if (kind, side) == ("exercise", "start"):
+                label = gate[3] or ""
+                assert label, f"{chapter.name}: an exercise without a label"
+                assert label not in found, f"{chapter.name}: two exercises are labeled {label}"
+                found[label] = Exercise(label, [], "", [])
+                inside = "exercise"
+            elif (kind, side) == ("exercise", "end"):
+                inside = "stub"
+            elif (kind, side) == ("solution", "start"):
+                match = solutions.match(text, gate.start())
+                assert match is not None
+                assert match[1] == label, f"the solution of {match[1]} follows exercise {label}"
+                inside = "solution"
+            else:
+                inside = label = ""
+    return list(found.values())
+
+
+def glued(chapter: Path) -> Iterator[str]:
+    """Yield a pattern for every name that a cell glues; ``**{f"rate_{i}": ...}`` gives one too."""
+    for cell in code_cells(chapter):
+        for node in ast.walk(cell.tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "glue":
+                for keyword in node.keywords:
+                    yield re.escape(keyword.arg) if keyword.arg else _keys(keyword.value)
+
+
+def _keys(mapping: ast.expr) -> str:
+    """Return a pattern for the keys of a dictionary that is spelled out in the call."""
+    if isinstance(mapping, ast.DictComp):
+        keys: list[ast.expr | None] = [mapping.key]
+    else:
+        assert isinstance(mapping, ast.Dict), f"which names? glue(**{ast.unparse(mapping)})"
+        keys = list(mapping.keys)
+    patterns = []
+    for key in keys:
+        parts = key.values if isinstance(key, ast.JoinedStr) else [key]
+        texts = [p.value if isinstance(p, ast.Constant) else None for p in parts]
+        patterns.append("".join(".+" if t is None else re.escape(str(t)) for t in texts))
+    return "|".join(patterns)
+
+
+def used_names(chapter: Path) -> set[str]:
+    """Return the names that the text of a chapter takes from ``glue``."""
+    captions = [str(cell.metadata.get("mystnb", "")) for cell in code_cells(chapter)]
+    text = "\n".join([prose(chapter), *captions])
+    return set(re.findall(r"\{glue:[a-z]*\}`([^`:]+)", text))
+
+
+# -- which cells a cell needs --------------------------------------------------------
+
+
+def _names(cell: Cell) -> tuple[set[str], set[str]]:
+    """Return the global names that a cell needs, and those that it binds."""
+    needs: set[str] = set()
+    bound: set[str] = set()
+    for statement in cell.tree.body:
+        top = symtable.symtable(ast.unparse(statement), "cell", "exec")
+        binds = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
+        uses = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
+        todo = list(top.get_children())
+        while todo:
+            table = todo.pop()
+            uses |= {s.get_name() for s in table.get_symbols() if s.is_global()}
+            todo += table.get_children()
+        before = []  # what is evaluated before the statement binds: class A(A), x = x + 1
+        if isinstance(statement, ast.ClassDef):
+            before = [n for base in statement.bases for n in ast.walk(base)]
+        elif isinstance(statement, ast.Assign):
+            before = list(ast.walk(statement.value))
+        needs |= uses - binds - bound
+        needs |= {n.id for n in before if isinstance(n, ast.Name)} & uses - bound
+        bound |= binds
+    return needs, bound
+
+
+def with_what_they_need(chapter: list[Cell], wanted: list[Cell]) -> list[Cell]:
+    """Return the wanted cells and, before them, the cells that bind the names they need."""
+    names = [_names(cell) for cell in chapter]
+    chosen = {i for i, cell in enumerate(chapter) if any(cell is w for w in wanted)}
+    todo = sorted(chosen)
+    while todo:
+        i = todo.pop()
+        for name in names[i][0]:
+            binding = [k for k in range(i) if name in names[k][1]]
+            if binding and binding[-1] not in chosen:
+                chosen.add(binding[-1])
+                todo.append(binding[-1])
+    return [chapter[i] for i in sorted(chosen)]

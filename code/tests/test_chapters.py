@@ -1,0 +1,201 @@
+"""The chapters beside the package: what they include, glue, draw, and ask in exercises."""
+
+import ast
+import re
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pytest
+from bs4 import BeautifulSoup
+from chapter_source import (
+    CHAPTERS,
+    PACKAGE,
+    ROOT,
+    Cell,
+    Exercise,
+    code_cells,
+    exercises,
+    find,
+    glued,
+    includes,
+    used_names,
+    with_what_they_need,
+)
+
+from zerotohero import check
+
+# A chapter shows every class and function of these modules, except the ones named here.
+SHOWN: dict[str, dict[str, dict[str, str]]] = {
+    "01-micrograd": {
+        "micrograd/engine.py": {},
+        "micrograd/nn.py": {
+            "Uniform": "a type, for tools that check types",
+            "_require_positive": "a check of an argument",
+        },
+    },
+}
+
+each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+
+
+def test_there_are_chapters() -> None:
+    assert "01-micrograd" in {path.stem for path in CHAPTERS}
+
+
+# -- included sources -----------------------------------------------------------------
+
+
+@each_chapter
+def test_included_sources_exist(chapter: Path) -> None:
+    assert includes(chapter)
+    for include in includes(chapter):
+        assert include.path.is_relative_to(PACKAGE), include
+        assert include.path.is_file(), include
+        assert include.name, f"{include.path.name} is included without :pyobject:"
+        assert find(include.path, include.name), f"{include.path.name} has no {include.name}"
+
+
+@pytest.mark.parametrize(("stem", "module"), [(c, m) for c, shown in SHOWN.items() for m in shown])
+def test_everything_taught_is_shown(stem: str, module: str) -> None:
+    (chapter,) = (path for path in CHAPTERS if path.stem == stem)
+    path, excepted = PACKAGE / module, set(SHOWN[stem][module])
+    shown = {include.name for include in includes(chapter) if include.path == path}
+    defined = {
+        node.name
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+    }
+    assert excepted <= defined, "an exception for what is not there"
+    assert not excepted & shown, "an exception for what is shown"
+    assert defined - excepted == shown & defined
+
+
+@each_chapter
+def test_the_built_page_shows_the_source(chapter: Path) -> None:
+    page = ROOT / "_build" / "html" / "book" / f"{chapter.stem}.html"
+    if not page.exists():
+        pytest.skip("the book has not been built")
+    sources = {include.path for include in includes(chapter)}
+    if page.stat().st_mtime < max(p.stat().st_mtime for p in (chapter, *sources)):
+        pytest.skip("the book was built before the last change of this chapter or its sources")
+    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    blocks = {pre.get_text().strip() for pre in soup.select("div.highlight pre")}
+    for include in includes(chapter):
+        definition = find(include.path, include.name)
+        assert definition is not None
+        lines = include.path.read_text(encoding="utf-8").splitlines()
+        first = min([definition.lineno, *(d.lineno for d in definition.decorator_list)])
+        assert "\n".join(lines[first - 1 : definition.end_lineno]).strip() in blocks, include
+
+
+# -- figures and numbers in prose -------------------------------------------------------
+
+
+def draws(cell: Cell) -> bool:
+    """Whether a cell uses Matplotlib's plots, or ends with a drawn graph."""
+    tree = cell.tree
+    plots = any(isinstance(n, ast.Name) and n.id == "plt" for n in ast.walk(tree))
+    last = tree.body[-1] if tree.body else None
+    graph = (
+        isinstance(last, ast.Expr)
+        and isinstance(last.value, ast.Call)
+        and ast.unparse(last.value.func) == "draw_graph"
+    )
+    return plots or graph
+
+
+@each_chapter
+def test_every_picture_has_an_alternative_text_and_a_caption(chapter: Path) -> None:
+    drawing = [cell for cell in code_cells(chapter) if draws(cell)]
+    assert drawing
+    for cell in drawing:
+        settings: dict[str, Any] = cell.metadata.get("mystnb", {})
+        for part, field in (("image", "alt"), ("figure", "caption"), ("figure", "name")):
+            text = settings.get(part, {}).get(field, "")
+            assert str(text).strip(), f"no {field} for the picture of:\n{cell.source}"
+
+
+@each_chapter
+def test_pictures_have_names_of_their_own(chapter: Path) -> None:
+    settings = [cell.metadata.get("mystnb", {}) for cell in code_cells(chapter)]
+    names = [s["figure"]["name"] for s in settings if "name" in s.get("figure", {})]
+    assert len(names) == len(set(names))
+
+
+@each_chapter
+def test_numbers_in_prose_come_from_a_cell(chapter: Path) -> None:
+    patterns = list(glued(chapter))
+    used = used_names(chapter)
+    assert used
+    missing = {name for name in used if not any(re.fullmatch(p, name) for p in patterns)}
+    assert not missing, "used in the text, but glued in no cell"
+    idle = {p for p in patterns if not any(re.fullmatch(p, name) for name in used)}
+    assert not idle, "glued, but not used in the text"
+
+
+# -- exercises --------------------------------------------------------------------------
+
+each_exercise = pytest.mark.parametrize(
+    "exercise",
+    [
+        pytest.param(exercise, id=f"{chapter.stem}-{exercise.label}")
+        for chapter in CHAPTERS
+        for exercise in exercises(chapter)
+    ],
+)
+
+
+def checks(cell: Cell) -> list[str]:
+    """Return what a cell calls from ``check``, as it is written there."""
+    calls = [ast.unparse(n.func) for n in ast.walk(cell.tree) if isinstance(n, ast.Call)]
+    return [call for call in calls if call.startswith("check.")]
+
+
+def test_every_check_has_its_exercise() -> None:
+    (chapter,) = (path for path in CHAPTERS if path.stem == "01-micrograd")
+    asked = {call for exercise in exercises(chapter) for call in checks(exercise.stub[-1])}
+    made = {name for name, x in vars(check.micrograd).items() if hasattr(x, "__wrapped__")}
+    assert asked == {f"check.micrograd.{name}" for name in made}
+
+
+@each_exercise
+def test_exercise_has_a_stub_a_hint_and_a_solution(exercise: Exercise) -> None:
+    (stub,) = exercise.stub
+    last = stub.tree.body[-1]
+    assert isinstance(last, ast.Expr), "the check is the last line of the stub, and shows itself"
+    (called,) = checks(stub)
+    assert ast.unparse(last.value).startswith(called)
+    assert "{admonition} Hint" in exercise.between
+    assert exercise.between.count(":class: dropdown") >= 1
+    (solved,) = [cell for cell in exercise.solution if checks(cell)]
+    assert checks(solved) == [called]
+    asserted = [ast.unparse(n.test) for n in ast.walk(solved.tree) if isinstance(n, ast.Assert)]
+    assert any(re.match(r"verdict\b(?! or)", test) for test in asserted)
+    assert ast.unparse(solved.tree.body[-1]) == "verdict"
+
+
+@each_chapter
+def test_stubs_are_not_done_and_solutions_are_right(chapter: Path) -> None:
+    """Execute the exercises, with the cells of the chapter that they build on."""
+    asked = {id(cell) for e in exercises(chapter) for cell in e.stub}
+    solved = {id(cell) for e in exercises(chapter) for cell in e.solution}
+    wanted = [cell for e in exercises(chapter) for cell in (*e.stub, *e.solution)]
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    with matplotlib.rc_context():  # the first cell sets a style
+        for cell in with_what_they_need(code_cells(chapter), wanted):
+            shown = execute(cell.source, namespace)
+            if id(cell) in asked:
+                assert shown.status == "not done yet", cell.source
+            elif id(cell) in solved and checks(cell):
+                assert shown.status == "right", shown
+
+
+def execute(source: str, namespace: dict[str, Any]) -> Any:
+    """Execute a cell; return what it shows in the end."""
+    body = ast.parse(source).body
+    last = body.pop() if body and isinstance(body[-1], ast.Expr) else None
+    exec(compile(ast.Module(body, []), "cell", "exec"), namespace)
+    if last is None:
+        return None
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), namespace)
