@@ -144,7 +144,7 @@ def example_by_example(model: MLP, xs: Any, ys: Any, learning_rate: float) -> fl
         p.grad = 0.0
     total = 0.0
     for x, y in zip(xs, ys):
-        error = model(x) - y  # type: ignore[operator] # one output
+        error = model(x) - y
         total += error.data**2
         (error * error).backward()
     move(model, learning_rate)

@@ -53,7 +53,7 @@ class Hostile:
     def _refuse(self, *_: object) -> NoReturn:
         raise object.__getattribute__(self, "error")("no")
 
-    __repr__ = __str__ = __eq__ = __hash__ = __float__ = __iter__ = __len__ = _refuse  # type: ignore[assignment] # on purpose
+    __repr__ = __str__ = __eq__ = __hash__ = __float__ = __iter__ = __len__ = _refuse
     __call__ = __getattr__ = __bool__ = __index__ = __sub__ = __rsub__ = _refuse
 
 

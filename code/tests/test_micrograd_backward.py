@@ -17,7 +17,7 @@ def leaf(number: float) -> torch.Tensor:
 
 def gradient(tensor: torch.Tensor) -> float:
     assert tensor.grad is not None
-    return tensor.grad.item()
+    return float(tensor.grad)
 
 
 def test_a_chain_of_100_000_nodes() -> None:

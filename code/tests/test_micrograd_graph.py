@@ -73,6 +73,14 @@ def test_direction_turns_the_picture() -> None:
     assert sizes["TB"][1] > 3 * sizes["TB"][0]
 
 
+@pytest.mark.parametrize("direction", ["LR", "TB"])
+def test_the_fields_of_a_node_are_stacked(direction: str) -> None:
+    root = ET.fromstring(draw_graph(Value(1.5, "x"), direction=direction).svg)
+    places = [(float(t.attrib["x"]), float(t.attrib["y"])) for t in root.iter(f"{SVG}text")]
+    assert len({x for x, _ in places}) == 1
+    assert [y for _, y in places] == sorted({y for _, y in places})
+
+
 def test_a_shared_node_is_drawn_once_with_two_arrows() -> None:
     a = Value(3.0, "a")
     b = a + a

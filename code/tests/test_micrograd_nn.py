@@ -72,8 +72,8 @@ def test_without_a_generator_networks_differ() -> None:
 
 def test_the_global_generator_is_left_alone() -> None:
     before = random.getstate()
-    MLP(3, [4, 1])
-    MLP(3, [4, 1], rng=random.Random(0))
+    for module in (Neuron(3), Layer(3, 4), MLP(3, [4, 1]), MLP(3, [4, 1], rng=random.Random(0))):
+        assert module.parameters()
     assert random.getstate() == before
 
 
@@ -152,12 +152,12 @@ def test_last_linear() -> None:
         (lambda: MLP(2, [2, 1], activation="Tanh"), ["activation", "'Tanh'"]),
         (lambda: Neuron(0), ["nin", "0"]),
         (lambda: Neuron(-3), ["nin", "-3"]),
-        (lambda: Neuron(2.0), ["nin", "2.0"]),
+        (lambda: Neuron(2.0), ["nin", "2.0"]),  # type: ignore[arg-type] # refused
         (lambda: Layer(2, 0), ["nout", "0"]),
         (lambda: Layer(0, 2), ["nin", "0"]),
         (lambda: MLP(-1, [2]), ["nin", "-1"]),
         (lambda: MLP(2, [4, -4, 1]), ["nout", "-4"]),
-        (lambda: MLP(2, [4, "4"]), ["nout", "'4'"]),
+        (lambda: MLP(2, [4, "4"]), ["nout", "'4'"]),  # type: ignore[list-item] # refused
         (lambda: MLP(2, []), ["nouts", "empty"]),
     ],
 )
@@ -169,7 +169,8 @@ def test_refused(bad: Callable[[], object], words: list[str]) -> None:
 
 
 def test_numpy_integers_are_sizes() -> None:
-    assert len(MLP(np.int64(3), list(np.array([4, 4, 1]))).parameters()) == 41
+    sizes: Any = np.array([3, 4, 4, 1])
+    assert len(MLP(sizes[0], list(sizes[1:])).parameters()) == 41
 
 
 def test_representations() -> None:

@@ -1,6 +1,7 @@
 """Published figures, the records of reproduced ones, and numbers glued into prose."""
 
 import json
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -43,7 +44,7 @@ def publish(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
 
 
 def test_published_figures_are_complete() -> None:
-    kinds = {
+    kinds: dict[str, type | tuple[type, ...]] = {
         "lecture": int,
         "what": str,
         "published": (int, float, list),
@@ -78,7 +79,7 @@ def test_no_key_is_written_twice() -> None:
         pairs.extend(key for key, _ in items)
         return dict(items)
 
-    path = reproduce.files("zerotohero").joinpath("published_figures.json")
+    path = files("zerotohero").joinpath("published_figures.json")
     json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=collect)
     keys = [key for key in pairs if key.startswith("lecture") and key != "lecture"]
     assert len(keys) == len(set(keys)) == len(published_figures())
