@@ -45,7 +45,9 @@ def rows() -> Iterator[Row]:
     our_step(), their_step()
     for p, q in zip(our_model.parameters(), their_model.parameters()):
         assert math.isclose(p.grad, q.grad, rel_tol=1e-9, abs_tol=1e-9)
-    yield compare(f"MLP(2, [16, 16, 1]) on {POINTS} points: forward + backward", our_step, their_step)
+    yield compare(
+        f"MLP(2, [16, 16, 1]) on {POINTS} points: forward + backward", our_step, their_step
+    )
 
     def chain(value: Any) -> Any:
         x = value(1.0)

@@ -151,7 +151,7 @@ class NgramModel:
         """
         contexts, targets = ngrams(words, self.order)
         log_probs = self.log_probabilities(contexts)  # (N, 27)
-        return -log_probs.gather(1, targets[:, None]).double().mean().item()
+        return float(-log_probs.gather(1, targets[:, None]).double().mean())
 
     def sample(self, n: int, generator: torch.Generator) -> list[str]:
         """Draw ``n`` words, character by character, with the given generator."""
@@ -241,7 +241,9 @@ class NeuralModel(NgramModel):
         if order > 4:
             raise ValueError(f"order must be at most 4 (27 ** order weights), got {order}")
         shape = (V ** (order - 1), V)
-        self.W = torch.zeros(shape) if generator is None else torch.randn(shape, generator=generator)
+        self.W = (
+            torch.zeros(shape) if generator is None else torch.randn(shape, generator=generator)
+        )
 
     def fit(
         self,

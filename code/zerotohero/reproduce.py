@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from functools import cache
 from html import escape
 from importlib.resources import files
@@ -114,6 +115,8 @@ def scientific(x: float, digits: int = 1) -> str:
     digits : int
         Digits after the decimal point of the first factor.
     """
+    if not math.isfinite(x):
+        raise ValueError(f"x must be finite, got {x!r}")
     factor, _, exponent = f"{x:.{digits}e}".partition("e")
     superscript = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{factor.replace('-', '−')} × 10{superscript}"

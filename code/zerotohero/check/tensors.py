@@ -1,0 +1,64 @@
+"""Checks of a tensor: its shape, then its entries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from .verdict import fail
+
+
+def expect_tensor(
+    received: Any,
+    expected: torch.Tensor,
+    shown: str,
+    misconceptions: Sequence[tuple[torch.Tensor, str]] = (),
+    otherwise: str = "",
+    tolerance: float = 1e-5,
+) -> None:
+    """Stop unless ``received`` holds the expected numbers, in the expected shape.
+
+    Parameters
+    ----------
+    received
+        A tensor, an array, or nested lists.
+    expected : Tensor
+        What is right.
+    shown : str
+        The call, for messages.
+    misconceptions
+        Pairs (tensor, hint): the first tensor that was received instead gives the hint.
+    otherwise : str
+        The hint where none fits.
+    tolerance : float
+        Allowed difference, relative to 1.
+    """
+    try:
+        tensor = torch.as_tensor(received).detach().double()
+    except (TypeError, ValueError, RuntimeError):
+        fail(f"{shown} should return a tensor, received {received!r}.")
+    right = expected.double()
+    if _same(tensor, right, tolerance):
+        return
+    hint = next((text for wrong, text in misconceptions if _same(tensor, wrong, tolerance)), "")
+    if tensor.shape != right.shape:
+        fail(
+            f"{shown} should have shape {tuple(right.shape)}, received {tuple(tensor.shape)}.",
+            hint or otherwise,
+        )
+    off = ~torch.isclose(tensor, right, rtol=tolerance, atol=tolerance)
+    place = tuple(off.nonzero()[0].tolist())
+    where = f"entry {place} " if place else ""
+    fail(
+        f"{shown}: {where}should be {right[place].item():.6g}, "
+        f"received {tensor[place].item():.6g} ({int(off.sum())} of {off.numel()} differ).",
+        hint or otherwise,
+    )
+
+
+def _same(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
+    if a.shape != b.shape:
+        return False
+    return bool(torch.allclose(a, b.double(), rtol=tolerance, atol=tolerance))
