@@ -21,9 +21,8 @@ CHARACTERS = ".abcdefghijklmnopqrstuvwxyz"
 
 V = len(CHARACTERS)
 
-_ID_OF_CODE_POINT = np.full(128, -1)
-for _id, _character in enumerate(CHARACTERS):
-    _ID_OF_CODE_POINT[ord(_character)] = _id
+_ID_OF_BYTE = np.full(256, -1, dtype=np.int64)
+_ID_OF_BYTE[list(CHARACTERS.encode())] = range(V)
 
 
 def encode(words: Sequence[str], dots: int = 1) -> torch.Tensor:
@@ -42,32 +41,34 @@ def encode(words: Sequence[str], dots: int = 1) -> torch.Tensor:
 
     Raises
     ------
+    TypeError
+        If ``words`` is a single text, or holds anything but texts.
     ValueError
         If there is no word, if a word is empty, or if it holds another character: the
         message names the word and the character.
     """
+    if isinstance(words, str):
+        raise TypeError(f"words must be a list of words, got the text {words!r}: write [{words!r}]")
+    words = list(words)
     if not words:
         raise ValueError("words must hold at least one word, got none")
     separator = "." * dots
     text = separator + separator.join(words) + "."
-    points = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
-    ids = np.where(points < 128, _ID_OF_CODE_POINT[np.minimum(points, 127)], -1)
-    length = dots * len(words) + sum(map(len, words)) + 1
-    if (ids < 0).any() or (ids == 0).sum() != dots * len(words) + 1 or len(ids) != length:
+    # In UTF-8 no other character has a byte of a letter or dot. Even half a surrogate pair passes,
+    # to be named below.
+    ids = _ID_OF_BYTE[np.frombuffer(text.encode("utf-8", "surrogatepass"), dtype=np.uint8)]
+    if (ids < 0).any() or (ids == 0).sum() != dots * len(words) + 1:
         _explain_bad_word(words)
     if not all(words):
-        raise ValueError(f"words[{list(words).index('')}] is empty; a word needs a letter")
-    return torch.from_numpy(ids.astype(np.int64))
+        raise ValueError(f"words[{words.index('')}] is empty; a word needs a letter")
+    return torch.from_numpy(ids)
 
 
 def _explain_bad_word(words: Sequence[str]) -> None:
-    letters = set(CHARACTERS[1:])
     for i, word in enumerate(words):
-        for character in word:
-            if character not in letters:
-                raise ValueError(
-                    f"words[{i}] is {word!r}: expected only the letters a to z, got {character!r}"
-                )
+        for c in word:
+            if c not in CHARACTERS[1:]:
+                raise ValueError(f"words[{i}] is {word!r}: expected only letters a to z, got {c!r}")
 
 
 def count_bigrams(words: Sequence[str]) -> torch.Tensor:
@@ -88,6 +89,11 @@ def count_bigrams(words: Sequence[str]) -> torch.Tensor:
     return torch.bincount(pairs, minlength=V * V).reshape(V, V)
 
 
+def _check_order(order: int) -> None:  # a context of 14 digits to base 27 overflows 64 bits
+    if not isinstance(order, (int, np.integer)) or not 1 <= order <= 14:
+        raise ValueError(f"order must be a whole number from 1 to 14, got {order!r}")
+
+
 def ngrams(words: Sequence[str], order: int) -> tuple[torch.Tensor, torch.Tensor]:
     """List every context of ``order - 1`` characters and the character that follows it.
 
@@ -104,12 +110,11 @@ def ngrams(words: Sequence[str], order: int) -> tuple[torch.Tensor, torch.Tensor
     Raises
     ------
     ValueError
-        If ``order`` is below 1, or as ``encode`` does.
+        If ``order`` is not from 1 to 14, or as ``encode`` does.
     """
-    if order < 1:
-        raise ValueError(f"order must be at least 1, got {order}")
-    ids = encode(words, dots=max(order - 1, 1))
+    _check_order(order)
     first = max(order - 1, 1)  # the first target: the first letter of the first word
+    ids = encode(words, dots=first)
     targets = ids[first:]
     contexts = torch.zeros_like(targets)
     for back in range(order - 1, 0, -1):
@@ -131,13 +136,16 @@ class NgramModel:
     Raises
     ------
     ValueError
-        If ``order`` is below 1.
+        If ``order`` is not from 1 to 14.
     """
 
     def __init__(self, order: int = 2) -> None:
-        if order < 1:
-            raise ValueError(f"order must be at least 1, got {order}")
+        _check_order(order)
         self.order = order
+
+    def fit(self, words: Sequence[str]) -> object:
+        """Learn from ``words``. ``ValueError`` as ``encode``."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it learns")
 
     def log_probabilities(self, contexts: torch.Tensor) -> torch.Tensor:
         """Return the log probability of every next character, shape (N, 27), in nats."""
@@ -151,7 +159,7 @@ class NgramModel:
         """
         contexts, targets = ngrams(words, self.order)
         log_probs = self.log_probabilities(contexts)  # (N, 27)
-        return float(-log_probs.gather(1, targets[:, None]).double().mean())
+        return 0.0 - float(log_probs.gather(1, targets[:, None]).mean())  # never "-0.0"
 
     def sample(self, n: int, generator: torch.Generator) -> list[str]:
         """Draw ``n`` words, character by character, with the given generator."""
@@ -186,13 +194,13 @@ class CountingModel(NgramModel):
     Raises
     ------
     ValueError
-        If ``smoothing`` is negative.
+        If ``smoothing`` is negative or not finite.
     """
 
     def __init__(self, order: int = 2, smoothing: float = 0.0) -> None:
         super().__init__(order)
-        if smoothing < 0:
-            raise ValueError(f"smoothing must not be negative, got {smoothing}")
+        if not 0 <= smoothing < np.inf:
+            raise ValueError(f"smoothing must be finite and not negative, got {smoothing}")
         self.smoothing = smoothing
         self.contexts: torch.Tensor | None = None  # contexts that occur, sorted
         self.counts: torch.Tensor | None = None  # (number of contexts, 27)
@@ -212,9 +220,8 @@ class CountingModel(NgramModel):
         row = torch.searchsorted(self.contexts, contexts).clamp(max=len(self.contexts) - 1)
         seen = self.contexts[row] == contexts
         counts = self.counts[row].double() * seen[:, None] + self.smoothing
-        total = counts.sum(1, keepdim=True)  # (N, 1)
-        # Without smoothing an unseen context has no counts: every character is impossible.
-        return (counts / total.clamp(min=1e-300)).log()
+        total = counts.sum(1, keepdim=True)  # (N, 1); 0 where all is impossible
+        return (counts / total.where(total > 0, 1.0)).log()
 
 
 class NeuralModel(NgramModel):
@@ -240,10 +247,9 @@ class NeuralModel(NgramModel):
         super().__init__(order)
         if order > 4:
             raise ValueError(f"order must be at most 4 (27 ** order weights), got {order}")
-        shape = (V ** (order - 1), V)
-        self.W = (
-            torch.zeros(shape) if generator is None else torch.randn(shape, generator=generator)
-        )
+        self.W = torch.zeros(V ** (order - 1), V)
+        if generator is not None:
+            self.W.normal_(generator=generator)
 
     def fit(
         self,
@@ -258,9 +264,8 @@ class NeuralModel(NgramModel):
         ----------
         words : sequence of str
         steps : int
-        learning_rate : float
-        weight_decay : float
-            Factor of the mean squared weight, which is added to the loss.
+        learning_rate, weight_decay : float
+            The decay is the factor of the mean squared weight, which is added to the loss.
 
         Returns
         -------
@@ -272,10 +277,9 @@ class NeuralModel(NgramModel):
         ValueError
             If ``steps`` or ``weight_decay`` is negative, or as ``encode`` does.
         """
-        if steps < 0:
-            raise ValueError(f"steps must not be negative, got {steps}")
-        if weight_decay < 0:
-            raise ValueError(f"weight_decay must not be negative, got {weight_decay}")
+        for name, given in (("steps", steps), ("weight_decay", weight_decay)):
+            if given < 0:
+                raise ValueError(f"{name} must not be negative, got {given}")
         contexts, targets = ngrams(words, self.order)
         counts = torch.bincount(contexts * V + targets, minlength=self.W.numel())
         frequency = counts.reshape(self.W.shape) / len(targets)  # sums to 1

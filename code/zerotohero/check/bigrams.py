@@ -53,7 +53,7 @@ def trigram_counts(answer: Any) -> str:
     """Check a function ``(words)`` that returns the trigram counts, shape (27, 27, 27)."""
     for words in (["ab"], WORDS):
         shown = f"trigram_counts({words})"
-        received = run(answer, words, shown=shown)
+        received = run(answer, list(words), shown=shown)
 
         def count(start: str, end: str, words: list[str] = words) -> torch.Tensor:
             table = torch.zeros(V, V, V)
@@ -104,11 +104,13 @@ def split(answer: Any) -> str:
         fail(f"{shown}: {len(together)} of 500 words are in the three parts together.")
     if sizes != (400, 50, 50):
         fail(f"{shown}: sizes should be (400, 50, 50), received {sizes}.")
-    if together == words:
-        fail(
-            f"{shown} keeps the order of the list.",
-            "The list is sorted by frequency: without shuffling, dev has only rare names.",
-        )
+    for name, part in (("dev", dev), ("test", test)):
+        places = sorted(map(words.index, part))
+        if places == list(range(places[0], places[-1] + 1)):
+            fail(
+                f"{shown}: {name} is words[{places[0]}:{places[-1] + 1}], neighbors in the list.",
+                "Shuffle before you cut: the list is sorted, so dev would have only rare names.",
+            )
     again = run(answer, list(words), 42, shown=shown)
     if [list(part) for part in again] != [train, dev, test]:
         fail(f"{shown} gave another split the second time.", "Use random.Random(seed).")
@@ -125,7 +127,7 @@ def best_smoothing(answer: Any) -> str:
     dev = ["lia", "may", "ema", "leah", "mel"]
     for candidates in ([0.01, 0.1, 1.0, 10.0], [5.0, 0.5, 0.05], [0.0, 0.3]):
         shown = f"best_smoothing(train, dev, {candidates})"
-        received = run(answer, train, dev, list(candidates), shown=shown)
+        received = run(answer, list(train), list(dev), list(candidates), shown=shown)
         on_dev = {k: CountingModel(3, k).fit(train).nll(dev) for k in candidates}
         on_train = {k: CountingModel(3, k).fit(train).nll(train) for k in candidates}
         right = min(on_dev, key=on_dev.__getitem__)
@@ -147,7 +149,7 @@ def logits_by_row(answer: Any) -> str:
     W = torch.randn(V, V, generator=generator)
     for xs in (torch.tensor([0, 5, 13, 13, 1]), torch.tensor([26])):
         shown = f"logits_by_row(W, {xs.tolist()})"
-        received = run(answer, W, xs, shown=shown)
+        received = run(answer, W.clone(), xs.clone(), shown=shown)
         expect_tensor(
             received,
             F.one_hot(xs, V).float() @ W,
@@ -174,7 +176,7 @@ def cross_entropy(answer: Any) -> str:
         ("the same logits × 1000", small * 1000),
     ]:
         call = f"cross_entropy(logits, ys), for {shown}"
-        received = run(answer, logits, ys, shown=call)
+        received = run(answer, logits.clone(), ys.clone(), shown=call)
         right = F.cross_entropy(logits, ys)
         log_p = logits.log_softmax(1)
         rows = torch.arange(5)
