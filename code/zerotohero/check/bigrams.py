@@ -124,7 +124,7 @@ def split(answer: Any) -> str:
 def best_smoothing(answer: Any) -> str:
     """Check a function ``(train, dev, candidates)`` that returns the best smoothing constant."""
     train = ["emma", "ava", "mia", "amelia", "ella", "mila", "lea", "emilia", "amy", "maya"]
-    dev = ["lia", "may", "ema", "leah", "mel"]
+    dev = ["lia", "may", "ema", "leah", "mel", "ally"]
     for candidates in ([0.01, 0.1, 1.0, 10.0], [5.0, 0.5, 0.05], [0.0, 0.3]):
         shown = f"best_smoothing(train, dev, {candidates})"
         received = run(answer, list(train), list(dev), list(candidates), shown=shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,9 +37,12 @@ def expect_tensor(
         Allowed difference, relative to 1.
     """
     try:
-        tensor = torch.as_tensor(received).detach().double()
-    except (TypeError, ValueError, RuntimeError):
-        fail(f"{shown} should return a tensor, received {received!r}.")
+        tensor = torch.as_tensor(received).detach()
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        fail(f"{shown} should return a tensor, received {reprlib.repr(received)}.")
+    if tensor.is_complex():  # double() would drop the imaginary part
+        fail(f"{shown} should return real numbers, received {tensor.dtype}.")
+    tensor = tensor.double()
     right = expected.double()
     if _same(tensor, right, tolerance):
         return

@@ -1,0 +1,142 @@
+"""The neural n-gram model beside one-hot vectors and PyTorch's cross-entropy."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zerotohero.bigrams import CHARACTERS, CountingModel, NeuralModel, V, ngrams
+
+WORDS = st.lists(
+    st.text("ab", min_size=1, max_size=4) | st.text(CHARACTERS[1:], min_size=1, max_size=6),
+    min_size=1,
+    max_size=4,
+)
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def naive_loss(W: torch.Tensor, words: list[str], order: int, weight_decay: float) -> torch.Tensor:
+    """Average the losses of single examples; each is a one-hot vector times the weights."""
+    losses = []
+    for word in words:
+        ids = [0] * (order - 1) + [CHARACTERS.index(c) for c in word] + [0]
+        for end in range(order - 1, len(ids)):
+            row = sum(ids[end - back] * V ** (back - 1) for back in range(1, order))
+            x = F.one_hot(torch.tensor(row), len(W)).to(W.dtype)
+            losses.append(F.cross_entropy((x @ W)[None], torch.tensor([ids[end]])))
+    return torch.stack(losses).mean() + weight_decay * (W**2).mean()
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    WORDS,
+    st.integers(1, 3),
+    st.integers(0, 99),
+    st.sampled_from([0.0, 0.01, 3.0]),
+    st.sampled_from([0.5, 50.0]),
+)
+def test_every_step_as_with_single_examples(
+    words: list[str], order: int, seed: int, weight_decay: float, learning_rate: float
+) -> None:
+    model = NeuralModel(order, seeded(seed))
+    W = model.W.double().requires_grad_()  # the reference has twice the digits
+    history = model.fit(words, 2, learning_rate, weight_decay)
+    losses = []
+    for _ in range(2):
+        loss = naive_loss(W, words, order, weight_decay)
+        (gradient,) = torch.autograd.grad(loss, W)
+        W = (W - learning_rate * gradient).detach().requires_grad_()
+        losses.append(loss.item())
+    assert history == pytest.approx(losses, rel=1e-5)
+    torch.testing.assert_close(model.W, W.detach().float(), rtol=1e-4, atol=1e-4)
+    assert not model.W.requires_grad
+    expected = naive_loss(W, words, order, 0).item()
+    assert model.nll(words) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_loss_and_gradient_of_the_counted_form(order: int) -> None:
+    """The gradient is the difference of two tables: what the model expects, and what is there."""
+    words = ["emma", "ava", "mia", "amelia", "em"]
+    model = NeuralModel(order, seeded(3))
+    before = model.W.double()
+    xs, ys = ngrams(words, order)
+    seen = torch.zeros_like(before).index_put_(
+        (xs, ys), torch.ones(len(xs), dtype=torch.float64), accumulate=True
+    )
+    expected = seen.sum(1, keepdim=True) * before.softmax(1)
+    (loss,) = model.fit(words, steps=1, learning_rate=1.0)
+    assert loss == pytest.approx(F.cross_entropy(before[xs], ys).item(), rel=1e-6)
+    torch.testing.assert_close(before - model.W, (expected - seen) / len(xs), rtol=0, atol=1e-6)
+
+
+def test_weights_and_steps() -> None:
+    assert NeuralModel(3).W.shape == (729, 27)
+    assert NeuralModel().W.count_nonzero() == 0
+    model = NeuralModel(2, seeded(4))
+    assert torch.equal(model.W, torch.randn(27, 27, generator=seeded(4)))
+    before = model.W.clone()
+    assert model.fit(["emma"], steps=0) == []
+    assert torch.equal(model.W, before)
+    assert len(model.fit(["emma"], steps=7)) == 7
+
+
+def test_before_training_every_character_is_as_likely() -> None:
+    assert NeuralModel().nll(["emma"]) == pytest.approx(3.295836866)  # log 27
+
+
+def test_training_may_be_continued() -> None:
+    at_once, in_parts = NeuralModel(2, seeded(1)), NeuralModel(2, seeded(1))
+    history = at_once.fit(["emma", "ava"], 5)
+    assert in_parts.fit(["emma", "ava"], 2) + in_parts.fit(["emma", "ava"], 3) == history
+    assert torch.equal(at_once.W, in_parts.W)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("seed", [None, 7])
+def test_long_training_reaches_the_logs_of_the_frequencies(order: int, seed: int | None) -> None:
+    words = ["ab", "abb", "b", "ba", "aab", "cab", "ab"]
+    model = NeuralModel(order, None if seed is None else seeded(seed))
+    untouched = model.W.clone()
+    xs, ys = ngrams(words, order)
+    largest_share = xs.bincount().max().item() / len(xs)  # of a row; more than 4 / share diverges
+    history = model.fit(words, steps=4000, learning_rate=3 / largest_share)
+    for row in range(len(model.W)):
+        followers = ys[xs == row]
+        if len(followers) == 0:
+            assert torch.equal(model.W[row], untouched[row])
+            continue
+        occurring, counts = followers.unique(return_counts=True)
+        logits = model.W[row, occurring]
+        right = (counts / len(followers)).log()
+        # Equal up to a constant, as softmax does not see one. What never occurs goes to −∞.
+        torch.testing.assert_close(logits - logits[0], right - right[0], rtol=0, atol=0.03)
+        assert model.W[row].softmax(0)[occurring].sum() > 0.98
+    best = CountingModel(order).fit(words).nll(words)
+    assert best < model.nll(words) <= history[-1] < best + 5e-3
+
+
+def test_where_every_character_occurs_the_logs_are_reached_exactly() -> None:
+    words = ["thequickbrownfox", "jumps", "over", "thelazydog"]
+    model = NeuralModel(1, seeded(8))
+    model.fit(words, steps=3000, learning_rate=10.0)
+    right = (ngrams(words, 1)[1].bincount(minlength=V) / 39).log()
+    difference = model.W[0] - right
+    torch.testing.assert_close(difference, difference.mean().expand(V), rtol=0, atol=1e-4)
+    assert model.nll(words) == pytest.approx(CountingModel(1).fit(words).nll(words), abs=1e-6)
+
+
+def test_weight_decay_pulls_towards_the_uniform_distribution() -> None:
+    words = ["ab", "abb", "b", "ba"]
+    losses, spreads = [], []
+    for weight_decay in (0.0, 0.1, 10.0):
+        model = NeuralModel()
+        model.fit(words, steps=300, learning_rate=5.0, weight_decay=weight_decay)
+        losses.append(model.nll(words))
+        spreads.append(model.W.std().item())
+    assert losses == sorted(losses)
+    assert spreads == sorted(spreads, reverse=True)

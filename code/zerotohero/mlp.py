@@ -1,0 +1,315 @@
+"""Chapter 3: a multilayer perceptron that predicts the next character from several.
+
+Characters become vectors (embeddings), a hidden layer reads the vectors of the context, and
+an output layer gives the logits of the next character. ``train`` is the training loop that
+later chapters use, too; ``train_in_numpy`` makes the same steps for this one model faster.
+
+Source: lecture 3 of *Neural Networks: Zero to Hero*; Bengio et al. (2003).
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol, TextIO
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .bigrams import CHARACTERS, V, encode
+
+Schedule = Callable[[int], float]
+
+
+def build_contexts(words: Sequence[str], block_size: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+    """List every context of ``block_size`` characters, and the character that follows it.
+
+    Before each word stand ``block_size`` dots. A word of n letters gives n + 1 examples.
+
+    Returns
+    -------
+    X : Tensor of int64, shape (N, block_size)
+        Ids of the context, oldest first.
+    Y : Tensor of int64, shape (N,)
+        Id of the next character.
+
+    Raises
+    ------
+    ValueError
+        If ``block_size`` is below 1, or for bad words, as ``zerotohero.bigrams.encode``.
+    """
+    if block_size < 1:
+        raise ValueError(f"block_size must be at least 1, got {block_size}")
+    ids = encode(words, dots=block_size)
+    windows = ids.unfold(0, block_size + 1, 1)  # (number of windows, block_size + 1), a view
+    X, Y = windows[:, :-1], windows[:, -1]
+    real = (Y != 0) | (X[:, -1] != 0)  # a dot behind a dot belongs to the next word's context
+    return X[real].contiguous(), Y[real].contiguous()
+
+
+def split_words(words: Sequence[str], seed: int = 42) -> tuple[list[str], list[str], list[str]]:
+    """Shuffle the words and cut them into train, dev and test, 80 / 10 / 10 percent."""
+    shuffled = list(words)
+    random.Random(seed).shuffle(shuffled)
+    n1, n2 = int(0.8 * len(shuffled)), int(0.9 * len(shuffled))
+    return shuffled[:n1], shuffled[n1:n2], shuffled[n2:]
+
+
+class Model(Protocol):
+    """What ``train`` needs of a model."""
+
+    def __call__(self, X: torch.Tensor, /) -> torch.Tensor:
+        """Return logits, shape (N, number of classes)."""
+
+    def parameters(self) -> Sequence[torch.Tensor]:
+        """List the tensors that training changes in place."""
+
+
+class MLP:
+    """Embedding, one hidden layer with tanh, output layer.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+        Draws all weights and biases from a normal distribution, in the order C, W1, b1,
+        W2, b2.
+    block_size : int
+        Characters of context.
+    n_embd : int
+        Numbers in the vector of a character.
+    n_hidden : int
+        Neurons in the hidden layer.
+
+    Attributes
+    ----------
+    C : Tensor, shape (27, n_embd)
+    W1 : Tensor, shape (block_size * n_embd, n_hidden)
+    b1 : Tensor, shape (n_hidden,)
+    W2 : Tensor, shape (n_hidden, 27)
+    b2 : Tensor, shape (27,)
+
+    Raises
+    ------
+    ValueError
+        If a size is below 1.
+    """
+
+    def __init__(
+        self,
+        generator: torch.Generator,
+        block_size: int = 3,
+        n_embd: int = 10,
+        n_hidden: int = 200,
+    ) -> None:
+        for name, size in (
+            ("block_size", block_size),
+            ("n_embd", n_embd),
+            ("n_hidden", n_hidden),
+        ):
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
+        self.block_size = block_size
+        self.C = torch.randn((V, n_embd), generator=generator)
+        self.W1 = torch.randn((block_size * n_embd, n_hidden), generator=generator)
+        self.b1 = torch.randn(n_hidden, generator=generator)
+        self.W2 = torch.randn((n_hidden, V), generator=generator)
+        self.b2 = torch.randn(V, generator=generator)
+
+    def __call__(self, X: torch.Tensor) -> torch.Tensor:
+        """Return the logits of the next character, shape (N, 27), for contexts (N, block_size)."""
+        emb = self.C[X]  # (N, block_size, n_embd)
+        h = torch.tanh(emb.view(len(X), -1) @ self.W1 + self.b1)  # (N, n_hidden)
+        return h @ self.W2 + self.b2
+
+    def parameters(self) -> list[torch.Tensor]:
+        """List C, W1, b1, W2 and b2."""
+        return [self.C, self.W1, self.b1, self.W2, self.b2]
+
+    def sample(self, n: int, generator: torch.Generator) -> list[str]:
+        """Draw ``n`` words, character by character, with the given generator."""
+        return sample(self, n, self.block_size, generator)
+
+
+def nll(model: Model, X: torch.Tensor, Y: torch.Tensor) -> float:
+    """Return the average negative log likelihood, in nats per character."""
+    with torch.no_grad():
+        return float(F.cross_entropy(model(X), Y))
+
+
+def sample(model: Model, n: int, block_size: int, generator: torch.Generator) -> list[str]:
+    """Draw ``n`` words from a model of ``block_size`` characters, with the given generator."""
+    words = []
+    for _ in range(n):
+        context, letters = [0] * block_size, []
+        while True:
+            with torch.no_grad():
+                probs = model(torch.tensor([context])).softmax(1)
+            ix = int(torch.multinomial(probs, 1, generator=generator))
+            if ix == 0:
+                break
+            letters.append(CHARACTERS[ix])
+            context = [*context[1:], ix]
+        words.append("".join(letters))
+    return words
+
+
+def step_decay(learning_rate: float, after: int, factor: float = 0.1) -> Schedule:
+    """Return a schedule: ``learning_rate``, and from step ``after`` on ``factor`` times that."""
+    return lambda step: learning_rate if step < after else factor * learning_rate
+
+
+def train(
+    model: Model,
+    X: torch.Tensor,
+    Y: torch.Tensor,
+    *,
+    steps: int,
+    learning_rate: float | Schedule,
+    generator: torch.Generator,
+    batch_size: int = 32,
+    progress: bool = True,
+) -> list[float]:
+    """Train with minibatches, stochastic gradient descent and autograd.
+
+    Parameters
+    ----------
+    model : Model
+        Its parameters are changed in place.
+    X, Y : Tensor
+        Examples: inputs, and the ids of the right classes.
+    steps : int
+        Number of updates.
+    learning_rate : float or callable
+        A number, or a function of the step.
+    generator : torch.Generator
+        Draws the examples of each minibatch, with replacement.
+    batch_size : int
+        Examples in a minibatch.
+    progress : bool
+        Write a line to standard error now and then.
+
+    Returns
+    -------
+    list of float
+        The loss of each minibatch, before its update.
+
+    Raises
+    ------
+    ValueError
+        If ``steps`` is negative, ``batch_size`` is below 1, there is no example, or X and Y
+        differ in length.
+    FloatingPointError
+        If the loss is no longer a number: the message names the step.
+    """
+    batches = _draw_batches(len(X), len(Y), steps, batch_size, generator)
+    schedule = learning_rate if callable(learning_rate) else lambda _: learning_rate
+    parameters = model.parameters()
+    report = _Progress(steps, progress)
+    history = []
+    for p in parameters:
+        p.requires_grad_(True)
+    try:
+        for step in range(steps):
+            ix = batches[step]
+            loss = F.cross_entropy(model(X[ix]), Y[ix])
+            grads = torch.autograd.grad(loss, parameters)
+            with torch.no_grad():
+                for p, grad in zip(parameters, grads):
+                    p -= schedule(step) * grad
+            history.append(report(step, loss.item()))
+    finally:
+        for p in parameters:
+            p.requires_grad_(False)
+    return history
+
+
+def train_in_numpy(
+    model: MLP,
+    X: torch.Tensor,
+    Y: torch.Tensor,
+    *,
+    steps: int,
+    learning_rate: float | Schedule,
+    generator: torch.Generator,
+    batch_size: int = 32,
+    progress: bool = True,
+) -> list[float]:
+    """Train an ``MLP`` with the same steps as ``train``, written by hand in NumPy.
+
+    Same arguments, same minibatches, and the same losses up to rounding. It is faster,
+    because for such small arrays most of the time goes into calls, and NumPy's are cheaper.
+    Chapter 5 derives the backward pass.
+    """
+    batches = _draw_batches(len(X), len(Y), steps, batch_size, generator).numpy()
+    schedule = learning_rate if callable(learning_rate) else lambda _: learning_rate
+    # .numpy() shares memory with the tensors: the updates below change the model.
+    C, W1, b1, W2, b2 = (p.numpy() for p in model.parameters())
+    inputs, targets, rows = X.numpy(), Y.numpy(), np.arange(batch_size)
+    report = _Progress(steps, progress)
+    history = []
+    for step in range(steps):
+        ix = batches[step]
+        xb, yb = inputs[ix], targets[ix]
+        # forward
+        emb = C[xb].reshape(batch_size, -1)  # (B, block_size * n_embd)
+        h = np.tanh(emb @ W1 + b1)  # (B, n_hidden)
+        logits = h @ W2 + b2  # (B, 27)
+        logits -= logits.max(1, keepdims=True)
+        probs = np.exp(logits)
+        probs /= probs.sum(1, keepdims=True)
+        loss = -np.log(probs[rows, yb]).mean()
+        # backward
+        dlogits = probs
+        dlogits[rows, yb] -= 1
+        dlogits /= batch_size
+        dhpreact = (dlogits @ W2.T) * (1 - h * h)
+        demb = dhpreact @ W1.T
+        # update
+        lr = np.float32(schedule(step))
+        W2 -= lr * (h.T @ dlogits)
+        b2 -= lr * dlogits.sum(0)
+        W1 -= lr * (emb.T @ dhpreact)
+        b1 -= lr * dhpreact.sum(0)
+        np.subtract.at(C, xb.ravel(), lr * demb.reshape(-1, C.shape[1]))
+        history.append(report(step, float(loss)))
+    return history
+
+
+def _draw_batches(
+    n_inputs: int, n_targets: int, steps: int, batch_size: int, generator: torch.Generator
+) -> torch.Tensor:
+    """Draw the examples of all minibatches, shape (steps, batch_size)."""
+    if n_inputs != n_targets:
+        raise ValueError(f"X and Y must have the same length, got {n_inputs} and {n_targets}")
+    if n_inputs == 0:
+        raise ValueError("X must hold at least one example, got none")
+    if steps < 0:
+        raise ValueError(f"steps must not be negative, got {steps}")
+    if batch_size < 1:
+        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
+    return torch.randint(0, n_inputs, (steps, batch_size), generator=generator)
+
+
+class _Progress:
+    """Writes ten lines in the course of a training, and stops it when the loss is lost."""
+
+    def __init__(self, steps: int, shown: bool, stream: TextIO | None = None) -> None:
+        self.steps, self.shown, self.stream = steps, shown, stream
+        self.every = max(1, steps // 10)
+        self.start = time.perf_counter()
+
+    def __call__(self, step: int, loss: float) -> float:
+        if not loss < float("inf"):  # also true for nan
+            raise FloatingPointError(
+                f"the loss is {loss} in step {step}: is the learning rate too large?"
+            )
+        if self.shown and (step + 1) % self.every == 0:
+            left = (time.perf_counter() - self.start) * (self.steps / (step + 1) - 1)
+            print(
+                f"step {step + 1:,} of {self.steps:,}: loss {loss:.4f}, {left:.0f} s left",
+                file=self.stream or sys.stderr,
+            )
+        return loss
