@@ -34,7 +34,7 @@ def count(words: list[str], order: int) -> Table:
 
 
 def probability(table: Table, context: str, following: str, smoothing: float) -> float:
-    row = table[context] if context in table else {}
+    row = table.get(context, {})
     total = sum(row.values()) + 27 * smoothing
     return (row.get(following, 0) + smoothing) / total if total else 0.0
 

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,15 @@ from zerotohero.bigrams import CountingModel, NeuralModel, NgramModel
 
 EMBEDDED = Path(__file__).parents[2] / "data" / "names-ssa-2018.txt"
 WORDS = ["emma", "ava", "mia", "amelia", "ella", "eva", "em"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """On a busy machine, threads that wait for each other slow small steps a hundredfold."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def seeded(seed: int) -> torch.Generator:

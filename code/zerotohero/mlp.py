@@ -121,7 +121,7 @@ class MLP:
     def __call__(self, X: torch.Tensor) -> torch.Tensor:
         """Return the logits of the next character, shape (N, 27), for contexts (N, block_size)."""
         emb = self.C[X]  # (N, block_size, n_embd)
-        h = torch.tanh(emb.view(len(X), -1) @ self.W1 + self.b1)  # (N, n_hidden)
+        h = torch.tanh(emb.flatten(1) @ self.W1 + self.b1)  # (N, n_hidden)
         return h @ self.W2 + self.b2
 
     def parameters(self) -> list[torch.Tensor]:
@@ -141,6 +141,8 @@ def nll(model: Model, X: torch.Tensor, Y: torch.Tensor) -> float:
 
 def sample(model: Model, n: int, block_size: int, generator: torch.Generator) -> list[str]:
     """Draw ``n`` words from a model of ``block_size`` characters, with the given generator."""
+    if n < 0:
+        raise ValueError(f"n must not be negative, got {n}")
     words = []
     for _ in range(n):
         context, letters = [0] * block_size, []
@@ -209,16 +211,17 @@ def train(
     parameters = model.parameters()
     report = _Progress(steps, progress)
     history = []
-    for p in parameters:
-        p.requires_grad_(True)
     try:
+        for p in parameters:
+            p.requires_grad_(True)
         for step in range(steps):
             ix = batches[step]
             loss = F.cross_entropy(model(X[ix]), Y[ix])
             grads = torch.autograd.grad(loss, parameters)
+            lr = float(schedule(step))  # asked once a step: it may count its calls
             with torch.no_grad():
                 for p, grad in zip(parameters, grads):
-                    p -= schedule(step) * grad
+                    p -= lr * grad
             history.append(report(step, loss.item()))
     finally:
         for p in parameters:
@@ -259,8 +262,10 @@ def train_in_numpy(
         logits = h @ W2 + b2  # (B, 27)
         logits -= logits.max(1, keepdims=True)
         probs = np.exp(logits)
-        probs /= probs.sum(1, keepdims=True)
-        loss = -np.log(probs[rows, yb]).mean()
+        total = probs.sum(1, keepdims=True)
+        # Not -log of the probability: that can round to 0 while the loss is finite.
+        loss = (np.log(total[:, 0]) - logits[rows, yb]).mean()
+        probs /= total
         # backward
         dlogits = probs
         dlogits[rows, yb] -= 1
@@ -268,7 +273,7 @@ def train_in_numpy(
         dhpreact = (dlogits @ W2.T) * (1 - h * h)
         demb = dhpreact @ W1.T
         # update
-        lr = np.float32(schedule(step))
+        lr = float(schedule(step))
         W2 -= lr * (h.T @ dlogits)
         b2 -= lr * dlogits.sum(0)
         W1 -= lr * (emb.T @ dhpreact)
@@ -294,11 +299,11 @@ def _draw_batches(
 
 
 class _Progress:
-    """Writes ten lines in the course of a training, and stops it when the loss is lost."""
+    """Writes up to ten lines in the course of a training, and stops it when the loss is lost."""
 
     def __init__(self, steps: int, shown: bool, stream: TextIO | None = None) -> None:
         self.steps, self.shown, self.stream = steps, shown, stream
-        self.every = max(1, steps // 10)
+        self.every = max(1, (steps + 9) // 10)
         self.start = time.perf_counter()
 
     def __call__(self, step: int, loss: float) -> float:

@@ -66,7 +66,7 @@ def checker(check: Callable[[Any], str]) -> Callable[[Any], Verdict]:
     @functools.wraps(check)
     def checked(answer: Any) -> Verdict:
         if answer is None or answer is ...:
-            return _NOT_DONE
+            return Verdict("not done yet", _FILL_IN)
         try:
             return Verdict("right", check(answer))
         except _Found as found:
@@ -77,12 +77,12 @@ def checker(check: Callable[[Any], str]) -> Callable[[Any], Verdict]:
     return checked
 
 
-_NOT_DONE = Verdict("not done yet", "Fill in the stub, then run the cell again.")
+_FILL_IN = "Fill in the stub, then run the cell again."
 
 
-def not_done() -> NoReturn:
-    """Stop: the stub is untouched."""
-    raise _Found(_NOT_DONE)
+def not_done(shown: str) -> NoReturn:
+    """Stop: the stub that ``shown`` calls is untouched."""
+    raise _Found(Verdict("not done yet", f"{shown} returns nothing yet. {_FILL_IN}"))
 
 
 def fail(message: str, hint: str = "") -> NoReturn:
@@ -90,7 +90,7 @@ def fail(message: str, hint: str = "") -> NoReturn:
     raise _Found(Verdict("wrong", message, hint))
 
 
-def run(answer: Callable[..., Any], *args: Any, shown: str) -> Any:
+def run(answer: Callable[..., Any], *args: Any, shown: str, too_deep: str = "") -> Any:
     """Call an answer. A stub, or an exception, ends the check.
 
     Parameters
@@ -101,6 +101,8 @@ def run(answer: Callable[..., Any], *args: Any, shown: str) -> Any:
         Its arguments.
     shown : str
         The call as the reader would write it, for messages.
+    too_deep : str
+        The hint for a ``RecursionError``.
     """
     if not callable(answer):
         fail(f"Expected a function, received {answer!r}.")
@@ -109,12 +111,13 @@ def run(answer: Callable[..., Any], *args: Any, shown: str) -> Any:
     except _Found:  # a method that is missing, say
         raise
     except NotImplementedError:
-        not_done()
+        not_done(shown)
     except (Exception, SystemExit) as error:
-        fail(f"{shown} raised {_describe(error)}")
+        hint = too_deep if isinstance(error, RecursionError) else ""
+        fail(f"{shown} raised {_describe(error)}", hint)
     if result is None or result is ...:
         if _has_empty_body(answer):
-            not_done()
+            not_done(shown)
         fail(f"{shown} returned {result!r}.", "Does every path through the function return?")
     return result
 

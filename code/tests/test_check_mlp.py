@@ -1,0 +1,399 @@
+"""The checks of chapter 3: right answers of several kinds, and known mistakes."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from zerotohero import check
+from zerotohero.bigrams import CHARACTERS, CountingModel
+from zerotohero.mlp import MLP, build_contexts, split_words
+
+NAMES = Path(__file__).parents[2].joinpath("data", "names-ssa-2018.txt")
+mlp = check.mlp
+Answer = Callable[..., Any]
+CHECKS = ("contexts", "embed", "uniform_start", "direct_connections", "beat_the_lecture")
+
+
+@pytest.fixture(autouse=True)
+def embedded_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no check ask a network for the lecture's names."""
+    monkeypatch.setattr(mlp, "names", lambda: NAMES.read_text(encoding="utf-8").split())
+
+
+def outcome(verdict: check.Verdict, *words: str, hint: str = "") -> None:
+    """Assert a wrong verdict with these words in its message, and exactly this hint."""
+    assert verdict.status == "wrong"
+    for word in words:
+        assert word in verdict.message
+    assert verdict.hint == hint
+
+
+# -- all exercises -------------------------------------------------------------------------
+
+
+def raises(error: BaseException) -> Answer:
+    def answer(*_: Any) -> None:
+        raise error
+
+    return answer
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_stub_is_not_done_yet(name: str) -> None:
+    def empty(*_: Any) -> None: ...
+
+    def documented(*_: Any) -> None:
+        """Say what is to be done."""
+
+    for stub in (None, ..., empty, documented, raises(NotImplementedError())):
+        assert getattr(mlp, name)(stub).status == "not done yet"
+
+
+class Odd:
+    """An object that does not even compare or show itself."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ZeroDivisionError
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize(
+    "junk",
+    [
+        5,
+        "text",
+        torch.zeros(3),
+        raises(ValueError("no")),
+        raises(SystemExit()),
+        lambda: 1,
+        lambda *_: 1.5,
+        lambda *_: "text",
+        lambda *_: (1, 2),
+        lambda *_: ([[1, 2], [3]], "x"),
+        lambda *_: iter(()),
+        lambda *_: torch.tensor(math.nan),
+        lambda *_: torch.zeros(0, 27),
+        lambda *_: torch.zeros(2, 3, dtype=torch.complex64),
+        lambda *_: MLP,
+        lambda *_: Odd(),
+        Odd(),
+    ],
+)
+def test_junk_is_wrong_and_raises_nothing(name: str, junk: Any) -> None:
+    verdict = getattr(mlp, name)(junk)
+    assert verdict.status == "wrong"
+    assert verdict.message
+
+
+def forgets(*_: Any, ready: bool = False) -> Any:
+    if ready:
+        return 1
+    return None
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_missing_return(name: str) -> None:
+    hint = "Does every path through the function return?"
+    outcome(getattr(mlp, name)(forgets), "returned None", hint=hint)
+
+
+# -- exercise 1: contexts ------------------------------------------------------------------
+
+
+def by_shifting(words: list[str], block_size: int, **changes: Any) -> tuple[Any, Any]:
+    """Fill a context as the lecture does, perhaps with a mistake."""
+    X, Y, context = [], [], [0] * block_size
+    for word in words:
+        if changes.get("reset", True):
+            context = [0] * block_size
+        for character in word + changes.get("end", "."):
+            ix = CHARACTERS.index(character)
+            new = [ix, *context[:-1]] if changes.get("newest_first") else [*context[1:], ix]
+            X.append(new if changes.get("shift_first") else context)
+            Y.append(context[-1] if changes.get("late") else ix)
+            context = new
+    return X, Y
+
+
+def by_slices(words: list[str], block_size: int) -> list[torch.Tensor]:
+    texts = ["." * block_size + word + "." for word in words]
+    pairs = [(t[i - block_size : i], t[i]) for t in texts for i in range(block_size, len(t))]
+    ids = [[CHARACTERS.index(c) for c in context + target] for context, target in pairs]
+    return [torch.tensor(ids)[:, :-1], torch.tensor(ids)[:, -1]]
+
+
+def with_arrays(words: list[str], block_size: int) -> tuple[np.ndarray, np.ndarray]:
+    X, Y = by_shifting(words, block_size)
+    while words:  # its list is its own
+        words.pop()
+    return np.array(X), np.array(Y)
+
+
+@pytest.mark.parametrize("answer", [by_shifting, by_slices, with_arrays, build_contexts])
+def test_contexts_right(answer: Answer) -> None:
+    verdict = mlp.contexts(answer)
+    assert verdict, verdict.message
+    assert "word by word" in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "hint"),
+    [
+        (
+            {"newest_first": True},
+            ["X of contexts(['emma'], 3)", "entry (1, 0) should be 0, received 5", "(8 of 15"],
+            "The oldest character comes first.",
+        ),
+        (
+            {"reset": False},
+            ["X of contexts(['ava', 'bo'], 2)", "entry (4, 0) should be 0, received 1"],
+            "Each word starts with a context of dots alone. Reset it.",
+        ),
+        (
+            {"shift_first": True},
+            ["X of contexts(['emma'], 3)", "entry (0, 2) should be 0, received 5"],
+            "Store the context before you shift it.",
+        ),
+        (
+            {"late": True},
+            ["Y of contexts(['emma'], 3)", "entry (0,) should be 5, received 0"],
+            "Y is what comes next.",
+        ),
+        ({"end": ""}, ["X of", "should have shape (5, 3), received (4, 3)"], ""),
+    ],
+)
+def test_contexts_wrong(changes: dict[str, Any], words: list[str], hint: str) -> None:
+    outcome(mlp.contexts(lambda *args: by_shifting(*args, **changes)), *words, hint=hint)
+
+
+def test_contexts_wrong_in_other_ways() -> None:
+    outcome(
+        mlp.contexts(lambda *args: by_slices(*args)[0]),
+        "contexts(['emma'], 3) should return X and Y, received Tensor.",
+    )
+    outcome(
+        mlp.contexts(lambda words, _: build_contexts(words, 3)),
+        "X of contexts(['ava', 'bo'], 2) should have shape (7, 2), received (7, 3)",
+    )
+
+    def sorts(words: list[str], block_size: int) -> Any:
+        words.sort()
+        return by_shifting(words, block_size)
+
+    outcome(mlp.contexts(sorts), "X of contexts(['mia', 'al'], 4)", "should be 13, received 1")
+    outcome(mlp.contexts(lambda words: 1), "contexts(['emma'], 3) raised TypeError")
+
+
+# -- exercise 2: embeddings ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda C, X: F.one_hot(X, 27).float() @ C,
+        lambda C, X: torch.einsum("npv,ve->npe", F.one_hot(X, 27).float(), C),
+        lambda C, X: np.eye(27)[X.numpy()] @ C.numpy(),
+        lambda C, X: F.embedding(X, C).tolist(),
+    ],
+)
+def test_embed_right(answer: Answer) -> None:
+    assert mlp.embed(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (
+            lambda C, X: F.one_hot(X, 27),
+            ["[[0, 0, 5], [0, 5, 13]])", "shape (2, 3, 2), received (2, 3, 27)"],
+            "That is the encoding. Multiply it by C.",
+        ),
+        (
+            lambda C, X: C[X].reshape(len(X), -1),
+            ["shape (2, 3, 2), received (2, 6)"],
+            "Keep the three dimensions: example, place, number.",
+        ),
+        (
+            lambda C, X: F.one_hot(X, 27).sum(1).float() @ C,
+            ["shape (2, 3, 2), received (2, 2)"],
+            "The vectors of a context were added up. Keep them apart.",
+        ),
+        (lambda C, X: 2 * C[X], ["entry (0, 0, 0) should be", "(12 of 12 differ)"], ""),
+        (lambda C, X: C[X % 26], ["embed(C, [[26, 1]])", "(2 of 4 differ)"], ""),
+        (lambda C, X: F.one_hot(X, 27) @ C, ["raised RuntimeError", "dtype"], ""),
+        (lambda C, X: F.one_hot(X).float() @ C, ["raised RuntimeError"], ""),
+        (lambda C, X: C.zero_()[X], ["should be", "received 0"], ""),
+    ],
+)
+def test_embed_wrong(answer: Answer, words: list[str], hint: str) -> None:
+    outcome(mlp.embed(answer), *words, hint=hint)
+
+
+# -- exercise 3: a sensible first loss -----------------------------------------------------
+
+
+def scaled(generator: torch.Generator, **factors: float) -> MLP:
+    model = MLP(generator)
+    for name, factor in factors.items():
+        setattr(model, name, getattr(model, name) * factor)
+    return model
+
+
+@pytest.mark.parametrize(
+    "factors", [{"W2": 0.01, "b2": 0}, {"W2": 0, "b2": 0}, {"W2": 0.005, "b2": 0.01, "W1": 0.2}]
+)
+def test_uniform_start_right(factors: dict[str, float]) -> None:
+    assert mlp.uniform_start(lambda generator: scaled(generator, **factors))
+
+
+def test_uniform_start_of_another_size_right() -> None:
+    def answer(generator: torch.Generator) -> MLP:
+        model = MLP(generator, n_hidden=30)
+        model.W2 = model.W2.mul_(1e-3).requires_grad_()
+        model.b2.fill_(7.0)  # equal for all
+        return model
+
+    assert mlp.uniform_start(answer)
+
+
+TOO_LARGE = "The logits are too large: scale W2 down, and set b2 to zero."
+ALIKE = "Then every context looks alike to the hidden layer. Scale the output layer instead."
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (MLP, ["seed 1", "near 3.2958, received 2"], TOO_LARGE),
+        (lambda g: scaled(g, W2=0.01), ["near 3.2958, received 3.8"], TOO_LARGE),
+        (lambda g: scaled(g, b2=0), ["near 3.2958, received"], TOO_LARGE),
+        (lambda g: scaled(g, W1=0.01, b1=0), ["near 3.2958, received"], TOO_LARGE),
+        (lambda g: scaled(g, W2=math.nan), ["received nan"], TOO_LARGE),
+        (lambda g: scaled(g, C=0, W1=0, b1=0, W2=0, b2=0), ["C or W1 is all zeros"], ALIKE),
+        (lambda g: scaled(g, W1=0, W2=0.01, b2=0), ["C or W1 is all zeros"], ALIKE),
+        (lambda g: scaled(g, C=0, W2=0.01, b2=0), ["C or W1 is all zeros"], ALIKE),
+        (lambda g: scaled(g, W2=0.01, b2=0).parameters(), ["return an MLP, received list"], ""),
+        (lambda g: MLP, ["should return an MLP, received type"], ""),
+        (lambda g: MLP(g, block_size=4), ["cannot be checked: RuntimeError"], ""),
+    ],
+)
+def test_uniform_start_wrong(answer: Answer, words: list[str], hint: str) -> None:
+    outcome(mlp.uniform_start(answer), *words, hint=hint)
+
+
+# -- exercise 4: direct connections --------------------------------------------------------
+
+
+def hidden(model: MLP, X: torch.Tensor) -> torch.Tensor:
+    return torch.tanh(model.C[X].flatten(1) @ model.W1 + model.b1)
+
+
+def direct(model: MLP, W3: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
+    return model.C[X].flatten(1) @ W3
+
+
+def stacked(model: MLP, W3: torch.Tensor, X: torch.Tensor) -> np.ndarray:
+    """Join hidden values, embeddings and a one, and the weights likewise."""
+    inputs = torch.cat([hidden(model, X), model.C[X].flatten(1), torch.ones(len(X), 1)], 1)
+    return (inputs @ torch.cat([model.W2, W3, model.b2[None]])).numpy()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [lambda model, W3, X: model(X) + direct(model, W3, X), stacked],
+)
+def test_direct_connections_right(answer: Answer) -> None:
+    assert mlp.direct_connections(answer)
+    assert mlp.direct_connections(lambda *args: torch.as_tensor(answer(*args)).double())
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (
+            lambda m, W3, X: m(X),
+            ["(model, W3, X), for five contexts", "(135 of 135 differ)"],
+            "W3 goes unused: add the embeddings times W3.",
+        ),
+        (
+            direct,
+            ["should be", "received"],
+            "The hidden layer is missing: the connections are added to its logits.",
+        ),
+        (
+            lambda m, W3, X: m(X) + direct(m, W3, X).tanh(),
+            ["should be", "received"],
+            "The direct path is linear: no tanh.",
+        ),
+        (
+            lambda m, W3, X: hidden(m, X) @ m.W2 + direct(m, W3, X),
+            ["should be", "received"],
+            "The bias b2 is missing.",
+        ),
+        (lambda m, W3, X: m(X) + 2 * direct(m, W3, X), ["entry (0, 0) should be"], ""),
+        (lambda m, W3, X: (m(X) + direct(m, W3, X))[:1], ["shape (5, 27), received (1, 27)"], ""),
+        (lambda m, W3, X: m(X) + m.C[X] @ W3, ["raised RuntimeError"], ""),
+    ],
+)
+def test_direct_connections_wrong(answer: Answer, words: list[str], hint: str) -> None:
+    outcome(mlp.direct_connections(answer), *words, hint=hint)
+
+
+# -- exercise 5: beat the lecture ----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def good() -> Answer:
+    """Return a model that knows the dev words by heart."""
+    _, dev, _ = split_words(NAMES.read_text(encoding="utf-8").split())
+    counting = CountingModel(4, smoothing=0.001).fit(dev)
+    place = torch.tensor([27 * 27, 27, 1])
+    return lambda X: counting.log_probabilities((X * place).sum(1))
+
+
+def test_beat_the_lecture_right(good: Answer) -> None:
+    X, Y = build_contexts(split_words(NAMES.read_text(encoding="utf-8").split())[1])
+    loss = -good(X).softmax(1)[torch.arange(len(Y)), Y].log().mean().item()
+    assert loss < 2.17
+    for answer in (good, lambda X: good(X).float() + 5.0, lambda X: good(X).requires_grad_()):
+        verdict = mlp.beat_the_lecture(answer)
+        assert verdict
+        assert f"The dev loss is {loss:.4f}, below" in verdict.message
+
+
+def test_beat_the_lecture_wrong(good: Answer) -> None:
+    untrained = "Is it trained to the end?"
+    outcome(
+        mlp.beat_the_lecture(lambda X: torch.zeros(len(X), 27)),
+        "should be below 2.17, received 3.2958",
+        hint=untrained,
+    )
+    outcome(mlp.beat_the_lecture(MLP(torch.Generator())), "should be below 2.17", hint=untrained)
+    outcome(mlp.beat_the_lecture(lambda X: good(X).exp()), "should be below 2.17", hint=untrained)
+    outcome(mlp.beat_the_lecture(lambda X: good(X) * math.nan), "received nan", hint=untrained)
+
+
+def test_beat_the_lecture_with_no_logits(good: Answer) -> None:
+    N = len(build_contexts(split_words(mlp.names())[1])[0])
+    outcome(
+        mlp.beat_the_lecture(lambda X: good(X)[:-1]),
+        f"model(X_dev) should have shape ({N}, 27), received ({N - 1}, 27).",
+    )
+    outcome(
+        mlp.beat_the_lecture(lambda X: F.cross_entropy(good(X), X[:, 0])),
+        f"should have shape ({N}, 27), received ().",
+    )
+    outcome(
+        mlp.beat_the_lecture(lambda X: good(X).numpy()), "should be a tensor, received ndarray."
+    )
+    outcome(mlp.beat_the_lecture(MLP(torch.Generator(), block_size=4)), "raised RuntimeError")
