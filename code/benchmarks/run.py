@@ -6,15 +6,19 @@ checking that both give the same results. Times are medians; what counts is the 
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from itertools import chain
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+for library in ("OMP", "OPENBLAS", "MKL"):  # read once, when NumPy and torch are imported
+    os.environ[f"{library}_NUM_THREADS"] = "1"
 
 import bench_bigrams
 import bench_micrograd
+import bench_mlp
 
 
 def main() -> None:
@@ -22,6 +26,13 @@ def main() -> None:
     print(f"{'what':58} {'ours (ms)':>10} {'theirs (ms)':>12} {'times faster':>13}")
     for row in chain(bench_micrograd.rows(), bench_bigrams.rows()):
         print(f"{row.what:58} {row.ours:10.1f} {row.theirs:12.1f} {row.theirs / row.ours:13.1f}")
+    print(
+        f"\n{'chapter 3, one training step, batch 32, one thread':58} {'µs':>10} {'relative':>12}"
+    )
+    steps = bench_mlp.steps()
+    for step in steps:
+        relative = step.microseconds / steps[-1].microseconds
+        print(f"{step.form:58} {step.microseconds:10.0f} {relative:12.2f}")
 
 
 if __name__ == "__main__":

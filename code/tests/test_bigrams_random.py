@@ -46,7 +46,7 @@ def number(context: str) -> int:
     return result
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(WORDS, ORDERS)
 def test_examples_as_listed_word_by_word(words: list[str], order: int) -> None:
     contexts, targets = ngrams(words, order)
@@ -66,7 +66,7 @@ def test_bigrams_as_counted_in_a_dictionary(words: list[str]) -> None:
     ]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(WORDS, ORDERS, st.sampled_from([0.0, 0.01, 0.5, 1.0, 7.0]) | st.floats(1e-6, 1e6))
 def test_probabilities_are_relative_frequencies(
     words: list[str], order: int, smoothing: float
@@ -81,7 +81,7 @@ def test_probabilities_are_relative_frequencies(
         assert sum(row) == pytest.approx(1)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(WORDS, WORDS, ORDERS, st.sampled_from([0.0, 0.01, 1.0]) | st.floats(1e-6, 1e6))
 def test_nll_of_other_words_in_plain_floats(
     words: list[str], others: list[str], order: int, smoothing: float

@@ -162,7 +162,14 @@ def moves_copies(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
     loss = squared_error(model, xs, ys)
     loss.backward()
     for p in model.parameters():
-        p = p - learning_rate * p.grad  # the mistake that is tested
+        p -= learning_rate * p.grad  # the mistake that is tested
+    return loss
+
+
+def no_backward(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
+    loss = squared_error(model, xs, ys)
+    model.zero_grad()
+    move(model, learning_rate)
     return loss
 
 
@@ -175,7 +182,10 @@ def forgets_the_biases(model: MLP, xs: Any, ys: Any, learning_rate: float) -> An
 
 
 LOSS = "The loss is the sum of squared errors over the examples."
-CLEARED = "Are the gradients set to zero between backward and the update?"
+UNMOVED = (
+    "Is backward() called? Are the gradients set to zero before it, and not between "
+    "it and the update? Is p.data changed, and not p?"
+)
 
 
 @pytest.mark.parametrize(
@@ -186,8 +196,9 @@ CLEARED = "Are the gradients set to zero between backward and the update?"
             ["step 2", "should move by", "it moved by"],
             "Gradients of the step before are still there: zero them first.",
         ),
-        (step(zero="between"), ["step 1", "changed no parameter"], CLEARED),
-        (moves_copies, ["step 1", "changed no parameter"], CLEARED),
+        (step(zero="between"), ["step 1", "changed no parameter"], UNMOVED),
+        (moves_copies, ["step 1", "changed no parameter"], UNMOVED),
+        (no_backward, ["step 1", "changed no parameter"], UNMOVED),
         (
             step(sign=-1),
             ["step 1", "moved up the slope"],

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from zerotohero import reproduce
-from zerotohero.reproduce import MIME, NotReproduced, published_figures, reproduced
+from zerotohero.reproduce import MIME, NotReproduced, published_figures, reproduced, scientific
 
 Shown = list[dict[str, Any]]
 
@@ -104,7 +104,9 @@ def test_no_key_is_written_twice() -> None:
         ("at least", 1.75, True),
         ("at least", 1.74, False),
         *[(d, float("nan"), False) for d in ("equal", "at most", "at least")],
-        ("at most", float("inf"), False),
+        *[(d, float("inf"), False) for d in ("equal", "at most", "at least")],
+        *[(d, float("-inf"), False) for d in ("equal", "at most", "at least")],
+        ("equal", 10**400, False),
         ("equal", [2.0], False),
         ("equal", [], False),
     ],
@@ -211,6 +213,30 @@ def test_another_edition_of_the_names_is_not_comparable(
     assert "not comparable" in shown[0]["text/plain"]
 
 
+@pytest.mark.parametrize(
+    ("published", "value"),
+    [
+        (2.0, float("nan")),
+        (2.0, float("inf")),
+        (2.0, torch.tensor(float("-inf"))),
+        (2.0, [2.0]),
+        ([1.0, 2.0], 2.0),
+        ([1.0, 2.0], [1.0]),
+        ([1.0, 2.0], np.array([1.0, 2.0, 3.0])),
+        ([1.0, 2.0], [1.0, float("nan")]),
+        ([1.0, 2.0], [[1.0], [2.0]]),
+    ],
+)
+def test_no_edition_excuses_what_cannot_be_compared(
+    monkeypatch: pytest.MonkeyPatch, shown: Shown, published: Any, value: Any
+) -> None:
+    publish(monkeypatch, names=True, published=published)
+    monkeypatch.setattr("zerotohero.data.edition", lambda name: "embedded")
+    with pytest.raises(NotReproduced, match=r"lecture1\.x"):
+        reproduced("lecture1.x", value)
+    assert shown == []
+
+
 def test_the_edition_of_the_lecture_is_compared(
     monkeypatch: pytest.MonkeyPatch, shown: Shown
 ) -> None:
@@ -230,3 +256,12 @@ def test_the_edition_is_only_asked_for_figures_of_the_names(
     monkeypatch.setattr("zerotohero.data.edition", lambda name: pytest.fail("asked"))
     reproduced("lecture1.x", 2.0)
     assert len(shown) == 1
+
+
+# -- numbers in prose ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("x", [float("nan"), float("inf"), float("-inf")])
+def test_scientific_needs_a_finite_number(x: float) -> None:
+    with pytest.raises(ValueError, match=f"x must be finite, got {x!r}"):
+        scientific(x)

@@ -133,10 +133,8 @@ def _never_undone(
     if i == 0:
         return []
     ahead, back = _moved(f, point, i, h, left=h), _moved(f, point, i, -h, left=-h)
-    return [
-        difference(f(*point), ahead, back, h),
-        *[
-            difference(*[_moved(f, point, i, step, left) for step in (0.0, h, -h)], h)
-            for left in (h, -h)
-        ],
-    ]
+    slopes = [difference(f(*point), ahead, back, h)]
+    for left in (h, -h):
+        here, ahead, back = (_moved(f, point, i, step, left) for step in (0.0, h, -h))
+        slopes.append(difference(here, ahead, back, h))
+    return slopes

@@ -78,7 +78,7 @@ def uniform_start(answer: Any) -> str:
         if not model.W1.any() or not model.C.any():
             fail(
                 f"{shown}: C or W1 is all zeros.",
-                "Then every context looks alike to the hidden layer. Scale the output layer instead.",
+                "Then all contexts look alike to the hidden layer. Scale the output layer.",
             )
         loss, expected = nll(model, X, Y), math.log(V)
         if not abs(loss - expected) < 0.05:
@@ -127,7 +127,7 @@ def beat_the_lecture(answer: Any) -> str:
         fail(f"model(X_dev) should be a tensor, received {type(logits).__name__}.")
     if logits.shape != (len(X), V):
         fail(f"model(X_dev) should have shape {(len(X), V)}, received {tuple(logits.shape)}.")
-    loss = float(F.cross_entropy(logits, Y))
+    loss = F.cross_entropy(logits, Y).item()
     if not loss < 2.17:
         fail(
             f"The dev loss should be below 2.17, received {loss:.4f}.", "Is it trained to the end?"

@@ -30,10 +30,14 @@ def expect_data(out: Any, expected: float, shown: str) -> None:
     if not hasattr(out, "data"):
         fail(f"{shown} should be a node of the class, received {out!r}.")
     if not close(out.data, expected):
-        fail(f"{shown} should hold {expected:.8g}, received {out.data!r}.")
+        fail(f"{shown} should hold {expected:.8g}, received {_written(out.data)}.")
 
 
 def expect_grad(node: Any, expected: float, shown: str, hint: str) -> None:
     """Stop, with the hint, unless the gradient of a node is the expected one."""
     if not close(node.grad, expected):
-        fail(f"{shown} should be {expected:.8g}, received {node.grad!r}.", hint)
+        fail(f"{shown} should be {expected:.8g}, received {_written(node.grad)}.", hint)
+
+
+def _written(number: Any) -> str:
+    return f"{number:.8g}" if isinstance(number, float) else repr(number)
