@@ -138,6 +138,8 @@ def test_budget_is_enforced_on_demand(book: Book) -> None:
     status, log = book.build(*STRICT, ZEROTOHERO_ENFORCE_BUDGET="1")
     assert status != 0
     assert re.search(r"WARNING: book/01-one\.md: .* its budget is 0\.001 s", log)
+    status, log = book.build(*STRICT, ZEROTOHERO_ENFORCE_BUDGET="1e9")
+    assert status == 0, log
 
 
 PLANTED = (

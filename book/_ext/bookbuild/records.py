@@ -100,9 +100,9 @@ def time_row(chapter: Chapter, data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def over_budget(row: dict[str, Any]) -> bool:
-    """Whether a chapter took longer than its budget."""
-    return row["budget"] is not None and row["seconds"] > row["budget"]
+def over_budget(row: dict[str, Any], factor: float = 1.0) -> bool:
+    """Whether a chapter took longer than `factor` times its budget."""
+    return row["budget"] is not None and row["seconds"] > factor * row["budget"]
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -103,6 +103,12 @@ def _check_differences(
             ahead, back = _moved(f, point, i, h), _moved(f, point, i, -h)
             half_ahead, half_back = _moved(f, point, i, h / 2), _moved(f, point, i, -h / 2)
             expected.append(difference(here, ahead, back, h))
+            # First, as nudges left in place can give numbers of the mistakes below. Those show
+            # at the first input already, where this one does not.
+            misconceptions += [
+                (i, wrong, "Undo each nudge before the next one.")
+                for wrong in _never_undone(f, point, i, h, difference)
+            ]
             misconceptions += [
                 (i, ahead - here, "Divide by the step h."),
                 (i, (here - back) / h, "That is the step backward: f(x) − f(x − h)."),
@@ -111,14 +117,8 @@ def _check_differences(
                 (i, (half_ahead - half_back) / h, halved),
                 (i, (ahead - here) / h, "That is one-sided. Step back by h as well."),
                 (i, -expected[i], "The sign is turned around: the point ahead comes first."),
+                (i, together, "Move one input at a time; the others stay put."),
             ]
-            # Before "together", which is the same number at the last input. Where inputs were
-            # moved together, the first entry is wrong too, and its hint comes first.
-            misconceptions += [
-                (i, wrong, "Undo each nudge before the next one.")
-                for wrong in _never_undone(f, point, i, h, difference)
-            ]
-            misconceptions.append((i, together, "Move one input at a time; the others stay put."))
         expect_numbers(received, expected, shown, misconceptions)
 
 
