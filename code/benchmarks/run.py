@@ -13,8 +13,10 @@ from itertools import chain
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-for library in ("OMP", "OPENBLAS", "MKL"):  # read once, when NumPy and torch are imported
-    os.environ[f"{library}_NUM_THREADS"] = "1"
+# One thread for all. NumPy and torch read these when they are imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+os.environ["MKL_NUM_THREADS"] = "1"
 
 import bench_bigrams
 import bench_micrograd
@@ -26,9 +28,7 @@ def main() -> None:
     print(f"{'what':58} {'ours (ms)':>10} {'theirs (ms)':>12} {'times faster':>13}")
     for row in chain(bench_micrograd.rows(), bench_bigrams.rows()):
         print(f"{row.what:58} {row.ours:10.1f} {row.theirs:12.1f} {row.theirs / row.ours:13.1f}")
-    print(
-        f"\n{'chapter 3, one training step, batch 32, one thread':58} {'µs':>10} {'relative':>12}"
-    )
+    print(f"\n{'one training step of chapter 3, batch of 32':58} {'µs':>10} {'relative':>12}")
     steps = bench_mlp.steps()
     for step in steps:
         relative = step.microseconds / steps[-1].microseconds

@@ -53,7 +53,7 @@ def operators(answer: Any) -> str:
         expect_grad(
             x,
             math.exp(2) / 2 - math.exp(2) / 4 + 1 + math.log(2),
-            f"the gradient of x = 2 in {text}",
+            f"The gradient of x = 2 in {text}",
             "x is used four times. Every use adds to the gradient: += instead of =.",
         )
     return "exp, log and division give the right values and gradients, for repeated use too."

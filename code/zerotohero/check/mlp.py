@@ -25,7 +25,7 @@ def contexts(answer: Any) -> str:
     for words, block_size in ((["emma"], 3), (["ava", "bo"], 2), (["mia", "al"], 4)):
         shown = f"contexts({words}, {block_size})"
         X, Y = build_contexts(words, block_size)  # first: an answer may change its list
-        received = run(answer, list(words), block_size, shown=shown)
+        received = run(answer, words, block_size, shown=shown)
         if not isinstance(received, (tuple, list)) or len(received) != 2:
             fail(f"{shown} should return X and Y, received {type(received).__name__}.")
         joined = torch.tensor(
