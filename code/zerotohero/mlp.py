@@ -10,16 +10,15 @@ Source: lecture 3 of *Neural Networks: Zero to Hero*; Bengio et al. (2003).
 from __future__ import annotations
 
 import random
-import sys
-import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, TextIO
+from typing import Protocol
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from .bigrams import CHARACTERS, V, encode
+from .progress import Progress
 
 Schedule = Callable[[int], float]
 
@@ -209,7 +208,7 @@ def train(
     batches = _draw_batches(len(X), len(Y), steps, batch_size, generator)
     schedule = learning_rate if callable(learning_rate) else lambda _: learning_rate
     parameters = model.parameters()
-    report = _Progress(steps, progress)
+    report = Progress(steps, progress)
     history = []
     try:
         for p in parameters:
@@ -251,7 +250,7 @@ def train_in_numpy(
     # .numpy() shares memory with the tensors: the updates below change the model.
     C, W1, b1, W2, b2 = (p.numpy() for p in model.parameters())
     inputs, targets, rows = X.numpy(), Y.numpy(), np.arange(batch_size)
-    report = _Progress(steps, progress)
+    report = Progress(steps, progress)
     history = []
     for step in range(steps):
         ix = batches[step]
@@ -296,25 +295,3 @@ def _draw_batches(
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     return torch.randint(0, n_inputs, (steps, batch_size), generator=generator)
-
-
-class _Progress:
-    """Writes up to ten lines in the course of a training, and stops it when the loss is lost."""
-
-    def __init__(self, steps: int, shown: bool, stream: TextIO | None = None) -> None:
-        self.steps, self.shown, self.stream = steps, shown, stream
-        self.every = max(1, (steps + 9) // 10)
-        self.start = time.perf_counter()
-
-    def __call__(self, step: int, loss: float) -> float:
-        if not loss < float("inf"):  # also true for nan
-            raise FloatingPointError(
-                f"the loss is {loss} in step {step}: is the learning rate too large?"
-            )
-        if self.shown and (step + 1) % self.every == 0:
-            left = (time.perf_counter() - self.start) * (self.steps / (step + 1) - 1)
-            print(
-                f"step {step + 1:,} of {self.steps:,}: loss {loss:.4f}, {left:.0f} s left",
-                file=self.stream or sys.stderr,
-            )
-        return loss
