@@ -184,3 +184,8 @@ def test_drawing_changes_nothing() -> None:
     before = [(out.data, out.grad), *((c.data, c.grad) for c in out._children)]
     draw_graph(out)
     assert [(out.data, out.grad), *((c.data, c.grad) for c in out._children)] == before
+
+
+def test_the_text_of_a_graph_holds_no_address() -> None:
+    a = Value(1.0)
+    assert repr(draw_graph(a * 2 + a)) == "Graph(4 values, 2 operations)"

@@ -29,6 +29,10 @@ class Graph:
             svg = re.sub(rf'fill="[^"]*">({word} [−\dni])', rf'fill="{color}">\1', svg)
         self.svg = svg
 
+    def __repr__(self) -> str:  # without an address, so that two builds print the same
+        values, operations = (self.dot.count(f"shape={shape}") for shape in ("record", "ellipse"))
+        return f"Graph({values} values, {operations} operations)"
+
     def _repr_svg_(self) -> str:
         return self.svg
 
