@@ -73,7 +73,19 @@ def in_place(counts: torch.Tensor) -> torch.Tensor:
         (
             lambda c: (c / c.sum(1, keepdim=True)).to(c.dtype),
             ["the integers [[1, 3], [6, 2]]", "should be 0.25, received 0"],
-            "",
+            "Use / for the division, not //, and a tensor of floats for what it gives.",
+        ),
+        (
+            lambda c: c // c.sum(1, keepdim=True),
+            ["normalize_rows([[1, 3], [6, 2]]): entry (0, 0) should be 0.25, received 0 (4 of 4"],
+            "// rounds down. Use /.",
+        ),
+        (
+            lambda c: (
+                c / c.sum(1, keepdim=True) if c.is_floating_point() else c // c.sum(1)[:, None]
+            ),
+            ["the integers [[1, 3], [6, 2]]", "should be 0.25, received 0"],
+            "Use / for the division, not //, and a tensor of floats for what it gives.",
         ),
         (
             lambda c: c / c.sum(1, keepdim=True) if len(c) == 2 else c / c.sum(1),
@@ -140,6 +152,24 @@ def test_trigram_counts_right(answer: Answer) -> None:
             ["trigram_counts(['ab']): entry (2, 0, 0) should be 0, received 1"],
             "One dot at the end is enough: the word ends once.",
         ),
+        (
+            between(".", ""),
+            ["entry (0, 0, 1) should be 1, received 0 (2 of"],
+            "The first letter has no trigram yet: start with two dots.",
+        ),
+        (
+            between("..", ""),
+            ["trigram_counts(['ab']): entry (1, 2, 0) should be 1, received 0 (1 of 19683 differ)"],
+            "The end of a word is a character, too: one dot after it.",
+        ),
+        *[
+            (
+                lambda words, order=order: by_bincount(words).permute(order),
+                ["trigram_counts(['ab']): entry (0, "],
+                "The indices are out of order: first, second, then third character.",
+            )
+            for order in [(1, 0, 2), (2, 0, 1), (1, 2, 0), (0, 2, 1)]
+        ],
         (
             between("", ""),
             ["(3 of 19683 differ)"],

@@ -70,13 +70,42 @@ def shuffling_each_part(words: list[str], seed: int) -> list[list[str]]:
     return [shuffled(part, seed) for part in cut(words)]
 
 
-SORTED = "Shuffle before you cut: the list is sorted, so dev would have only rare names."
+def to_none(words: list[str], seed: int) -> tuple[list[str], ...]:
+    words = random.Random(seed).shuffle(list(words))  # type: ignore[func-returns-value,assignment] # the mistake
+    return words[:400], words[400:450], words[450:]
+
+
+def measuring_none(words: list[str], seed: int) -> int:
+    mixed = list(words)
+    mixed = random.Random(seed).shuffle(mixed)  # type: ignore[func-returns-value,assignment] # the mistake
+    return len(mixed)
+
+
+def tripping_elsewhere(words: list[str], seed: int) -> Any:
+    mixed = list(words)
+    random.Random(seed).shuffle(mixed)
+    return mixed + 3  # type: ignore[operator] # the mistake
+
+
+SORTED = "Shuffle before you cut: the list is sorted, so dev would have only rare names of boys."
 
 
 @pytest.mark.parametrize(
     ("answer", "words", "hint"),
     [
         (shuffling_in_place, ["changed the order of the list it was given"], "Shuffle a copy."),
+        (
+            to_none,
+            ["split(words, 42), for 500 words raised TypeError: 'NoneType' object is not subscr"],
+            "shuffle works in place and returns None.",
+        ),
+        (
+            measuring_none,
+            ["raised TypeError: object of type 'NoneType' has no len()"],
+            "shuffle works in place and returns None.",
+        ),
+        (tripping_elsewhere, ["raised TypeError: can only concatenate list"], ""),
+        (lambda words, seed: cut(None), ["raised TypeError: 'NoneType' object is"], ""),  # type: ignore[arg-type] # the mistake
         (drawing, ["a word is in two parts"], "Cut one shuffled list in three; do not draw."),
         (lambda words, seed: cut(words), ["dev is words[400:450], neighbors in the list"], SORTED),
         (shuffling_each_part, ["dev is words[400:450], neighbors in the list"], SORTED),
@@ -171,9 +200,13 @@ def of_order(order: int, on: str = "dev", choose: Any = min) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("answer", [by_loop, by_argmin, *map(of_order, (1, 2, 3, 4))])
+@pytest.mark.parametrize("answer", [by_loop, by_argmin, of_order(3)])
 def test_best_smoothing_right(answer: Answer) -> None:
     assert bigrams.best_smoothing(answer)
+
+
+SPREAD = "best_smoothing(['ab', 'ac', …, 'az'] * 4, ['a'], [0.3, 1.0, 5.0, 1000.0])"
+NAMES = "best_smoothing(train, dev, [0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 30.0])"
 
 
 @pytest.mark.parametrize(
@@ -181,28 +214,53 @@ def test_best_smoothing_right(answer: Answer) -> None:
     [
         (
             of_order(3, "train"),
-            ["[0.01, 0.1, 1.0, 10.0]) should be 0.1, received 0.01"],
+            [f"{SPREAD} should be 5, received 0.3"],
             "That is best on train. Compare on dev.",
         ),
         (
             of_order(3, choose=max),
-            ["should be 0.1, received 10.0"],
+            [f"{SPREAD} should be 5, received 1000.0"],
             "That is the worst: smaller loss is better.",
         ),
         (
+            lambda train, dev, ks: by_loop(train + dev, dev, ks),
+            [f"{SPREAD} should be 5, received tensor(1.)"],
+            "Count on train alone: dev is for choosing.",
+        ),
+        (
+            of_order(2),
+            [f"{NAMES} should be 0.1, received 0.3"],
+            "That is best for bigrams. The model is a trigram model: order 3.",
+        ),
+        (
+            lambda train, dev, ks: min(
+                ks, key=lambda k: CountingModel(smoothing=k).fit(train).nll(dev)
+            ),
+            [f"{NAMES} should be 0.1, received 0.3"],
+            "That is best for bigrams. The model is a trigram model: order 3.",
+        ),
+        (
+            of_order(4),
+            [f"{NAMES} should be 0.1, received 0.01"],
+            "That is best for order 4. A trigram model has order 3.",
+        ),
+        (
             lambda train, dev, ks: min(trigram_nll(train, dev, k) for k in ks),
-            ["should be 0.1, received 2.35"],
+            [f"{SPREAD} should be 5, received 2.32"],
             "That is the loss. Return the constant that has it.",
         ),
-        (lambda train, dev, ks: ks.index(0.1) if 0.1 in ks else 2, ["received 1."], ""),
-        (lambda train, dev, ks: 0.1, ["[5.0, 0.5, 0.05]) should be 0.05, received 0.1"], ""),
+        (lambda train, dev, ks: ks.index(5.0), [f"{SPREAD} should be 5, received 2"], ""),
+        (
+            lambda train, dev, ks: by_loop(train, dev, ks) if len(ks) != 3 else 0.1,
+            ["[5.0, 0.5, 0.05]) should be 0.05, received 0.1"],
+            "",
+        ),
         (
             lambda train, dev, ks: by_loop(train, dev, ks) if 0.0 not in ks else 0.0,
             ["[0.0, 0.3]) should be 0.3, received 0.0"],
             "That is best on train. Compare on dev.",
         ),
-        (lambda train, dev, ks: ks, ["should be 0.1, received [0.01"], ""),
-        (lambda train, dev, ks: sorted(ks, key=str), ["should be 0.1"], ""),
+        (lambda train, dev, ks: ks, ["should be 5, received [0.3"], ""),
     ],
 )
 def test_best_smoothing_wrong(answer: Answer, words: Sequence[str], hint: str) -> None:
@@ -212,7 +270,8 @@ def test_best_smoothing_wrong(answer: Answer, words: Sequence[str], hint: str) -
 def test_best_smoothing_of_an_answer_that_empties_its_lists() -> None:
     def careless(train: list[str], dev: list[str], candidates: list[float]) -> torch.Tensor:
         best = by_loop(train, dev, candidates)
-        train.clear(), dev.clear(), candidates.clear()
+        for given in (train, dev, candidates):
+            given.clear()
         return best
 
     assert bigrams.best_smoothing(careless)

@@ -37,7 +37,9 @@ CHECKS: dict[str, Callable[[Any], check.Verdict]] = {
     ],
 )
 def test_logits_by_row_right(answer: Answer) -> None:
-    assert bigrams.logits_by_row(answer)
+    verdict = bigrams.logits_by_row(answer)
+    assert verdict
+    assert verdict.message == "Each row of W that xs names, in order."
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def with_floats(logits: torch.Tensor, ys: torch.Tensor) -> float:
     for row, y in zip(logits.tolist(), ys.tolist()):
         top = max(row)
         losses.append(top - row[y] + math.log(math.fsum(math.exp(z - top) for z in row)))
-    return sum(losses) / len(losses)
+    return float(sum(losses) / len(losses))
 
 
 def with_numpy(logits: torch.Tensor, ys: torch.Tensor) -> Any:
@@ -122,7 +124,9 @@ def shifting_in_place(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
     ],
 )
 def test_cross_entropy_right(answer: Answer) -> None:
-    assert bigrams.cross_entropy(answer)
+    verdict = bigrams.cross_entropy(answer)
+    assert verdict
+    assert verdict.message == "Right for small logits, and for logits of a thousand, too."
 
 
 def naive(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
@@ -139,6 +143,7 @@ def on_changed_logits(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
 
 
 RANDOM = "cross_entropy(logits, ys), for five rows of random logits: should be 3.82579"
+TOO_SMALL = "Don't exponentiate and take the log again: a probability that rounds to 0 gives inf."
 OVERFLOW = "Subtract each row's maximum before you exponentiate: exp(1000) overflows."
 
 
@@ -176,6 +181,48 @@ OVERFLOW = "Subtract each row's maximum before you exponentiate: exp(1000) overf
             "Softmax was applied twice.",
         ),
         (naive, ["for the same logits + 1000: should be 3.82579, received nan"], OVERFLOW),
+        (
+            lambda z, ys: (z.exp().sum(1).log() - picked(z, ys)).mean(),
+            ["for the same logits + 1000: should be 3.82579, received inf"],
+            OVERFLOW,
+        ),
+        (
+            lambda z, ys: -picked(z.softmax(1), ys).log().mean(),
+            ["for the same logits × 1000: should be", "received inf"],
+            TOO_SMALL,
+        ),
+        (
+            lambda z, ys: -(z.softmax(1).log() * F.one_hot(ys, 27)).sum(1).mean(),  # 0 · log 0
+            ["for the same logits × 1000: should be", "received nan"],
+            TOO_SMALL,
+        ),
+        (
+            lambda z, ys: -(picked(z.softmax(1), ys) + 1e-12).log().mean(),
+            ["for the same logits × 1000: should be", "received 2"],
+            "",
+        ),
+        (
+            lambda z, ys: (
+                (z - z.max(1, keepdim=True).values).exp().sum(1).log() - picked(z, ys)
+            ).mean(),
+            [RANDOM],
+            "Subtract the maximum from the logit of the right answer, too.",
+        ),
+        (
+            lambda z, ys: (z.logsumexp(1) - z[:, ys]).mean(),
+            [RANDOM],
+            "logits[:, ys] takes every row's entries at all of ys: pair row i with ys[i].",
+        ),
+        (
+            lambda z, ys: -z.log_softmax(1)[:, ys].mean(),
+            [RANDOM],
+            "logits[:, ys] takes every row's entries at all of ys: pair row i with ys[i].",
+        ),
+        (
+            lambda z, ys: (z - z.max()).exp().sum(1).log().sub(picked(z - z.max(), ys)).mean(),
+            ["for the same logits × 1000: should be", "received -inf"],
+            OVERFLOW,
+        ),
         (
             shifted_by_the_largest_of_all,
             ["for the same logits × 1000: should be", "received nan"],

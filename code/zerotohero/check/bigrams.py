@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from ..bigrams import CHARACTERS, CountingModel, V
 from .tensors import expect_tensor
 from .verdict import checker, close, fail, run
 
+OUT_OF_ORDER = [(0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1)]
 WORDS = ["emma", "ava", "mia", "amelia", "em"]
 
 
@@ -31,6 +33,11 @@ def normalize_rows(answer: Any) -> str:
                 "/= works in place. Write P = counts / …, which makes a new tensor.",
             )
         x = given.double()
+        rounded_down = (
+            "// rounds down. Use /."
+            if given.is_floating_point()  # with integers alone, / is right, its result stored wrong
+            else "Use / for the division, not //, and a tensor of floats for what it gives."
+        )
         expect_tensor(
             received,
             x / x.sum(1, keepdim=True),
@@ -43,6 +50,7 @@ def normalize_rows(answer: Any) -> str:
                 (x / x.sum(0, keepdim=True), "These are columns that sum to 1. Sum along dim 1."),
                 (x / x.sum(), "The whole table sums to 1. Each row should, by itself."),
                 (x.softmax(1), "Softmax exponentiates. Counts only have to be divided."),
+                (x // x.sum(1, keepdim=True), rounded_down),
             ],
         )
     return "Every row sums to 1, and the counts are left as they were."
@@ -66,6 +74,7 @@ def trigram_counts(answer: Any) -> str:
         right = count("..", ".")
         joined = torch.zeros(V, V, V)
         text = ".." + "..".join(words) + "."
+        out_of_order = "The indices are out of order: first, second, then third character."
         for triple in zip(text, text[1:], text[2:]):
             joined[tuple(CHARACTERS.index(c) for c in triple)] += 1
         expect_tensor(
@@ -75,9 +84,12 @@ def trigram_counts(answer: Any) -> str:
             [
                 (count(".", "."), "The first letter has no trigram yet: start with two dots."),
                 (count("..", ".."), "One dot at the end is enough: the word ends once."),
+                (count(".", ""), "The first letter has no trigram yet: start with two dots."),
+                (count("..", ""), "The end of a word is a character, too: one dot after it."),
                 (count("", ""), "The start and the end of a word are marked with dots."),
                 (joined, "These trigrams run from one word into the next. Go word by word."),
                 (right.permute(2, 1, 0), "The indices are turned around: first character first."),
+                *[(right.permute(order), out_of_order) for order in OUT_OF_ORDER],
                 (right.clamp(max=1), "A trigram may occur more than once: add 1 each time."),
             ],
         )
@@ -90,7 +102,7 @@ def split(answer: Any) -> str:
     words = [f"{a}{b}" for a in CHARACTERS[1:] for b in CHARACTERS[1:]][:500]
     given = list(words)
     shown = "split(words, 42), for 500 words"
-    parts = run(answer, given, 42, shown=shown)
+    parts = run(_explaining_shuffle(answer, shown), given, 42, shown=shown)
     if given != words:
         fail(f"{shown} changed the order of the list it was given.", "Shuffle a copy.")
     if not isinstance(parts, (tuple, list)) or len(parts) != 3:
@@ -109,7 +121,8 @@ def split(answer: Any) -> str:
         if places == list(range(places[0], places[-1] + 1)):
             fail(
                 f"{shown}: {name} is words[{places[0]}:{places[-1] + 1}], neighbors in the list.",
-                "Shuffle before you cut: the list is sorted, so dev would have only rare names.",
+                "Shuffle before you cut: the list is sorted, so dev would have only "
+                "rare names of boys.",
             )
     again = run(answer, list(words), 42, shown=shown)
     if [list(part) for part in again] != [train, dev, test]:
@@ -120,26 +133,72 @@ def split(answer: Any) -> str:
     return "Three parts, shuffled, without overlap, the same for the same seed."
 
 
+def _explaining_shuffle(answer: Any, shown: str) -> Any:
+    """Return an answer that, if it calls ``shuffle`` and trips over None, says why."""
+    if "shuffle" not in getattr(getattr(answer, "__code__", None), "co_names", ()):
+        return answer
+
+    def explained(words: list[str], seed: int) -> Any:
+        try:
+            return answer(words, seed)
+        except TypeError as error:
+            if "NoneType" in str(error):
+                fail(
+                    f"{shown} raised TypeError: {error}",
+                    "shuffle works in place and returns None.",
+                )
+            raise
+
+    return explained
+
+
 @checker
 def best_smoothing(answer: Any) -> str:
     """Check a function ``(train, dev, candidates)`` that returns the best smoothing constant."""
-    train = ["emma", "ava", "mia", "amelia", "ella", "mila", "lea", "emilia", "amy", "maya"]
-    dev = ["lia", "may", "ema", "leah", "mel", "ally"]
-    for candidates in ([0.01, 0.1, 1.0, 10.0], [5.0, 0.5, 0.05], [0.0, 0.3]):
-        shown = f"best_smoothing(train, dev, {candidates})"
+    # Of the first lists, even counts of train and dev together need smoothing, so that every
+    # mistake with the lists gives a constant of its own. Of the second, every order does.
+    spread = [f"a{letter}" for letter in CHARACTERS[2:]] * 4
+    some = ["macey", "korra", "helena", "amani", "elina", "mattie", "nicole", "bailee"]
+    some += ["amari", "analia", "khalia", "landry", "xena", "freyja"]
+    others = ["adilyn", "helen"]
+    for lists, train, dev, candidates in [
+        ("['ab', 'ac', …, 'az'] * 4, ['a']", spread, ["a"], [0.3, 1.0, 5.0, 1000.0]),
+        ("train, dev", some, others, [0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 30.0]),
+        ("train, dev", some, others, [5.0, 0.5, 0.05]),
+        ("train, dev", some, others, [0.0, 0.3]),
+    ]:
+        shown = f"best_smoothing({lists}, {candidates})"
         received = run(answer, list(train), list(dev), list(candidates), shown=shown)
-        on_dev = {k: CountingModel(3, k).fit(train).nll(dev) for k in candidates}
-        on_train = {k: CountingModel(3, k).fit(train).nll(train) for k in candidates}
-        right = min(on_dev, key=on_dev.__getitem__)
+        on_dev, on_train, on_both, bigrams, fourgrams = (
+            {k: CountingModel(order, k).fit(counted).nll(words) for k in candidates}
+            for order, counted, words in [
+                (3, train, dev),
+                (3, train, train),
+                (3, train + dev, dev),
+                (2, train, dev),
+                (4, train, dev),
+            ]
+        )
+        right = _best(on_dev)
         if not close(received, right):
             hints = [
-                (min(on_train, key=on_train.__getitem__), "That is best on train. Compare on dev."),
+                (_best(on_train), "That is best on train. Compare on dev."),
+                (_best(on_both), "Count on train alone: dev is for choosing."),
+                (
+                    _best(bigrams),
+                    "That is best for bigrams. The model is a trigram model: order 3.",
+                ),
+                (_best(fourgrams), "That is best for order 4. A trigram model has order 3."),
                 (max(on_dev, key=on_dev.__getitem__), "That is the worst: smaller loss is better."),
                 (on_dev[right], "That is the loss. Return the constant that has it."),
             ]
             hint = next((text for wrong, text in hints if close(received, wrong)), "")
             fail(f"{shown} should be {right:g}, received {received!r}.", hint)
     return "The constant is chosen on words that the model has not counted."
+
+
+def _best(losses: dict[float, float]) -> float:
+    return min(losses, key=losses.__getitem__)
 
 
 @checker
@@ -161,7 +220,7 @@ def logits_by_row(answer: Any) -> str:
                 (W[xs].exp(), "These are counts. Logits are the rows of W themselves."),
             ],
         )
-    return "Rows of W: what the one-hot product computes, without the product."
+    return "Each row of W that xs names, in order."
 
 
 @checker
@@ -192,9 +251,35 @@ def cross_entropy(answer: Any) -> str:
                 (wrong_axis, "The softmax runs over the examples. It belongs to each row, dim 1."),
                 (-log_p.exp()[rows, ys].mean(), "Take the logarithm of the probability."),
                 (F.cross_entropy(logits.softmax(1), ys), "Softmax was applied twice."),
+                (
+                    right - logits.max(1).values.mean(),
+                    "Subtract the maximum from the logit of the right answer, too.",
+                ),
+                (
+                    -log_p[:, ys].mean(),
+                    "logits[:, ys] takes every row's entries at all of ys: pair row i with ys[i].",
+                ),
             ],
-            otherwise="Subtract each row's maximum before you exponentiate: exp(1000) overflows."
-            if logits is not small
-            else "",
+            otherwise="" if logits is small else _not_finite(answer, received, logits, ys),
         )
-    return "Right, and right for logits of a thousand, too."
+    return "Right for small logits, and for logits of a thousand, too."
+
+
+def _not_finite(answer: Any, received: Any, logits: torch.Tensor, ys: torch.Tensor) -> str:
+    """Return the hint for a loss that is inf or nan for large logits, or an empty text."""
+    try:
+        loss = float(received)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return ""
+    if math.isfinite(loss):
+        return ""
+    tame = logits - logits.max(1, keepdim=True).values
+    if loss == math.inf:
+        logs = bool(tame.min() < -1000)  # else the log of a sum that overflowed
+    else:  # exp cannot overflow for tame logits: what is nan even there is 0 times log 0
+        logs = math.isnan(run(answer, tame, ys.clone(), shown="cross_entropy(logits, ys)"))
+    if logs:
+        return (
+            "Don't exponentiate and take the log again: a probability that rounds to 0 gives inf."
+        )
+    return "Subtract each row's maximum before you exponentiate: exp(1000) overflows."
