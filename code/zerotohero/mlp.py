@@ -205,7 +205,7 @@ def train(
     FloatingPointError
         If the loss is no longer a number: the message names the step.
     """
-    batches = _draw_batches(len(X), len(Y), steps, batch_size, generator)
+    batches = draw_batches(len(X), len(Y), steps, batch_size, generator)
     schedule = learning_rate if callable(learning_rate) else lambda _: learning_rate
     parameters = model.parameters()
     report = Progress(steps, progress)
@@ -245,7 +245,7 @@ def train_in_numpy(
     because for such small arrays most of the time goes into calls, and NumPy's are cheaper.
     Chapter 5 derives the backward pass.
     """
-    batches = _draw_batches(len(X), len(Y), steps, batch_size, generator).numpy()
+    batches = draw_batches(len(X), len(Y), steps, batch_size, generator).numpy()
     schedule = learning_rate if callable(learning_rate) else lambda _: learning_rate
     # .numpy() shares memory with the tensors: the updates below change the model.
     C, W1, b1, W2, b2 = (p.numpy() for p in model.parameters())
@@ -282,10 +282,17 @@ def train_in_numpy(
     return history
 
 
-def _draw_batches(
+def draw_batches(
     n_inputs: int, n_targets: int, steps: int, batch_size: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Draw the examples of all minibatches, shape (steps, batch_size)."""
+    """Draw the examples of all minibatches, shape (steps, batch_size).
+
+    Raises
+    ------
+    ValueError
+        If ``steps`` is negative, ``batch_size`` is below 1, there is no example, or inputs
+        and targets differ in number.
+    """
     if n_inputs != n_targets:
         raise ValueError(f"X and Y must have the same length, got {n_inputs} and {n_targets}")
     if n_inputs == 0:
