@@ -285,14 +285,7 @@ def train_in_numpy(
 def draw_batches(
     n_inputs: int, n_targets: int, steps: int, batch_size: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """Draw the examples of all minibatches, shape (steps, batch_size).
-
-    Raises
-    ------
-    ValueError
-        If ``steps`` is negative, ``batch_size`` is below 1, there is no example, or inputs
-        and targets differ in number.
-    """
+    """Draw the examples of all minibatches, shape (steps, batch_size); ``ValueError`` if none."""
     if n_inputs != n_targets:
         raise ValueError(f"X and Y must have the same length, got {n_inputs} and {n_targets}")
     if n_inputs == 0:
