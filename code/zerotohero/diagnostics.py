@@ -198,16 +198,21 @@ def plot_updates(
     found: dict[str, list[float]] = {name: [] for name in matrices}
     for step in range(steps):
         before = {name: p.detach().clone() for name, p in matrices.items()}
-        train(
-            model,
-            X,
-            Y,
-            steps=1,
-            learning_rate=schedule(step),
-            generator=generator,
-            batch_size=batch_size,
-            progress=False,
-        )
+        try:
+            train(
+                model,
+                X,
+                Y,
+                steps=1,
+                learning_rate=schedule(step),
+                generator=generator,
+                batch_size=batch_size,
+                progress=False,
+            )
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"the loss is no number in step {step}: is the learning rate too large?"
+            ) from error
         for name, p in matrices.items():
             ratio = (p.detach() - before[name]).std() / before[name].std()
             found[name].append(ratio.log10().item())
