@@ -13,7 +13,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # The modules that a lecture teaches, in the order of the lectures.
 LECTURES = ["micrograd", "bigrams", "mlp", "layers", "backprop", "wavenet", "gpt", "tokenizer"]
-TOGETHER = {"diagnostics": "layers", "train_gpt": "gpt"}  # modules that share a lecture
+TOGETHER = {
+    "batchnorm": "layers",
+    "diagnostics": "layers",
+    "train_gpt": "gpt",
+}  # modules that share a lecture
 LEAVES = {"figures", "check", "reproduce"}  # only chapters import them
 
 
