@@ -1,6 +1,6 @@
 """Chapter 4's networks: their structure and first weights, against torch.nn, and training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,15 @@ from zerotohero.mlp import build_contexts, nll, sample, train
 
 NAMES = Path(__file__).parents[2] / "data" / "names-ssa-2018.txt"
 X, Y = build_contexts(NAMES.read_text(encoding="utf-8").split()[:200])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """For tensors this small, a second thread costs more than it brings."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 def seeded(seed: int) -> torch.Generator:
