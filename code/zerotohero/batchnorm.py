@@ -15,6 +15,7 @@ import torch
 
 from .bigrams import V
 from .layers import Layer, Linear, Tanh
+from .layers.base import require_size
 from .mlp import MLP, Schedule, draw_batches
 from .progress import Progress
 
@@ -106,8 +107,10 @@ def six_layers(
     Raises
     ------
     ValueError
-        For a size or gain that ``Linear`` refuses.
+        If a size is below 1, or for a gain that ``Linear`` refuses.
     """
+    for name, size in (("block_size", block_size), ("n_embd", n_embd), ("n_hidden", n_hidden)):
+        require_size(name, size)
     C = torch.randn((V, n_embd), generator=generator)
     layers: list[Layer] = []
     fan_in = block_size * n_embd
@@ -159,23 +162,29 @@ def train_together(
     ------
     ValueError
         If there is no model, their shapes differ, or an argument is bad as for ``train``.
+    TypeError
+        If a model is no ``MLP``.
     FloatingPointError
         If a loss is no longer a number.
     """
-    shapes = [[tuple(p.shape) for p in model.parameters()] for model in models]
     if not models:
         raise ValueError("models must hold at least one model, got none")
+    for model in models:
+        if not isinstance(model, MLP):
+            raise TypeError(f"models must hold only MLPs, got {type(model).__name__}")
+    shapes = [[tuple(p.shape) for p in model.parameters()] for model in models]
     if any(shape != shapes[0] for shape in shapes):
         raise ValueError(f"models must have tensors of the same shapes, got {shapes}")
     batches = draw_batches(len(X), len(Y), steps, batch_size, generator)
     schedule = learning_rate if callable(learning_rate) else lambda _: learning_rate
-    C, W1, b1, W2, b2 = (torch.stack(ps) for ps in zip(*(m.parameters() for m in models)))
+    values = [[p.detach() for p in model.parameters()] for model in models]
+    C, W1, b1, W2, b2 = (torch.stack(ps) for ps in zip(*values))
     K, n_embd = len(models), C.shape[2]
     b1, b2 = b1[:, None], b2[:, None]  # (K, 1, n_hidden), (K, 1, 27)
     table = C.view(-1, n_embd)  # the tables of all models below each other
     offsets = len(C[0]) * torch.arange(K)[:, None]  # where the table of each begins
     report = Progress(steps, progress)
-    history = torch.empty(steps, K)
+    history = C.new_empty(steps, K)
     for step, ix in enumerate(batches):
         # forward
         rows = (X[ix].view(1, -1) + offsets).flatten()  # (K * B * block_size)
@@ -198,7 +207,7 @@ def train_together(
         b1.sub_(dhpreact.sum(1, keepdim=True), alpha=lr)
         table.index_add_(0, rows, demb.view(-1, n_embd), alpha=-lr)
         report(step, float(history[step].mean()))
-    for k, model in enumerate(models):
-        for p, trained in zip(model.parameters(), (C[k], W1[k], b1[k, 0], W2[k], b2[k, 0])):
+    for k, own in enumerate(values):
+        for p, trained in zip(own, (C[k], W1[k], b1[k, 0], W2[k], b2[k, 0])):
             p.copy_(trained)
     return history

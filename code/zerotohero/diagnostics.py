@@ -12,8 +12,6 @@ Source: lecture 4 of *Neural Networks: Zero to Hero*.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
@@ -22,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
 
+from .hooks import outputs_of_modules, statistics_kept
 from .mlp import MLP, Schedule, train
 
 SATURATED = 0.97
@@ -37,7 +36,10 @@ class Spread(NamedTuple):
 
 
 class GradData(NamedTuple):
-    """Standard deviations of a gradient and of the parameter it belongs to, and their ratio."""
+    """Standard deviations of a gradient and of the parameter it belongs to, and their ratio.
+
+    The ratio is inf, or for a gradient of zeros nan, where all entries of the parameter are equal.
+    """
 
     grad: float
     data: float
@@ -56,7 +58,7 @@ def activations(model: Any, X: torch.Tensor) -> dict[str, torch.Tensor]:
         If the model is of no known kind.
     """
     if isinstance(model, torch.nn.Module):
-        return _outputs_of_modules(model, X)
+        return outputs_of_modules(model, X)
     if isinstance(model, MLP):
         emb = model.C[X].flatten(1)
         hpreact = emb @ model.W1 + model.b1
@@ -66,7 +68,7 @@ def activations(model: Any, X: torch.Tensor) -> dict[str, torch.Tensor]:
     if hasattr(model, "C") and hasattr(model, "layers"):
         x = model.C[X].flatten(1)
         found = {"0 Embedding": x}
-        with _statistics_kept(model.layers):
+        with statistics_kept(model.layers):
             for place, layer in enumerate(model.layers, start=1):
                 x = layer(x)
                 found[f"{place} {type(layer).__name__}"] = x
@@ -144,7 +146,8 @@ def plot_grad_data(
 ) -> dict[str, GradData]:
     """Draw, for every matrix of weights, how large its gradients are beside its entries.
 
-    The ratio of the two standard deviations is drawn as a bar, on a logarithmic axis.
+    The ratio of the two standard deviations is drawn as a bar, on a logarithmic axis. There is
+    no bar where it is 0 or, as all weights are equal, inf or nan.
 
     Returns
     -------
@@ -153,14 +156,16 @@ def plot_grad_data(
     _, grads = gradients(model, X, Y)
     found = {}
     for name, p in _matrices(model).items():
-        grad, data = grads[name].std().item(), p.std().item()
-        found[name] = GradData(grad, data, grad / data)
+        grad, data = grads[name].std(), p.detach().std()
+        found[name] = GradData(grad.item(), data.item(), (grad / data).item())
     ax = _new_axes(ax)
     places = np.arange(len(found))
-    ax.barh(places, [row.ratio for row in found.values()], color=_colors(len(found)))
+    ratios = [row.ratio if 0 < row.ratio < np.inf else np.nan for row in found.values()]
+    ax.barh(places, ratios, color=_colors(len(found)))
     ax.set_yticks(places, list(found))
     ax.invert_yaxis()
-    ax.set(xscale="log", xlabel="std of gradient / std of weights")
+    scale = "linear" if np.isnan(ratios).all() else "log"
+    ax.set(xscale=scale, xlabel="std of gradient / std of weights")
     return found
 
 
@@ -184,38 +189,40 @@ def plot_updates(
     Returns
     -------
     dict of str to list of float
-        What is drawn: one number for each step. It is −inf where a matrix did not change.
+        What is drawn: one number for each step. It is −inf where a matrix did not change, and
+        inf or nan where all its entries were equal.
 
     Raises
     ------
     ValueError, FloatingPointError
         As ``zerotohero.mlp.train``.
     """
-    schedule: Callable[[int], float] = (
-        learning_rate if callable(learning_rate) else lambda _: learning_rate
-    )
     matrices = _matrices(model)
+    before: dict[str, torch.Tensor] = {}
     found: dict[str, list[float]] = {name: [] for name in matrices}
-    for step in range(steps):
-        before = {name: p.detach().clone() for name, p in matrices.items()}
-        try:
-            train(
-                model,
-                X,
-                Y,
-                steps=1,
-                learning_rate=schedule(step),
-                generator=generator,
-                batch_size=batch_size,
-                progress=False,
-            )
-        except FloatingPointError as error:
-            raise FloatingPointError(
-                f"the loss is no number in step {step}: is the learning rate too large?"
-            ) from error
+
+    def note_changes() -> None:
         for name, p in matrices.items():
-            ratio = (p.detach() - before[name]).std() / before[name].std()
-            found[name].append(ratio.log10().item())
+            if name in before:
+                ratio = (p.detach() - before[name]).std() / before[name].std()
+                found[name].append(ratio.log10().item())
+            before[name] = p.detach().clone()
+
+    def noting(step: int) -> float:  # train asks it once a step, before the update
+        note_changes()
+        return learning_rate(step) if callable(learning_rate) else learning_rate
+
+    train(
+        model,
+        X,
+        Y,
+        steps=steps,
+        learning_rate=noting,
+        generator=generator,
+        batch_size=batch_size,
+        progress=False,
+    )
+    note_changes()
     ax = _new_axes(ax)
     for (name, ratios), color in zip(found.items(), _colors(len(found))):
         ax.plot(ratios, label=name, color=color, lw=1)
@@ -226,7 +233,15 @@ def plot_updates(
 
 
 def named_parameters(model: Any) -> dict[str, torch.Tensor]:
-    """Return the parameters of a model by name: its own names, else those of its attributes."""
+    """Return the parameters of a model by name: its own names, else those of its attributes.
+
+    Raises
+    ------
+    TypeError
+        If the model has no parameters.
+    """
+    if not hasattr(model, "parameters"):
+        raise TypeError(f"model must have parameters(), got {type(model).__name__}")
     if hasattr(model, "named_parameters"):
         return dict(model.named_parameters())
     attributes = {id(tensor): name for name, tensor in vars(model).items()}
@@ -250,7 +265,8 @@ def _densities(tensors: dict[str, torch.Tensor], xlabel: str, ax: Axes | None) -
     for (name, x), color in zip(tensors.items(), _colors(len(tensors))):
         share = (x.abs() > SATURATED).double().mean().item()
         found[name] = Spread(x.mean().item(), x.std().item(), share)
-        density, edges = np.histogram(x.detach().cpu().numpy(), bins=60, density=True)
+        # float32 can be too coarse for 60 bins
+        density, edges = np.histogram(x.detach().double().cpu().numpy(), bins=60, density=True)
         ax.plot((edges[:-1] + edges[1:]) / 2, density, color=color, lw=1.5, label=name)
     ax.set(xlabel=xlabel, ylabel="density", ylim=(0, None))
     ax.legend(fontsize=8)
@@ -264,37 +280,3 @@ def _new_axes(ax: Axes | None) -> Axes:
 def _colors(n: int) -> list[Any]:
     """Return colors from dark to light, in the order of the network."""
     return list(plt.get_cmap("viridis")(np.linspace(0, 0.85, n)))
-
-
-def _outputs_of_modules(model: torch.nn.Module, X: torch.Tensor) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = {}
-
-    def keep(name: str) -> Callable[..., None]:
-        def hook(module: torch.nn.Module, _: Any, output: torch.Tensor) -> None:
-            found[f"{name} {type(module).__name__}"] = output
-
-        return hook
-
-    leaves = [(name, m) for name, m in model.named_modules() if not list(m.children())]
-    hooks = [module.register_forward_hook(keep(name)) for name, module in leaves]
-    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    try:
-        logits = torch.func.functional_call(model, buffers, (X,))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {**found, "logits": logits}
-
-
-@contextmanager
-def _statistics_kept(layers: list[Any]) -> Iterator[None]:
-    """Let a forward pass update copies of the running averages, and drop them afterwards."""
-    names = ("running_mean", "running_var")
-    kept = [(layer, n, getattr(layer, n)) for layer in layers for n in names if hasattr(layer, n)]
-    for layer, name, buffer in kept:
-        setattr(layer, name, buffer.clone())
-    try:
-        yield
-    finally:
-        for layer, name, buffer in kept:
-            setattr(layer, name, buffer)

@@ -207,7 +207,8 @@ def train(
     """
     batches = draw_batches(len(X), len(Y), steps, batch_size, generator)
     schedule = learning_rate if callable(learning_rate) else lambda _: learning_rate
-    parameters = model.parameters()
+    parameters = list(model.parameters())
+    before = [p.requires_grad for p in parameters]
     report = Progress(steps, progress)
     history = []
     try:
@@ -223,8 +224,8 @@ def train(
                     p -= lr * grad
             history.append(report(step, loss.item()))
     finally:
-        for p in parameters:
-            p.requires_grad_(False)
+        for p, required in zip(parameters, before):
+            p.requires_grad_(required)
     return history
 
 

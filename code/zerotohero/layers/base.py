@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import torch
 
 
@@ -54,8 +56,14 @@ def require_features(x: torch.Tensor, width: int, layer: str, dims: int = 1) -> 
 
 
 def require_size(name: str, size: int) -> None:
-    """Raise unless ``size`` is a whole number of at least 1."""
+    """Raise unless ``size`` is a whole number, an int, of at least 1."""
     if isinstance(size, bool) or not isinstance(size, int):
-        raise TypeError(f"{name} must be a whole number, got {size!r}")
+        raise TypeError(f"{name} must be an int, got {size!r}")
     if size < 1:
         raise ValueError(f"{name} must be at least 1, got {size}")
+
+
+def require_number(name: str, number: float) -> None:
+    """Raise ``TypeError`` unless ``number`` is a number."""
+    if isinstance(number, bool) or not isinstance(number, Real):
+        raise TypeError(f"{name} must be a number, got {number!r}")

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from .base import Layer, require_features, require_size
+from .base import Layer, require_features, require_number, require_size
 
 GAINS = {"linear": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2)}
 """The gain for what follows a linear layer: how much larger than 1 / sqrt(fan_in) its weights
@@ -20,11 +20,14 @@ def gain_of(gain: str | float) -> float:
     ------
     ValueError
         If the name is unknown, or the number is negative or not finite.
+    TypeError
+        If it is neither a name nor a number.
     """
     if isinstance(gain, str):
         if gain not in GAINS:
             raise ValueError(f"gain must be a number or one of {sorted(GAINS)}, got {gain!r}")
         return GAINS[gain]
+    require_number("gain", gain)
     if not 0 <= gain < math.inf:
         raise ValueError(f"gain must be finite and not negative, got {gain}")
     return float(gain)
@@ -63,7 +66,8 @@ class Linear(Layer):
     ValueError
         If a size is below 1 or a gain is unknown; when called, if x has another width.
     TypeError
-        If a size is no whole number; when called, if x does not hold floating-point numbers.
+        If a size is no int or the gain no number; when called, if x does not hold
+        floating-point numbers.
     """
 
     def __init__(
@@ -78,8 +82,9 @@ class Linear(Layer):
     ) -> None:
         require_size("fan_in", fan_in)
         require_size("fan_out", fan_out)
+        std = gain_of(gain) / math.sqrt(fan_in)
         weight = torch.randn((fan_in, fan_out), generator=generator)
-        self.weight = (weight * (gain_of(gain) / math.sqrt(fan_in))).to(device)
+        self.weight = (weight * std).to(device)
         self.bias = torch.zeros(fan_out, device=device) if bias else None
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:

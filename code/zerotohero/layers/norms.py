@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
-from .base import Layer, require_features, require_size
+from .base import Layer, require_features, require_number, require_size
 
 
 class _Norm(Layer):
@@ -12,8 +14,9 @@ class _Norm(Layer):
 
     def __init__(self, dim: int, eps: float, device: str | torch.device) -> None:
         require_size("dim", dim)
-        if not eps >= 0:
-            raise ValueError(f"eps must not be negative, got {eps}")
+        require_number("eps", eps)
+        if not 0 <= eps < math.inf:
+            raise ValueError(f"eps must be finite and not negative, got {eps}")
         self.dim, self.eps = dim, eps
         self.gamma = torch.ones(dim, device=device)
 
@@ -56,7 +59,8 @@ class BatchNorm1d(_Norm):
         If ``dim`` is below 1, ``eps`` is negative or ``momentum`` is outside of 0 to 1. When
         called: if x has another width; or in training, if a feature has fewer than two values.
     TypeError
-        When called, if x does not hold floating-point numbers.
+        If ``dim`` is no int, ``eps`` or ``momentum`` no number; when called, if x does not hold
+        floating-point numbers.
 
     Notes
     -----
@@ -72,6 +76,7 @@ class BatchNorm1d(_Norm):
         device: str | torch.device = "cpu",
     ) -> None:
         super().__init__(dim, eps, device)
+        require_number("momentum", momentum)
         if not 0 <= momentum <= 1:
             raise ValueError(f"momentum must be from 0 to 1, got {momentum}")
         self.momentum = momentum

@@ -1,0 +1,49 @@
+"""Looks into a network without leaving a trace in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+
+def outputs_of_modules(model: torch.nn.Module, X: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the output of every submodule without submodules of its own, then the logits.
+
+    Names are the name of the submodule and its class, as in ``"2.1 Tanh"``. The module's
+    buffers stay as they are.
+    """
+    found: dict[str, torch.Tensor] = {}
+
+    def keep(name: str) -> Callable[..., None]:
+        def hook(module: torch.nn.Module, _: Any, output: torch.Tensor) -> None:
+            found[f"{name} {type(module).__name__}".strip()] = output
+
+        return hook
+
+    leaves = [(name, m) for name, m in model.named_modules() if not list(m.children())]
+    hooks = [module.register_forward_hook(keep(name)) for name, module in leaves]
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    try:
+        logits = torch.func.functional_call(model, buffers, (X,))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {**found, "logits": logits}
+
+
+@contextmanager
+def statistics_kept(layers: list[Any]) -> Iterator[None]:
+    """Let a forward pass update copies of the running averages, and drop them afterwards."""
+    names = ("running_mean", "running_var", "num_batches_tracked")  # the last one is PyTorch's
+    found = [(layer, n, getattr(layer, n, None)) for layer in layers for n in names]
+    kept = [(layer, n, buffer) for layer, n, buffer in found if buffer is not None]
+    for layer, name, buffer in kept:
+        setattr(layer, name, buffer.clone())
+    try:
+        yield
+    finally:
+        for layer, name, buffer in kept:
+            setattr(layer, name, buffer)
