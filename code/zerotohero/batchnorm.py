@@ -27,7 +27,7 @@ class DeepMLP:
     ----------
     C : Tensor, shape (27, n_embd)
         Table of embeddings.
-    layers : sequence of Layer
+    layers : sequence of layers
         The first takes ``block_size * n_embd`` features, the last gives 27.
 
     Raises
@@ -148,8 +148,8 @@ def train_together(
 
     Parameters
     ----------
-    models : sequence of MLP
-        K models with tensors of the same shapes; they are changed in place.
+    models : sequence of models
+        K networks of class ``MLP`` with tensors of the same shapes; they are changed in place.
     X, Y, steps, learning_rate, generator, batch_size, progress
         As for ``zerotohero.mlp.train``. The progress shows the mean loss.
 
