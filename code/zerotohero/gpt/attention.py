@@ -1,0 +1,110 @@
+"""Self-attention: one head, several of them, and the same computed at once."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .config import GPTConfig
+
+KeysAndValues = tuple[torch.Tensor, torch.Tensor]
+"""Keys and values of past tokens, each of shape (B, n_head, T, head_size)."""
+
+
+class Head(nn.Module):
+    """One head of causal self-attention, step by step."""
+
+    tril: torch.Tensor
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.key = nn.Linear(config.n_embd, config.head_size, bias=False)
+        self.query = nn.Linear(config.n_embd, config.head_size, bias=False)
+        self.value = nn.Linear(config.n_embd, config.head_size, bias=False)
+        # A buffer moves with the model to another device, but is not trained. It is the same
+        # for every model of this block size, so a checkpoint does not need it.
+        tril = torch.tril(torch.ones(config.block_size, config.block_size, dtype=torch.bool))
+        self.register_buffer("tril", tril, persistent=False)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what every token gathers from its past: (B, T, C) -> (B, T, head_size)."""
+        _, T, _ = x.shape
+        q, k, v = self.query(x), self.key(x), self.value(x)  # each (B, T, head_size)
+        scores = q @ k.mT * k.shape[-1] ** -0.5  # (B, T, T); scaled by the size of the head
+        scores = scores.masked_fill(~self.tril[:T, :T], float("-inf"))  # no look ahead
+        weights = self.dropout(scores.softmax(-1))  # (B, T, T); each row sums to 1
+        return weights @ v  # (B, T, head_size)
+
+
+class MultiHeadAttention(nn.Module):
+    """Several heads, one after the other, and a projection that mixes what they found."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList([Head(config) for _ in range(config.n_head)])
+        self.proj = nn.Linear(config.n_embd, config.n_embd)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        gathered = torch.cat([head(x) for head in self.heads], dim=-1)
+        return self.dropout(self.proj(gathered))
+
+
+class CausalSelfAttention(nn.Module):
+    """The same as ``MultiHeadAttention``, with all heads computed at once.
+
+    One matrix holds queries, keys and values of all heads; the heads are one more dimension
+    of a tensor; and PyTorch's fused kernel does the rest. With a cache, keys and values of
+    earlier tokens are not computed again.
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.n_head, self.p = config.n_head, config.dropout
+        self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=False)
+        self.proj = nn.Linear(config.n_embd, config.n_embd)
+        self.dropout = nn.Dropout(config.dropout)
+
+    @classmethod
+    def from_heads(cls, heads: MultiHeadAttention, config: GPTConfig) -> CausalSelfAttention:
+        """Copy the weights of separate heads into the batched form."""
+        made = cls(config)
+        with torch.no_grad():
+            parts = [
+                getattr(head, part).weight
+                for part in ("query", "key", "value")
+                for head in heads.heads
+            ]
+            made.qkv.weight.copy_(torch.cat(parts))
+            made.proj.load_state_dict(heads.proj.state_dict())
+        return made
+
+    def forward(
+        self, x: torch.Tensor, cache: KeysAndValues | None = None
+    ) -> tuple[torch.Tensor, KeysAndValues]:
+        """Return the output, and the keys and values so far.
+
+        Parameters
+        ----------
+        x : Tensor, shape (B, T, C)
+            The new tokens. With a cache, exactly one (T = 1).
+        cache : pair of Tensors, each of shape (B, n_head, T_past, head_size), optional
+            Keys and values of the tokens before.
+        """
+        B, T, C = x.shape
+        qkv = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, n_head, T, head_size)
+        if cache is not None:
+            k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
+        out = F.scaled_dot_product_attention(
+            q,
+            k,
+            v,
+            dropout_p=self.p if self.training else 0.0,
+            is_causal=cache is None,  # a single new token may look at everything before it
+        )
+        out = out.transpose(1, 2).reshape(B, T, C)  # heads side by side again
+        return self.dropout(self.proj(out)), (k, v)
