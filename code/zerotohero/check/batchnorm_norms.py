@@ -34,13 +34,13 @@ def _mistakes(
 ) -> Mistakes:
     """List what normalizing over ``dim``, the right one, gives with one mistake, and its hint."""
     centered = x - x.mean(dim, keepdim=True)
-    var = x.var(dim, correction=0, keepdim=True)
+    var, unbiased = x.var(dim, correction=0, keepdim=True), x.var(dim, keepdim=True)
     xhat = centered / torch.sqrt(var + eps)
+    one_less = "Divide the sum of squares by the count, not by one less: correction=0."
     return [
-        (
-            _normalized(x, gamma, beta, eps, dim, correction=1),
-            "Divide the sum of squares by the count, not by one less: correction=0.",
-        ),
+        (gamma * centered / torch.sqrt(unbiased + eps) + beta, one_less),
+        (gamma * centered / (torch.sqrt(unbiased) + eps) + beta, one_less),
+        (gamma * centered / torch.sqrt(unbiased) + beta, one_less),
         (
             gamma * centered / (torch.sqrt(var) + eps) + beta,
             "eps belongs under the root, beside the variance.",
