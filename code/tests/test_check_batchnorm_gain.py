@@ -1,0 +1,234 @@
+"""The checks of chapter 4's gain and running averages: right answers, and known mistakes."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from test_check_micrograd import outcome
+
+from zerotohero import check
+from zerotohero.layers import BatchNorm1d
+
+batchnorm = check.batchnorm
+Answer = Callable[..., Any]
+Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+# -- exercise 2: a gain for any nonlinearity -----------------------------------------------
+
+
+def with_numpy(f: Answer, z: torch.Tensor) -> np.float64:
+    return 1 / np.sqrt(np.mean(f(z).numpy().astype(float) ** 2))
+
+
+def of_its_own_numbers(f: Answer, _: torch.Tensor) -> float:
+    z = torch.randn(200_000, generator=torch.Generator().manual_seed(4))
+    return f(z).square().mean().item() ** -0.5
+
+
+def by_integration(f: Answer, _: torch.Tensor) -> torch.Tensor:
+    x = torch.linspace(-8, 8, 10_001, dtype=torch.float64)
+    density = torch.exp(-x.square() / 2) / math.sqrt(2 * math.pi)
+    return torch.trapezoid(f(x).square() * density, x).rsqrt()[None]
+
+
+def gain_in_place(f: Answer, z: torch.Tensor) -> torch.Tensor:
+    mean_square = f(z).square().mean()
+    z.zero_()
+    return mean_square.rsqrt()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda f, z: 1 / f(z).square().mean().sqrt(),
+        lambda f, z: (z.square().mean() / f(z).square().mean()).sqrt(),
+        lambda f, z: math.sqrt(len(z)) / f(z).norm().item(),
+        with_numpy,
+        of_its_own_numbers,
+        by_integration,
+        gain_in_place,
+    ],
+)
+def test_gain_right(answer: Answer) -> None:
+    verdict = batchnorm.gain(answer)
+    assert verdict, verdict.message
+
+
+SHRINKS = "That is how much f shrinks. The gain makes up for it."
+SQUARE = "The mean square, not the variance: E[x²] has to be 1."
+TABLE = "5/3 comes from PyTorch's table. Compute the gain from f and z."
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (lambda f, z: 1 / f(z).std(), ["gain(relu, z) should be near 1.41", "(1.71"], SQUARE),
+        (lambda f, z: 1 / f(z).std(correction=0).item(), ["received 1.71"], SQUARE),
+        (lambda f, z: z.std() / f(z).std(), ["near 1.41", "received tensor(1.71"], SQUARE),
+        (lambda f, z: f(z).square().mean().sqrt(), ["received tensor(0.70"], SHRINKS),
+        (lambda f, z: f(z).square().mean().item(), ["received 0.49"], SHRINKS),
+        (
+            lambda f, z: 1 / f(z).square().mean(),
+            ["received tensor(2.01"],
+            "A factor g changes the mean square by g².",
+        ),
+        (lambda f, z: torch.nn.init.calculate_gain(f.__name__), ["gain(tanh, z)", "1.66"], TABLE),
+        (lambda f, z: 5 / 3, ["gain(relu, z)", "received 1.66"], TABLE),
+        (lambda f, z: 2**0.5, ["gain(tanh, z) should be near 1.59", "received 1.41"], ""),
+        (lambda f, z: -1 / f(z).square().mean().sqrt(), ["near 1.41", "(-1.41"], ""),
+        (lambda f, z: 1 / f(z).mean(), ["received tensor(2.5"], ""),
+        (lambda f, z: f(z), ["received tensor([0.0"], ""),
+        (lambda f, z: math.nan, ["received nan"], ""),
+        (lambda f, z: "1.4142", ["received '1.4142'"], ""),
+        (
+            lambda f, z: with_numpy(f, z) if f is not torch.sigmoid else f(z).var() ** -0.5,
+            ["gain(sigmoid, z) should be near 1.84", "received tensor(4.8"],
+            SQUARE,
+        ),
+    ],
+)
+def test_gain_wrong(answer: Answer, words: list[str], hint: str) -> None:
+    outcome(batchnorm.gain(answer), *words, hint=hint)
+
+
+def test_gain_shows_long_answers_in_short() -> None:
+    for long in (lambda f, z: f(z).tolist(), lambda f, z: "z" * 10_000):
+        assert len(batchnorm.gain(long).message) < 300
+
+
+# -- exercise 4: the running averages ------------------------------------------------------
+
+
+def running(mean: torch.Tensor, var: torch.Tensor, x: torch.Tensor, momentum: float) -> Pair:
+    n, share = len(x), 1 - momentum
+    new = x.sum(0) / n
+    unbiased = ((x - new) ** 2).sum(0) / (n - 1)
+    return share * mean + momentum * new, share * var + momentum * unbiased
+
+
+def by_torch(mean: torch.Tensor, var: torch.Tensor, x: torch.Tensor, momentum: float) -> Pair:
+    """Let PyTorch update the averages in place."""
+    F.batch_norm(x, mean, var, training=True, momentum=momentum)
+    return mean, var
+
+
+def by_our_layer(mean: torch.Tensor, var: torch.Tensor, x: torch.Tensor, momentum: float) -> Pair:
+    bn = BatchNorm1d(len(mean), momentum=momentum)
+    bn.running_mean, bn.running_var = mean, var
+    bn(x)
+    return bn.running_mean, bn.running_var
+
+
+def in_place(mean: torch.Tensor, var: torch.Tensor, x: torch.Tensor, momentum: float) -> Any:
+    mean += momentum * (x.mean(0) - mean)
+    var.mul_(1 - momentum).add_(momentum * x.var(0))
+    x.zero_()
+    return [mean.tolist(), var.numpy()]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        running,
+        by_torch,
+        by_our_layer,
+        in_place,
+        lambda mean, var, x, m: (mean.lerp(x.mean(0), m), var.lerp(x.var(0), m)),
+        lambda *args: tuple(
+            new.requires_grad_() for new in running(*(torch.as_tensor(a).double() for a in args))
+        ),
+    ],
+)
+def test_running_right(answer: Answer) -> None:
+    verdict = batchnorm.running(answer)
+    assert verdict, verdict.message
+    assert "the variance is the unbiased one" in verdict.message
+
+
+TURNED = "momentum is the share of the new batch, 1 − momentum that of the old average."
+BIASED = "The running variance takes the unbiased one, divided by N − 1."
+ORDER = "The mean comes first, then the variance."
+UNMIXED = "Mix the new value with the old average."
+KEEPS = "The old average keeps a share of 1 − momentum."
+DEVIATION = "Average the variances, not the standard deviations."
+MEAN = "the mean of running(running_mean, running_var, x, 0.1)"
+VARIANCE = "the variance of running(running_mean, running_var, x, 0.1)"
+
+
+def mixed(old: torch.Tensor, new: torch.Tensor, momentum: float) -> torch.Tensor:
+    return (1 - momentum) * old + momentum * new
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (lambda mean, var, x, m: running(mean, var, x, 1 - m), [MEAN, "(3 of 3 differ)"], TURNED),
+        (lambda mean, var, x, m: (x.mean(0), x.var(0)), [MEAN], UNMIXED),
+        (lambda mean, var, x, m: (mean + m * x.mean(0), var + m * x.var(0)), [MEAN], KEEPS),
+        (lambda *args: running(*args)[::-1], [MEAN, "should be", "received"], ORDER),
+        (lambda mean, *args: (mean, running(mean, *args)[1]), [MEAN], ""),
+        (lambda *args: (-running(*args)[0], running(*args)[1]), [MEAN], ""),
+        (lambda mean, var, x, m: (mixed(mean, x.mean(), m), var), [MEAN, "3 of 3"], ""),
+        (
+            lambda mean, var, x, m: (mixed(mean, x.mean(0), m), mixed(x.var(0), var, m)),
+            [VARIANCE],
+            TURNED,
+        ),
+        (lambda mean, var, x, m: (mixed(mean, x.mean(0), m), x.var(0)), [VARIANCE], UNMIXED),
+        (
+            lambda mean, var, x, m: (mixed(mean, x.mean(0), m), var + m * x.var(0)),
+            [VARIANCE],
+            KEEPS,
+        ),
+        (
+            lambda mean, var, x, m: (
+                mixed(mean, x.mean(0), m),
+                mixed(var, x.var(0, correction=0), m),
+            ),
+            [VARIANCE, "should be", "received"],
+            BIASED,
+        ),
+        (
+            lambda mean, var, x, m: (mixed(mean, x.mean(0), m), mixed(var, x.std(0), m)),
+            [VARIANCE],
+            DEVIATION,
+        ),
+        (
+            lambda mean, var, x, m: running(mean, var, x, 0.1),
+            ["the mean of running(running_mean, running_var, x, 0.01)"],
+            "",
+        ),
+        (
+            lambda mean, var, x, m: (
+                running(mean, var, x, m)[0],
+                mixed(var, x.var(0, correction=0) * 4 / 3, m),
+            ),
+            ["the variance of running(running_mean, running_var, x, 0.01)", "(2 of 2 differ)"],
+            "",
+        ),
+        (
+            lambda mean, var, x, m: (mixed(mean, x.mean(0, keepdim=True), m), var),
+            [MEAN, "should have shape (3,), received (1, 3)"],
+            "",
+        ),
+        (lambda mean, var, x, m: (mixed(mean, x.mean(1), m), var), ["raised RuntimeError"], ""),
+        (lambda mean, var, x, m: (mean * math.nan, var), [MEAN, "received nan"], ""),
+        (lambda *args: (running(*args)[0], None), [VARIANCE, "received None"], ""),
+        (lambda *args: (running(*args)[0] + 0j, 1), [MEAN, "real numbers"], ""),
+    ],
+)
+def test_running_wrong(answer: Answer, words: list[str], hint: str) -> None:
+    outcome(batchnorm.running(answer), *words, hint=hint)
+
+
+def test_running_returns_no_pair() -> None:
+    pair = "should return a mean and a variance, received "
+    outcome(batchnorm.running(lambda *args: running(*args)[0]), pair + "tensor(")
+    outcome(batchnorm.running(lambda *args: (*running(*args), 0)), pair + "(tensor(")
+    outcome(batchnorm.running(lambda *args: iter(running(*args))), pair + "<tuple_")
+    assert len(batchnorm.running(lambda *args: [0] * 10_000).message) < 300
