@@ -84,7 +84,8 @@ def forward(model: BatchNormMLP, X: torch.Tensor, Y: torch.Tensor) -> SimpleName
     bnvar = (bndiff * bndiff).sum(0, keepdim=True) / (v.n - 1)  # (1, H)
     v.bnvar_inv = (bnvar + EPS) ** -0.5  # (1, H)
     v.bnraw = bndiff * v.bnvar_inv  # (n, H)
-    v.h = torch.tanh(v.bngain * v.bnraw + v.bnbias)  # (n, H)
+    v.hpreact = v.bngain * v.bnraw + v.bnbias  # (n, H)
+    v.h = torch.tanh(v.hpreact)  # (n, H)
     v.logits = v.h @ v.W2 + v.b2  # (n, 27)
     v.loss = F.cross_entropy(v.logits, Y)  # one number
     return v

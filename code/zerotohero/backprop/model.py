@@ -1,4 +1,4 @@
-"""The network of lecture 5: embeddings, a hidden layer with batch normalization, an output layer."""
+"""The network of lecture 5: an MLP with batch normalization in front of tanh."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class BatchNormMLP:
 
 
 def require_batch(X: torch.Tensor, Y: torch.Tensor | None, block_size: int) -> None:
-    """Raise a ``ValueError`` unless X and Y are a batch that can be normalized."""
+    """Raise a ``ValueError`` or ``TypeError`` unless X and Y are a batch that can be normalized."""
     if X.ndim != 2 or X.shape[1] != block_size:
         raise ValueError(f"X must have shape (n, {block_size}), got {tuple(X.shape)}")
     if len(X) < 2:
@@ -143,3 +143,6 @@ def require_batch(X: torch.Tensor, Y: torch.Tensor | None, block_size: int) -> N
         )
     if Y is not None and Y.shape != (len(X),):
         raise ValueError(f"Y must have shape ({len(X)},), got {tuple(Y.shape)}")
+    for name, ids in (("X", X), ("Y", Y)):
+        if ids is not None and ids.dtype != torch.int64:
+            raise TypeError(f"{name} must hold int64 ids, got {ids.dtype}")

@@ -36,6 +36,8 @@ def forward(model: BatchNormMLP, X: torch.Tensor, Y: torch.Tensor) -> SimpleName
     ------
     ValueError
         If the shapes do not fit, or the batch has fewer than two examples.
+    TypeError
+        If X or Y does not hold int64 ids.
     """
     require_batch(X, Y, model.block_size)
     n = len(X)
