@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
+from backprop_answers import RIGHT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,34 +24,7 @@ from zerotohero.backprop.model import PARAMETERS
 from zerotohero.mlp import build_contexts
 
 EPS = 1e-5
-ORDER = [
-    "logprobs",
-    "probs",
-    "counts_sum_inv",
-    "counts_sum",
-    "counts",
-    "norm_logits",
-    "logit_maxes",
-    "logits",
-    "h",
-    "W2",
-    "b2",
-    "hpreact",
-    "bngain",
-    "bnbias",
-    "bnraw",
-    "bnvar_inv",
-    "bnvar",
-    "bndiff2",
-    "bndiff",
-    "bnmeani",
-    "hprebn",
-    "embcat",
-    "W1",
-    "b1",
-    "emb",
-    "C",
-]
+ORDER = list(RIGHT)  # from the loss to the embeddings
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -54,7 +54,7 @@ def unbroadcast(answer: Any) -> str:
             (mean, "A sum, not a mean: each use counts in full."),
             (grad, "Nothing was summed: which dimensions had to be stretched, or were missing?"),
         ]
-        hint = usual_mistake(received, right, 0)
+        hint = usual_mistake(received, right)
         expect_tensor(received, right, shown, mistakes, otherwise=hint)
     return "Where a value was broadcast, its gradient is the sum over all its copies."
 
@@ -84,10 +84,10 @@ def lines(answer: Any) -> str:
             right += 1
         elif verdict.status == "not done yet":
             missing.append(name)
-        else:
-            wrong = wrong or verdict
+        elif wrong is None:  # the first; a wrong verdict is false
+            wrong = verdict
     count = f"{right} of {len(LINES)} lines are right."
-    if wrong:
+    if wrong is not None:
         fail(f"{wrong.message}\n{count}", wrong.hint)
     if missing:
         shape = _SHAPES[missing[0]]
@@ -127,7 +127,7 @@ def _check_line(name: str, function: Any) -> None:
         v, d = _values(made_up)
         line = LINES[name]
         right = line.right(v, d)
-        shown = f"{name}(v, d)" + (", with other gradients in d," if made_up else "")
+        shown = f"{name}(v, d)" + (" with other gradients in d" if made_up else "")
         received = run(function, *map(_copy, (v, d)), shown=shown, raised=line.otherwise)
         mistakes = [(wrong(v, d), hint) for wrong, hint in line.mistakes]
         if line.summand:
@@ -147,6 +147,7 @@ def _copy(names: SimpleNamespace) -> SimpleNamespace:
     )
 
 
+@cache
 def _values(made_up: bool) -> tuple[SimpleNamespace, SimpleNamespace]:
     """Return values and gradients of a small network, with large numbers and repeated ids."""
     model = BatchNormMLP(_generator(1), n_embd=2, n_hidden=4 if made_up else 5)
@@ -179,7 +180,7 @@ def gradients(answer: Any) -> str:
         Y = torch.randint(0, 27, (n,), generator=_generator(8))
         v = steps.forward(model, X, Y)
         right = steps.backward(v)
-        shown = f"gradients(p, X, Y), for {n} examples,"
+        shown = f"gradients(p, X, Y) for {n} examples"
         p = SimpleNamespace(**{k: t.clone() for k, t in model.named_parameters().items()})
         with torch.no_grad():
             received = run(

@@ -26,7 +26,7 @@ def cross_entropy(answer: Any) -> str:
         Y = torch.tensor([0, 4, 2, 2, 1, 3])
         n, onehot, probs = len(Y), F.one_hot(Y, 5), logits.softmax(1)
         right = (probs - onehot) / n
-        shown = "cross_entropy(logits, Y)" + (", with large logits," if size > 1 else "")
+        shown = "cross_entropy(logits, Y)" + (" with large logits" if size > 1 else "")
         mine = logits.clone()
         received = run(answer, mine, Y.clone(), shown=shown)
         if not torch.equal(mine, logits):

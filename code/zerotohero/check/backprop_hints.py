@@ -17,7 +17,7 @@ TIMES_N = "Too large by the factor n. Where does the mean over the examples ente
 OVER_N = "Too small by the factor n. The mean is in the gradients from above already."
 
 
-def usual_mistake(received: Any, right: torch.Tensor, n: int) -> str:
+def usual_mistake(received: Any, right: torch.Tensor, n: int | None = None) -> str:
     """Return a hint if ``received`` is ``right`` with a usual mistake; else nothing.
 
     Parameters
@@ -26,14 +26,16 @@ def usual_mistake(received: Any, right: torch.Tensor, n: int) -> str:
         What the answer returned: anything.
     right : Tensor
         The right gradient.
-    n : int
-        Number of examples.
+    n : int, optional
+        Number of examples, where a mean over them is part of the task.
     """
     try:
-        wrong = torch.as_tensor(received).detach().double()
+        wrong = torch.as_tensor(received).detach()
     except (TypeError, ValueError, RuntimeError, OverflowError):
         return ""
-    right = right.double()
+    if wrong.is_complex():
+        return ""
+    wrong, right = wrong.double(), right.double()
     if wrong.shape == right.shape:
         return _factor(wrong, right, n)
     if wrong.numel() == right.numel():
@@ -54,7 +56,7 @@ def usual_mistake(received: Any, right: torch.Tensor, n: int) -> str:
     return ""
 
 
-def _factor(wrong: torch.Tensor, right: torch.Tensor, n: int) -> str:
+def _factor(wrong: torch.Tensor, right: torch.Tensor, n: int | None = None) -> str:
     """Return a hint if all entries are off by the same factor."""
     size = right.square().sum()
     if not size > 0:
@@ -62,8 +64,9 @@ def _factor(wrong: torch.Tensor, right: torch.Tensor, n: int) -> str:
     factor = ((wrong * right).sum() / size).item()
     if not factor or not _same(wrong / factor, right):
         return ""
-    for known, hint in ((-1, SIGN), (n, TIMES_N), (1 / n, OVER_N)):
-        if abs(factor / known - 1) < 1e-3:
+    known = {-1.0: SIGN} | ({float(n): TIMES_N, 1 / n: OVER_N} if n else {})
+    for other, hint in known.items():
+        if abs(factor / other - 1) < 1e-3:
             return hint
     return f"Every entry is {factor:.4g} times what it should be."
 
