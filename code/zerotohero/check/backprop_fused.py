@@ -96,7 +96,7 @@ def batchnorm(answer: Any) -> str:
             ],
             otherwise=usual_mistake(received, right, n),
         )
-    return "Nine lines in one expression, Bessel's factor included."
+    return "Seven lines in one expression, Bessel's factor included."
 
 
 @checker
