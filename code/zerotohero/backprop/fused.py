@@ -49,7 +49,7 @@ def batchnorm_backward(
 
 
 def layernorm_backward(
-    dout: torch.Tensor, gain: torch.Tensor, raw: torch.Tensor, var_inv: torch.Tensor
+    dy: torch.Tensor, gain: torch.Tensor, raw: torch.Tensor, var_inv: torch.Tensor
 ) -> torch.Tensor:
     """Return the gradient of the input of layer normalization, from that of its output.
 
@@ -58,7 +58,7 @@ def layernorm_backward(
 
     Parameters
     ----------
-    dout : Tensor, shape (n, width)
+    dy : Tensor, shape (n, width)
         The gradient of the output, ``gain * raw + bias``.
     gain : Tensor, shape (width,)
     raw : Tensor, shape (n, width)
@@ -66,7 +66,7 @@ def layernorm_backward(
     var_inv : Tensor, shape (n, 1)
         One over the root of the variance (plus epsilon).
     """
-    draw = dout * gain  # the gain differs along the row: it has to stay inside the means
+    draw = dy * gain  # the gain differs along the row: it has to stay inside the means
     along = (draw * raw).mean(1, keepdim=True)  # (n, 1)
     return var_inv * (draw - draw.mean(1, keepdim=True) - raw * along)
 

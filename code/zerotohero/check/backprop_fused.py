@@ -101,7 +101,7 @@ def batchnorm(answer: Any) -> str:
 
 @checker
 def layernorm(answer: Any) -> str:
-    """Check a function ``(dout, gain, raw, var_inv)``: the gradient of LayerNorm's input."""
+    """Check a function ``(dy, gain, raw, var_inv)``: the gradient of LayerNorm's input."""
     for n, width in ((4, 6), (3, 9)):
         g = _generator(width)
         x = torch.randn(n, width, generator=g) * 2 + 1
