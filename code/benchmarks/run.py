@@ -18,6 +18,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
 
+import bench_backprop
 import bench_bigrams
 import bench_micrograd
 import bench_mlp
@@ -28,11 +29,12 @@ def main() -> None:
     print(f"{'what':58} {'ours (ms)':>10} {'theirs (ms)':>12} {'times faster':>13}")
     for row in chain(bench_micrograd.rows(), bench_bigrams.rows()):
         print(f"{row.what:58} {row.ours:10.1f} {row.theirs:12.1f} {row.theirs / row.ours:13.1f}")
-    print(f"\n{'one training step of chapter 3, batch of 32':58} {'µs':>10} {'relative':>12}")
-    steps = bench_mlp.steps()
-    for step in steps:
-        relative = step.microseconds / steps[-1].microseconds
-        print(f"{step.form:58} {step.microseconds:10.0f} {relative:12.2f}")
+    for chapter, steps in ((3, bench_mlp.steps()), (5, bench_backprop.measure())):
+        title = f"one training step of chapter {chapter}, batch of 32"
+        print(f"\n{title:58} {'µs':>10} {'relative':>12}")
+        for step in steps:
+            relative = step.microseconds / steps[-1].microseconds
+            print(f"{step.form:58} {step.microseconds:10.0f} {relative:12.2f}")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,12 @@ SHOWN: dict[str, dict[str, dict[str, str]]] = {
             "_require_positive": "a check of an argument",
         },
     },
+    "05-backprop-ninja": {
+        "backprop/model.py": {"require_batch": "a check of an argument"},
+        "backprop/steps.py": {},
+        "backprop/fused.py": {},
+        "backprop/training.py": {},
+    },
 }
 
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)

@@ -90,7 +90,23 @@ def fail(message: str, hint: str = "") -> NoReturn:
     raise _Found(Verdict("wrong", message, hint))
 
 
-def run(answer: Callable[..., Any], *args: Any, shown: str, too_deep: str = "") -> Any:
+def stop(verdict: Verdict) -> NoReturn:
+    """Stop with a verdict of one's own."""
+    raise _Found(verdict)
+
+
+def stopped(part: Callable[[], object]) -> Verdict | None:
+    """Run a part of a check, and return the verdict with which it stopped, if it did."""
+    try:
+        part()
+    except _Found as found:
+        return found.verdict
+    return None
+
+
+def run(
+    answer: Callable[..., Any], *args: Any, shown: str, too_deep: str = "", raised: str = ""
+) -> Any:
     """Call an answer. A stub, or an exception, ends the check.
 
     Parameters
@@ -103,6 +119,8 @@ def run(answer: Callable[..., Any], *args: Any, shown: str, too_deep: str = "") 
         The call as the reader would write it, for messages.
     too_deep : str
         The hint for a ``RecursionError``.
+    raised : str
+        The hint for any other exception.
     """
     if not callable(answer):
         fail(f"Expected a function, received {answer!r}.")
@@ -113,7 +131,7 @@ def run(answer: Callable[..., Any], *args: Any, shown: str, too_deep: str = "") 
     except NotImplementedError:
         not_done(shown)
     except (Exception, SystemExit) as error:
-        hint = too_deep if isinstance(error, RecursionError) else ""
+        hint = too_deep if isinstance(error, RecursionError) else raised
         fail(f"{shown} raised {_describe(error)}", hint)
     if result is None or result is ...:
         if _has_empty_body(answer):

@@ -1,0 +1,245 @@
+"""The check of the 26 lines of chapter 5, with known mistakes planted in every line."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from backprop_answers import RIGHT, Line
+from test_check_micrograd import outcome
+
+from zerotohero import check
+from zerotohero.backprop import steps
+from zerotohero.check.backprop_lines import LINES
+
+backprop = check.backprop
+SIGN = "The sign is turned around."
+UNSUMMED = "This value was broadcast forward, so add up the gradients of all its uses: a sum."
+WRONG_DIMENSION = "That is the sum over the wrong dimension."
+KEEP = "Keep the summed dimension: keepdim=True."
+DROP = "This value has one dimension only: sum without keepdim."
+TRANSPOSED = "That is the transpose of what is asked for."
+TIMES_N = "Too large by the factor n. Where does the mean over the examples enter?"
+OVER_N = "Too small by the factor n. The mean is in the gradients from above already."
+PRODUCT = "Two matrices: which is multiplied from which side, and which one is transposed?"
+POWER = "The derivative of x⁻¹ is −x⁻²."
+ROOT = "The derivative of x to the power −1/2 is −1/2 times x to the power −3/2."
+ROWS = "Each row of C collects the gradients of all places where its character stands."
+VIEW = "view moved no number: view(v.emb.shape) brings each back to its place."
+
+SUMS = {  # what is summed in a line, and over which dimension
+    "counts_sum_inv": (lambda v, d: d.probs * v.counts, 1),
+    "logit_maxes": (lambda v, d: -d.norm_logits, 1),
+    "b2": (lambda v, d: d.logits, 0),
+    "bngain": (lambda v, d: d.hpreact * v.bnraw, 0),
+    "bnbias": (lambda v, d: d.hpreact, 0),
+    "bnvar_inv": (lambda v, d: d.bnraw * v.bndiff, 0),
+    "bnmeani": (lambda v, d: -d.bndiff, 0),
+    "b1": (lambda v, d: d.hprebn, 0),
+}
+ONE_ROW = ["bngain", "bnbias", "bnvar_inv", "bnvar", "bnmeani"]
+ONE_COLUMN = ["counts_sum_inv", "counts_sum", "logit_maxes"]
+MATRICES = ["h", "W2", "embcat", "W1"]
+
+
+def as_class(**lines: Any) -> type:
+    return type("Answer", (), lines)
+
+
+def planted(name: str, mistake: Line) -> check.Verdict:
+    """Check a class in which all lines are right but one."""
+    return backprop.lines(as_class(**RIGHT | {name: mistake}))
+
+
+def names_it(name: str, mistake: Line, hint: str) -> None:
+    """Assert that the verdict names the line, counts the others as right, and gives the hint."""
+    verdict = planted(name, mistake)
+    outcome(verdict, "25 of 26 lines are right.", hint=hint)
+    assert verdict.message.startswith(f"{name}(v, d)"), verdict
+
+
+# -- right, or not there ---------------------------------------------------------------------
+
+
+def test_answers_of_several_kinds_are_right() -> None:
+    assert list(RIGHT) == list(LINES)
+    static = {name: staticmethod(line) for name, line in RIGHT.items()}
+    for answer in (as_class(**RIGHT), as_class(**static), as_class(**static)(), RIGHT):
+        verdict = backprop.lines(answer)
+        assert verdict, verdict
+        assert "All 26 lines are right" in verdict.message
+    assert backprop.lines(SimpleNamespace(**RIGHT))
+
+
+def test_the_package_passes_its_own_check() -> None:
+    def line(name: str) -> Line:
+        def one(v: Any, d: Any) -> Any:
+            # The whole pass, for one line: right for the network's own gradients alone.
+            return getattr(steps.backward(v), name)
+
+        return one
+
+    verdict = backprop.lines({name: line(name) for name in LINES})
+    # logprobs depends on no gradient from above. All others have to use what they are given.
+    outcome(verdict, "probs(v, d) with other gradients in d: ", "1 of 26 lines are right.")
+
+
+def stub(v: Any, d: Any) -> None: ...
+
+
+def test_a_stub_is_not_done_yet() -> None:
+    def unready(v: Any, d: Any) -> None:
+        raise NotImplementedError
+
+    for nothing in (stub, ..., unready):
+        verdict = backprop.lines(as_class(**dict.fromkeys(RIGHT, nothing)))
+        assert verdict.status == "not done yet"
+        assert verdict.message == "0 of 26 lines are right. Next: logprobs, of shape (n, 27)."
+    for nothing in (None, ...):
+        assert backprop.lines(nothing).status == "not done yet"
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_each_line_stands_alone(name: str) -> None:
+    """One line may be filled in before all others; an untouched line is the next."""
+    verdict = backprop.lines(as_class(**dict.fromkeys(RIGHT, stub) | {name: RIGHT[name]}))
+    assert verdict.status == "not done yet"
+    assert verdict.message.startswith("1 of 26 lines are right. Next: ")
+
+    rest = {other: line for other, line in RIGHT.items() if other != name}
+    for answer in (as_class(**rest), as_class(**rest, **{name: stub})):
+        verdict = backprop.lines(answer)
+        assert verdict.status == "not done yet"
+        assert verdict.message.startswith(f"25 of 26 lines are right. Next: {name}, of shape (")
+
+
+def test_the_first_wrong_line_is_named() -> None:
+    wrong = {name: lambda v, d: torch.zeros(1) for name in ("counts", "h", "C")}
+    outcome(backprop.lines(as_class(**RIGHT | wrong)), "counts(v, d)", "23 of 26 lines are right.")
+    half = dict.fromkeys(RIGHT, stub) | {"C": lambda v, d: -RIGHT["C"](v, d)}
+    outcome(backprop.lines(as_class(**half)), "C(v, d)", "0 of 26 lines are right.", hint=SIGN)
+
+
+def test_other_objects() -> None:
+    for other in (dict, {}, lambda v, d: 1, 5, torch.zeros(3)):
+        outcome(
+            backprop.lines(other),
+            "Expected a class with one function for each gradient",
+            hint="Keep the names of the stub: logprobs, probs, and so on.",
+        )
+    outcome(backprop.lines(as_class(**RIGHT | {"h": 5})), "Expected a function, received 5")
+
+
+# -- mistakes that can be made in every line --------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_wrong_sign(name: str) -> None:
+    special = {"counts_sum": POWER, "bnvar": ROOT}
+    names_it(name, lambda v, d: -RIGHT[name](v, d), special.get(name, SIGN))
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_times_n_and_over_n(name: str) -> None:
+    special = {"logprobs": "The loss is a mean: each example counts 1/n."}
+    names_it(name, lambda v, d: RIGHT[name](v, d) * v.n, special.get(name, TIMES_N))
+    names_it(name, lambda v, d: RIGHT[name](v, d) / v.n, OVER_N)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_another_factor(name: str) -> None:
+    hint = "Every entry is 3 times what it should be."
+    names_it(name, lambda v, d: RIGHT[name](v, d) * 3, hint)
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_line_that_fails_or_forgets_to_return(name: str) -> None:
+    def fails(v: Any, d: Any) -> None:
+        return v.nowhere
+
+    def forgets(v: Any, d: Any) -> None:
+        result = RIGHT[name](v, d)
+        assert result is not None
+
+    special = {**dict.fromkeys(MATRICES, PRODUCT), "emb": VIEW, "C": ROWS}
+    verdict = planted(name, fails)
+    outcome(verdict, f"{name}(v, d) raised AttributeError", hint=special.get(name, ""))
+    hint = "Does every path through the function return?"
+    outcome(planted(name, forgets), f"{name}(v, d) returned None", hint=hint)
+
+
+@pytest.mark.parametrize("name", [n for n in RIGHT if n not in ("b1", "b2", "emb")])
+def test_transposed(name: str) -> None:
+    special = dict.fromkeys([*ONE_ROW, *ONE_COLUMN], "")
+    names_it(name, lambda v, d: RIGHT[name](v, d).T, special.get(name, TRANSPOSED))
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_missing_sum_over_the_broadcast_dimension(name: str) -> None:
+    summand, _ = SUMS[name]
+    names_it(name, summand, UNSUMMED)
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_sum_over_the_wrong_dimension(name: str) -> None:
+    summand, dim = SUMS[name]
+    for keepdim in (True, False):
+        names_it(name, lambda v, d: summand(v, d).sum(1 - dim, keepdim=keepdim), WRONG_DIMENSION)  # noqa: B023
+
+
+@pytest.mark.parametrize("name", SUMS)
+def test_mean_instead_of_sum(name: str) -> None:
+    summand, dim = SUMS[name]
+    hint = OVER_N if dim == 0 else "Every entry is 0.03704 times what it should be."
+    names_it(name, lambda v, d: summand(v, d).mean(dim).view_as(LINES[name].right(v, d)), hint)
+
+
+@pytest.mark.parametrize("name", [*ONE_ROW, *ONE_COLUMN])
+def test_missing_keepdim(name: str) -> None:
+    names_it(name, lambda v, d: RIGHT[name](v, d).flatten(), KEEP)
+
+
+@pytest.mark.parametrize("name", ["b1", "b2"])
+def test_keepdim_where_there_is_none(name: str) -> None:
+    names_it(name, lambda v, d: SUMS[name][0](v, d).sum(0, keepdim=True), DROP)
+
+
+@pytest.mark.parametrize(
+    ("name", "factors"),
+    [
+        ("h", lambda v, d: (d.logits, v.W2)),
+        ("h", lambda v, d: (v.W2.T, d.logits)),
+        ("W2", lambda v, d: (v.h, d.logits)),
+        ("W2", lambda v, d: (v.h.T, d.logits.T)),
+        ("embcat", lambda v, d: (d.hprebn, v.W1)),
+        ("embcat", lambda v, d: (v.W1.T, d.hprebn)),
+        ("W1", lambda v, d: (v.embcat, d.hprebn)),
+        ("W1", lambda v, d: (v.embcat.T, d.hprebn.T)),
+    ],
+)
+def test_transposed_factor(name: str, factors: Any) -> None:
+    def product(v: Any, d: Any) -> torch.Tensor:
+        a, b = factors(v, d)
+        return a @ b
+
+    outcome(planted(name, product), f"{name}(v, d) raised RuntimeError", hint=PRODUCT)
+
+
+@pytest.mark.parametrize(
+    ("name", "product"),
+    [
+        ("h", lambda v, d: v.W2 @ d.logits.T),
+        ("W2", lambda v, d: d.logits.T @ v.h),
+        ("embcat", lambda v, d: v.W1 @ d.hprebn.T),
+        ("W1", lambda v, d: d.hprebn.T @ v.embcat),
+    ],
+)
+def test_factors_turned_around(name: str, product: Line) -> None:
+    names_it(name, product, TRANSPOSED)
+
+
+@pytest.mark.parametrize("name", [n for n in RIGHT if n != "logprobs"])
+def test_numbers_of_one_batch_are_not_a_rule(name: str) -> None:
+    """A line that returns the network's own gradient, whatever arrives, is found out."""
+    verdict = planted(name, lambda v, d: getattr(steps.backward(v), name))
+    outcome(verdict, f"{name}(v, d) with other gradients in d", hint=verdict.hint)

@@ -1,0 +1,42 @@
+"""Verdicts of the parts of an exercise: stop with one, find it, hint at an exception."""
+
+from typing import Any
+
+import pytest
+
+from zerotohero.check.verdict import Verdict, checker, fail, run, stop, stopped
+
+
+def test_stop_is_what_a_check_answers() -> None:
+    mine = Verdict("not done yet", "Two of three parts are there.")
+
+    @checker
+    def check(answer: Any) -> str:
+        stop(mine)
+
+    assert check(1) is mine
+
+
+def test_stopped_finds_what_stopped_a_part() -> None:
+    assert stopped(lambda: fail("No.", "Think again.")) == Verdict("wrong", "No.", "Think again.")
+    assert stopped(lambda: 5) is None
+    with pytest.raises(KeyError):
+        stopped(lambda: {}["b"])
+
+
+def test_an_exception_has_a_hint_where_one_is_given() -> None:
+    def fails() -> None:
+        raise ValueError("no")
+
+    def endless() -> Any:
+        return endless()
+
+    def verdict(answer: Any, **hints: str) -> Verdict:
+        found = stopped(lambda: run(answer, shown="f()", **hints))
+        assert found is not None
+        return found
+
+    assert verdict(fails) == Verdict("wrong", "f() raised ValueError: no")
+    assert verdict(fails, raised="Which shapes?").hint == "Which shapes?"
+    assert verdict(fails, too_deep="Too deep.").hint == ""
+    assert verdict(endless, raised="Which shapes?", too_deep="Too deep.").hint == "Too deep."

@@ -1,0 +1,116 @@
+"""Cross-entropy and normalization, each backward in one expression; the network made of them.
+
+Sources: lecture 5 of *Neural Networks: Zero to Hero*; Ioffe and Szegedy (2015) for BatchNorm;
+Ba, Kiros and Hinton (2016) for LayerNorm.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import torch
+import torch.nn.functional as F
+
+from .model import EPS, BatchNormMLP, require_batch
+
+
+def cross_entropy_backward(logits: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of the mean cross-entropy: softmax minus one-hot, over n.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (n, number of classes)
+    Y : Tensor of int64, shape (n,)
+        The right classes.
+    """
+    return (logits.softmax(1) - F.one_hot(Y, logits.shape[1])) / len(Y)
+
+
+def batchnorm_backward(
+    dhpreact: torch.Tensor, bngain: torch.Tensor, bnraw: torch.Tensor, bnvar_inv: torch.Tensor
+) -> torch.Tensor:
+    """Return the gradient of the input of batch normalization, from that of its output.
+
+    The variance is the sample variance, which divides by n - 1, as in the lecture.
+
+    Parameters
+    ----------
+    dhpreact : Tensor, shape (n, H)
+        The gradient of the output, ``bngain * bnraw + bnbias``.
+    bngain : Tensor, shape (1, H)
+    bnraw : Tensor, shape (n, H)
+        The normalized input.
+    bnvar_inv : Tensor, shape (1, H)
+        One over the root of the variance (plus epsilon).
+    """
+    n = len(dhpreact)
+    along = (dhpreact * bnraw).sum(0, keepdim=True) / (n - 1)  # (1, H)
+    return bngain * bnvar_inv * (dhpreact - dhpreact.mean(0, keepdim=True) - bnraw * along)
+
+
+def layernorm_backward(
+    dy: torch.Tensor, gain: torch.Tensor, raw: torch.Tensor, var_inv: torch.Tensor
+) -> torch.Tensor:
+    """Return the gradient of the input of layer normalization, from that of its output.
+
+    Each row is normalized by its own mean and population variance (which divides by the width),
+    as in ``torch.nn.LayerNorm``.
+
+    Parameters
+    ----------
+    dy : Tensor, shape (n, width)
+        The gradient of the output, ``gain * raw + bias``.
+    gain : Tensor, shape (width,)
+    raw : Tensor, shape (n, width)
+        The normalized input.
+    var_inv : Tensor, shape (n, 1)
+        One over the root of the variance (plus epsilon).
+    """
+    draw = dy * gain  # the gain differs along the row: it has to stay inside the means
+    along = (draw * raw).mean(1, keepdim=True)  # (n, 1)
+    return var_inv * (draw - draw.mean(1, keepdim=True) - raw * along)
+
+
+def forward(model: BatchNormMLP, X: torch.Tensor, Y: torch.Tensor) -> SimpleNamespace:
+    """Compute the loss of a batch, and keep what ``backward`` of this module needs.
+
+    Arguments and errors are those of ``steps.forward``.
+    """
+    require_batch(X, Y, model.block_size)
+    v = SimpleNamespace(X=X, Y=Y, n=len(X), **model.named_parameters())
+    v.embcat = v.C[X].view(v.n, -1)  # (n, block_size * n_embd)
+    v.hprebn = v.embcat @ v.W1 + v.b1  # (n, H)
+    bndiff = v.hprebn - v.hprebn.mean(0, keepdim=True)  # (n, H)
+    bnvar = (bndiff * bndiff).sum(0, keepdim=True) / (v.n - 1)  # (1, H)
+    v.bnvar_inv = (bnvar + EPS) ** -0.5  # (1, H)
+    v.bnraw = bndiff * v.bnvar_inv  # (n, H)
+    v.hpreact = v.bngain * v.bnraw + v.bnbias  # (n, H)
+    v.h = torch.tanh(v.hpreact)  # (n, H)
+    v.logits = v.h @ v.W2 + v.b2  # (n, 27)
+    v.loss = F.cross_entropy(v.logits, Y)  # one number
+    return v
+
+
+def backward(v: SimpleNamespace) -> SimpleNamespace:
+    """Compute the gradients of the seven parameters, and of what lies on the way, by name.
+
+    Parameters
+    ----------
+    v : SimpleNamespace
+        What ``forward`` returned. Not changed.
+    """
+    d = SimpleNamespace()
+    d.logits = cross_entropy_backward(v.logits, v.Y)
+    d.h = d.logits @ v.W2.T
+    d.W2 = v.h.T @ d.logits
+    d.b2 = d.logits.sum(0)
+    d.hpreact = d.h * (1 - v.h * v.h)
+    d.bngain = (d.hpreact * v.bnraw).sum(0, keepdim=True)
+    d.bnbias = d.hpreact.sum(0, keepdim=True)
+    d.hprebn = batchnorm_backward(d.hpreact, v.bngain, v.bnraw, v.bnvar_inv)
+    d.embcat = d.hprebn @ v.W1.T
+    d.W1 = v.embcat.T @ d.hprebn
+    d.b1 = d.hprebn.sum(0)
+    d.C = torch.zeros_like(v.C)
+    d.C.index_add_(0, v.X.flatten(), d.embcat.view(-1, v.C.shape[1]))
+    return d
