@@ -22,7 +22,7 @@ from .training import Merge
 
 def progress(num_merges: int) -> Callable[[int, Merge], None]:
     """Return a function that writes up to ten lines in the course of the merges, to stderr."""
-    every = max(1, num_merges // 10)
+    every = max(1, (num_merges + 9) // 10)
     start = time.perf_counter()
 
     def report(idx: int, merge: Merge) -> None:
@@ -30,7 +30,7 @@ def progress(num_merges: int) -> Callable[[int, Merge], None]:
         if done % every == 0:
             left = (time.perf_counter() - start) * (num_merges / done - 1)
             print(
-                f"merge {done:,} of {num_merges:,}: a pair that occurs {merge.occurrences:,} times, "
+                f"merge {done:,} of {num_merges:,}: {merge.occurrences:,} occurrences, "
                 f"{left:.0f} s left",
                 file=sys.stderr,
             )
