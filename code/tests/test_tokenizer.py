@@ -191,13 +191,17 @@ def test_on_merge_is_told_each_merge() -> None:
 def test_allowed_special(kind: type) -> None:
     tokenizer = trained(kind)
     tokenizer.register_special_tokens({"<|a|>": 300, "<|a|>b": 301, "(.*)": 302})
-    plain = {text: tokenizer.encode_ordinary(text) for text in ("x", "<|a|>", "b", "(.*)", "<|a|>b")}
+    plain = {
+        text: tokenizer.encode_ordinary(text) for text in ("x", "<|a|>", "b", "(.*)", "<|a|>b")
+    }
     assert tokenizer.encode("x<|a|>x", "all") == [*plain["x"], 300, *plain["x"]]
     assert tokenizer.encode("<|a|><|a|>", "all") == [300, 300]
     assert tokenizer.encode("<|a|>b(.*)x", "all") == [301, 302, *plain["x"]], "longest first"
     assert tokenizer.encode("<|a|>b", {"<|a|>"}) == [300, *plain["b"]]
     assert tokenizer.encode("(.*)<|a|>", {"<|a|>", "unknown"}) == [*plain["(.*)"], 300]
-    assert tokenizer.encode("<|a|>b", "none") == tokenizer.encode("<|a|>b", set()) == plain["<|a|>b"]
+    assert (
+        tokenizer.encode("<|a|>b", "none") == tokenizer.encode("<|a|>b", set()) == plain["<|a|>b"]
+    )
     assert tokenizer.encode("x", "all") == tokenizer.encode("x") == plain["x"]
     assert tokenizer.encode("", "all") == []
     with pytest.raises(ValueError, match=r"contains the special token '\(\.\*\)': to encode it"):

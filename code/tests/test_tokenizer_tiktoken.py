@@ -138,9 +138,7 @@ def test_special_tokens(name: str, ours) -> None:
 @both
 def test_the_vocabulary(name: str, ours) -> None:
     tokenizer, encoding = ours(), reference(name)
-    assert {
-        token: idx for idx, token in tokenizer.vocab.items()
-    } == encoding._mergeable_ranks | {
+    assert {token: idx for idx, token in tokenizer.vocab.items()} == encoding._mergeable_ranks | {
         token.encode(): idx for token, idx in encoding._special_tokens.items()
     }
     # Every token can be reached: its bytes, as one chunk, are encoded as itself.

@@ -121,6 +121,8 @@ def read_model(path: str | PathLike[str]) -> Model:
         return _read_minbpe(reader)
     if first == f"{FORMAT}{VERSION}":
         return _read_ours(reader)
+    if first == f"{FORMAT}{VERSION}\r":
+        raise reader.refuse("the line ends have been changed: expected a line feed alone")
     if first.startswith(FORMAT):
         raise reader.refuse(f"this is version {first.removeprefix(FORMAT)!r}, which is not known")
     raise reader.refuse(f"expected '{FORMAT}{VERSION}' or '{MINBPE}', got {first[:40]!r}")
