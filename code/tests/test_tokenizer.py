@@ -1,4 +1,4 @@
-"""The interface of the tokenizers: minbpe's usage, special tokens, and what is refused."""
+"""The interface of the tokenizers: attributes, round trips, and what is refused."""
 
 import copy
 import pickle
@@ -8,16 +8,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizer_texts import TEXTS, gpt2, gpt4, needs_files, stored
+from tokenizer_texts import TEXTS, gpt2, gpt4, needs_files
 
-from zerotohero import tokenizer as package
-from zerotohero.tokenizer import (
-    GPT2_SPLIT_PATTERN,
-    BasicTokenizer,
-    GPT4Tokenizer,
-    RegexTokenizer,
-    Tokenizer,
-)
+from zerotohero.tokenizer import BasicTokenizer, RegexTokenizer, Tokenizer
 
 PARAGRAPH = "".join(TEXTS.values()) * 2
 kinds = pytest.mark.parametrize("kind", [BasicTokenizer, RegexTokenizer])
@@ -27,92 +20,6 @@ def trained(kind: type = RegexTokenizer, vocab_size: int = 300) -> Tokenizer:
     tokenizer = kind()
     tokenizer.train(PARAGRAPH, vocab_size)
     return tokenizer
-
-
-# -- code written for minbpe ---------------------------------------------------------------
-
-
-def test_usage_of_minbpe_quick_start(tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    tokenizer = BasicTokenizer()
-    text = "aaabdaaabac"
-    tokenizer.train(text, 256 + 3)
-    assert tokenizer.encode(text) == [258, 100, 258, 97, 99]
-    assert tokenizer.decode([258, 100, 258, 97, 99]) == text
-    tokenizer.save("toy")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["toy.model", "toy.vocab"]
-
-
-@needs_files
-def test_usage_of_minbpe_gpt4() -> None:
-    with stored():
-        tokenizer = GPT4Tokenizer()
-    text = "hello123!!!? (안녕하세요!) 😉"
-    expected = [15339, 4513, 12340, 30, 320, 31495, 230, 75265, 243, 92245, 16715, 57037]
-    assert tokenizer.encode(text) == expected
-    text = "<|endoftext|>hello world"
-    assert tokenizer.encode(text, allowed_special="all") == [100257, 15339, 1917]
-
-
-@kinds
-def test_usage_of_minbpe_training(kind: type, tmp_path, monkeypatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    tokenizer = kind()
-    tokenizer.train(PARAGRAPH, vocab_size=1024)
-    ids = tokenizer.encode("hello world")
-    assert tokenizer.decode(ids) == "hello world"
-    assert isinstance(tokenizer.decode([1000, 500, 1023]), str)
-    tokenizer.save("mymodel")
-    tokenizer.load("mymodel.model")
-    assert tokenizer.encode("hello world") == ids
-
-
-def test_usage_of_minbpe_special_tokens() -> None:
-    tokenizer = RegexTokenizer()
-    tokenizer.train(PARAGRAPH, vocab_size=512)
-    tokenizer.register_special_tokens({"<|endoftext|>": 512})
-    ids = tokenizer.encode("<|endoftext|>hello world", allowed_special="all")
-    assert ids[0] == 512
-    assert tokenizer.decode(ids) == "<|endoftext|>hello world"
-    for allowed in ({"<|endoftext|>"}, ["<|endoftext|>"], frozenset(["<|endoftext|>"])):
-        assert tokenizer.encode("<|endoftext|>hello world", allowed_special=allowed) == ids
-
-
-def test_usage_of_minbpe_positional_arguments_and_verbose(capsys) -> None:
-    tokenizer = RegexTokenizer(GPT2_SPLIT_PATTERN)
-    tokenizer.train("low lower lowest", 258, True)
-    assert capsys.readouterr().out == (
-        "merge 1/2: 108, 111 -> 256 (b'lo'), 3 times\n"
-        "merge 2/2: 256, 119 -> 257 (b'low'), 3 times\n"
-    )
-    assert tokenizer.encode("low", "all") == [257]
-    assert tokenizer.pattern == GPT2_SPLIT_PATTERN
-    assert tokenizer.compiled_pattern.findall("a b") == ["a", " b"]
-
-
-def test_a_subclass_may_set_the_attributes() -> None:
-    """As minbpe's own GPT-4 tokenizer does."""
-
-    class Shifted(RegexTokenizer):
-        def __init__(self) -> None:
-            super().__init__()
-            self.merges = {(98, 99): 256}
-            self.vocab = {idx: bytes([(idx - 1) % 256]) for idx in range(256)} | {256: b"ab"}
-
-        def _encode_chunk(self, text_bytes: bytes) -> list[int]:
-            return super()._encode_chunk(bytes((byte + 1) % 256 for byte in text_bytes))
-
-    tokenizer = Shifted()
-    assert tokenizer.encode("abc") == [256, 100]
-    assert tokenizer.decode([256, 100]) == "abc"
-
-
-def test_names() -> None:
-    for name in package.__all__:
-        assert hasattr(package, name)
-    assert issubclass(GPT4Tokenizer, RegexTokenizer)
-    with pytest.raises(NotImplementedError, match="Tokenizer does not say how it splits"):
-        Tokenizer().train("abc", 257)
 
 
 # -- attributes and round trips ---------------------------------------------------------------
@@ -182,70 +89,6 @@ def test_on_merge_is_told_each_merge() -> None:
     seen = []
     RegexTokenizer().train("aab aab", 258, on_merge=lambda idx, step: seen.append((idx, *step)))
     assert seen == [(256, (97, 97), 2), (257, (256, 98), 2)]
-
-
-# -- special tokens ----------------------------------------------------------------------------
-
-
-@kinds
-def test_allowed_special(kind: type) -> None:
-    tokenizer = trained(kind)
-    tokenizer.register_special_tokens({"<|a|>": 300, "<|a|>b": 301, "(.*)": 302})
-    plain = {
-        text: tokenizer.encode_ordinary(text) for text in ("x", "<|a|>", "b", "(.*)", "<|a|>b")
-    }
-    assert tokenizer.encode("x<|a|>x", "all") == [*plain["x"], 300, *plain["x"]]
-    assert tokenizer.encode("<|a|><|a|>", "all") == [300, 300]
-    assert tokenizer.encode("<|a|>b(.*)x", "all") == [301, 302, *plain["x"]], "longest first"
-    assert tokenizer.encode("<|a|>b", {"<|a|>"}) == [300, *plain["b"]]
-    assert tokenizer.encode("(.*)<|a|>", {"<|a|>", "unknown"}) == [*plain["(.*)"], 300]
-    assert (
-        tokenizer.encode("<|a|>b", "none") == tokenizer.encode("<|a|>b", set()) == plain["<|a|>b"]
-    )
-    assert tokenizer.encode("x", "all") == tokenizer.encode("x") == plain["x"]
-    assert tokenizer.encode("", "all") == []
-    with pytest.raises(ValueError, match=r"contains the special token '\(\.\*\)': to encode it"):
-        tokenizer.encode("x (.*) <|a|>")
-
-
-@pytest.mark.parametrize("wrong", ["", "<|a|>", "None", None, 3, True])
-def test_wrong_allowed_special(wrong: object) -> None:
-    tokenizer = trained()
-    tokenizer.register_special_tokens({"<|a|>": 300})
-    with pytest.raises(ValueError, match='must be "all", "none", "none_raise" or a set'):
-        tokenizer.encode("x", wrong)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("special", "error", "message"),
-    [
-        ({"<|a|>": 299}, ValueError, r"'<\|a\|>' has the id 299, that of a byte or a merge"),
-        ({"<|a|>": 0}, ValueError, "has the id 0, that of a byte or a merge"),
-        ({"<|a|>": 300, "<|b|>": 300}, ValueError, r"'<\|b\|>' has the id 300, that of '<\|a\|>'"),
-        ({"<|a|>": -1}, ValueError, "has the negative id -1"),
-        ({"": 300}, ValueError, "must not be empty"),
-        ({"\ud800": 300}, ValueError, "holds a surrogate"),
-        ({"<|a|>": 300.0}, TypeError, r"the id of the special token '<\|a\|>' must be an integer"),
-        ({"<|a|>": "300"}, TypeError, "must be an integer, got '300'"),
-        ({300: 300}, TypeError, "a special token must be a text, got 300"),
-    ],
-)
-def test_wrong_special_tokens(special, error: type, message: str) -> None:
-    tokenizer = trained()
-    tokenizer.register_special_tokens({"<|old|>": 400})
-    with pytest.raises(error, match=message):
-        tokenizer.register_special_tokens(special)
-    assert tokenizer.special_tokens == {"<|old|>": 400}
-    assert tokenizer.encode("<|old|>", "all") == [400]
-
-
-def test_training_does_not_take_the_id_of_a_special_token() -> None:
-    tokenizer = trained()
-    tokenizer.register_special_tokens({"<|a|>": 300})
-    with pytest.raises(ValueError, match=r"'<\|a\|>' has the id 300, which a vocabulary of 301"):
-        tokenizer.train(PARAGRAPH, 301)
-    tokenizer.train(PARAGRAPH, 300)
-    assert tokenizer.encode("<|a|>", "all") == [300]
 
 
 # -- what is refused -----------------------------------------------------------------------------

@@ -197,7 +197,7 @@ def test_foreign_and_future_files(tmp_path: Path, content: bytes, line: int, mes
 @pytest.mark.parametrize(
     ("lines", "line", "message"),
     [
-        (["patter"], 2, "expected 'pattern' and a JSON string, got 'patter'"),
+        (["pattern"], 2, "expected 'pattern' and a JSON string, got 'pattern'"),
         (["pattern x"], 2, "expected a text as a JSON string, got 'x'"),
         (["pattern 3"], 2, "expected a text as a JSON string, got '3'"),
         ([r'pattern "\ud800"'], 2, "expected a text as a JSON string"),

@@ -2,7 +2,8 @@
 
 10,000 random texts by default. For a million, which takes some minutes::
 
-    ZEROTOHERO_RANDOM_TEXTS=1000000 .venv/bin/python -m pytest code/tests/test_tokenizer_tiktoken.py -k random
+    export ZEROTOHERO_RANDOM_TEXTS=1000000
+    .venv/bin/python -m pytest code/tests/test_tokenizer_tiktoken.py -k random
 """
 
 import os

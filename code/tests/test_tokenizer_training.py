@@ -5,6 +5,7 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import pytest
 import regex
@@ -179,7 +180,7 @@ def test_all_of_shakespeare_by_counting_again() -> None:
         if number % 50 == 0:
             counts: Counter[tuple[int, int]] = Counter()
             for ids, count in words:
-                for pair in zip(ids, ids[1:]):
+                for pair in pairwise(ids):
                     counts[pair] += count
             assert step.pair == max(counts, key=counts.__getitem__)
             assert step.occurrences == counts[step.pair]

@@ -14,7 +14,7 @@ import numpy as np
 from .naive import Pair
 from .token_array import Cells, Chunks, Groups, TokenArray
 
-LONG = 500  # bytes; from about here on, the array is faster than the list
+LONG = 1000  # bytes; from about here on, the array is faster than the list
 
 
 def encode_chunk(ids: bytes, merges: Mapping[Pair, int]) -> list[int]:
@@ -35,14 +35,20 @@ def encode_chunk(ids: bytes, merges: Mapping[Pair, int]) -> list[int]:
 def encode_short(ids: bytes, merges: Mapping[Pair, int]) -> list[int]:
     """Merge in a list, one pair at a time. Takes time that grows with the square of the length."""
     tokens = list(ids)
-    none = 2**63
-    while len(tokens) > 1:
-        candidates = [merges.get(pair, none) for pair in pairwise(tokens)]
+    none = 2**63  # above all ids, for a pair that cannot be merged
+    # What each token and the next one would become.
+    candidates = [merges.get(pair, none) for pair in pairwise(tokens)]
+    while candidates:
         idx = min(candidates)
         if idx == none:
             break
         i = candidates.index(idx)
         tokens[i : i + 2] = [idx]
+        del candidates[i]
+        if i > 0:
+            candidates[i - 1] = merges.get((tokens[i - 1], idx), none)
+        if i < len(candidates):
+            candidates[i] = merges.get((idx, tokens[i + 1]), none)
     return tokens
 
 
