@@ -172,9 +172,9 @@ def test_shakespeare(kind: type) -> None:
 
 @needs_files
 def test_all_of_shakespeare_by_counting_again() -> None:
-    """Every 50th of 400 merges is that of the best pair, by counting all pairs of all chunks."""
+    """Every 50th of 200 merges is that of the best pair, by counting all pairs of all chunks."""
     chunks = Counter(regex.findall(GPT4_SPLIT_PATTERN, shakespeare()))
-    steps = learn(list(chunks.elements()), 400)  # elements() keeps the order of the first ones
+    steps = learn(list(chunks.elements()), 200)  # elements() keeps the order of the first ones
     words = [(list(chunk.encode()), count) for chunk, count in chunks.items()]
     for number, step in enumerate(steps):
         if number % 50 == 0:

@@ -26,8 +26,11 @@ from numpy.typing import NDArray
 from .naive import Pair
 from .token_array import SEPARATOR, Cells, Chunks, Groups, TokenArray
 
-BATCH, MOST_CHUNKS = 2**16, 2**18
-MOST_NOTED, MOST_PAIRS = 1.25, 2**17
+# Limits that bound the memory, and change no merge:
+BATCH = 2**16  # chunks that are counted at a time
+MOST_CHUNKS = 2**18  # different chunks in the dictionary
+MOST_PAIRS = 2**17  # pairs in the queue
+MOST_NOTED = 1.25  # places in the queue, for each cell of the array
 
 
 class Merge(NamedTuple):
@@ -75,6 +78,7 @@ def learn_merges(chunks: Chunks, num_merges: int) -> Iterator[Merge]:
     num_merges : int
         How many to learn. Their tokens get the ids 256, 257, ...
     """
+    num_merges = min(num_merges, len(chunks.data))  # each merge takes away a token at least
     array = TokenArray(chunks, 256 + num_merges)
     queue = _Queue(array)
     for idx in range(256, 256 + num_merges):
