@@ -17,17 +17,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
+os.environ["RAYON_NUM_THREADS"] = "1"  # of tokenizers
 
 import bench_backprop
 import bench_bigrams
 import bench_micrograd
 import bench_mlp
+import bench_tokenizer
 
 
 def main() -> None:
     print(f"Python {platform.python_version()}, {platform.machine()}, {platform.system()}")
     print(f"{'what':58} {'ours (ms)':>10} {'theirs (ms)':>12} {'times faster':>13}")
-    for row in chain(bench_micrograd.rows(), bench_bigrams.rows()):
+    for row in chain(bench_micrograd.rows(), bench_bigrams.rows(), bench_tokenizer.rows()):
         print(f"{row.what:58} {row.ours:10.1f} {row.theirs:12.1f} {row.theirs / row.ours:13.1f}")
     for chapter, steps in ((3, bench_mlp.steps()), (5, bench_backprop.measure())):
         title = f"one training step of chapter {chapter}, batch of 32"
