@@ -85,8 +85,8 @@ def by_hand(model: Sequential, steps: int, decay: float) -> list[float]:
             with torch.no_grad():
                 for k, (p, grad) in enumerate(zip(parameters, grads)):
                     m[k] = 0.9 * m[k] + 0.1 * grad
-                    v[k] = 0.99 * v[k] + 0.01 * grad**2
-                    mhat, vhat = m[k] / (1 - 0.9**t), v[k] / (1 - 0.99**t)
+                    v[k] = 0.999 * v[k] + 0.001 * grad**2
+                    mhat, vhat = m[k] / (1 - 0.9**t), v[k] / (1 - 0.999**t)
                     p *= 1 - lr * (decay if p.ndim > 1 else 0)
                     p -= lr * mhat / (vhat.sqrt() + 1e-8)
             losses.append(loss.item())

@@ -114,7 +114,6 @@ def train_adamw(
                 {"params": matrices, "weight_decay": weight_decay},
                 {"params": others, "weight_decay": 0.0},
             ],
-            betas=(0.9, 0.99),
             fused=True,  # one call for all parameters
         )
         for step in range(steps):
