@@ -255,7 +255,10 @@ def test_unknown_models() -> None:
         def parameters(self) -> list[torch.Tensor]:
             return [self.w]
 
-    expected = "^model must have a table C and layers, or be an MLP or a torch.nn.Module, got Line$"
+    expected = (
+        "^model must have a table C and layers, or be a Sequential, an MLP or a torch.nn.Module, "
+        "got Line$"
+    )
     line: Any = Line()
     for call in (
         lambda: activations(line, X),

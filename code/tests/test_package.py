@@ -14,7 +14,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # The modules that a lecture teaches, in the order of the lectures.
 LECTURES = ["micrograd", "bigrams", "mlp", "layers", "backprop", "wavenet", "gpt", "tokenizer"]
 # Modules that share a lecture with one of these.
-TOGETHER = {"batchnorm": "layers", "diagnostics": "layers", "train_gpt": "gpt"}
+TOGETHER = {
+    "batchnorm": "layers",
+    "diagnostics": "layers",
+    "hooks": "layers",
+    "train_gpt": "gpt",
+}
 LEAVES = {"figures", "check", "reproduce"}  # only chapters import them
 
 

@@ -2,7 +2,7 @@
 
 Each function draws one plot for a model and returns what it draws, by name, in the order of
 the network. A model is a ``DeepMLP``, anything else with a table ``C`` and a list ``layers``,
-the ``MLP`` of chapter 3, or a ``torch.nn.Module`` that returns logits.
+the ``MLP`` of chapter 3, a ``Sequential``, or a ``torch.nn.Module`` that returns logits.
 
 No function but ``plot_updates``, which trains, changes the model: not even the running
 averages of a BatchNorm.
@@ -20,7 +20,8 @@ import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
 
-from .hooks import outputs_of_modules, statistics_kept
+from .hooks import outputs_of_layers, outputs_of_modules, statistics_kept
+from .layers import Sequential
 from .mlp import MLP, Schedule, train
 
 SATURATED = 0.97
@@ -49,8 +50,9 @@ class GradData(NamedTuple):
 def activations(model: Any, X: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return the output of every layer for inputs X, by name, in order.
 
-    The last one is the logits. Names are the place and the class, as in ``"3 Tanh"``; in a
-    ``torch.nn.Module``, of every submodule without submodules of its own.
+    The last one is the logits. Names are the place and the class, as in ``"3 Tanh"``, or
+    ``"2.1 Tanh"`` in a ``Sequential`` inside of one; in a ``torch.nn.Module``, of every submodule
+    without submodules of its own.
 
     Raises
     ------
@@ -59,6 +61,8 @@ def activations(model: Any, X: torch.Tensor) -> dict[str, torch.Tensor]:
     """
     if isinstance(model, torch.nn.Module):
         return outputs_of_modules(model, X)
+    if isinstance(model, Sequential):
+        return outputs_of_layers(model, X)
     if isinstance(model, MLP):
         emb = model.C[X].flatten(1)
         hpreact = emb @ model.W1 + model.b1
@@ -74,7 +78,7 @@ def activations(model: Any, X: torch.Tensor) -> dict[str, torch.Tensor]:
                 found[f"{place} {type(layer).__name__}"] = x
         return found
     raise TypeError(
-        "model must have a table C and layers, or be an MLP or a torch.nn.Module, "
+        "model must have a table C and layers, or be a Sequential, an MLP or a torch.nn.Module, "
         f"got {type(model).__name__}"
     )
 

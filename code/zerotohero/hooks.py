@@ -8,6 +8,30 @@ from typing import Any
 
 import torch
 
+from .layers import Layer, Sequential
+
+
+def outputs_of_layers(model: Sequential, X: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the output of every layer of a ``Sequential``, in order; the last is the logits.
+
+    Names are the path of the layer and its class, as in ``"2.1 Tanh"``. A layer that holds
+    others, but is no ``Sequential``, counts as one. Running averages stay as they are.
+    """
+    found: dict[str, torch.Tensor] = {}
+
+    def follow(model: Sequential, x: torch.Tensor, prefix: str) -> torch.Tensor:
+        for name, layer in model.children().items():
+            if isinstance(layer, Sequential):
+                x = follow(layer, x, f"{prefix}{name}.")
+            else:
+                x = found[f"{prefix}{name} {type(layer).__name__}"] = layer(x)
+        return x
+
+    leaves: list[Layer] = [leaf for _, leaf in model.leaves()]
+    with statistics_kept(leaves):
+        follow(model, X, "")
+    return found
+
 
 def outputs_of_modules(model: torch.nn.Module, X: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return the output of every submodule without submodules of its own, then the logits.

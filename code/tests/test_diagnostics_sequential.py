@@ -1,0 +1,68 @@
+"""The diagnostics of a Sequential: every layer by its path, and no trace left."""
+
+from collections.abc import Iterator
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+from test_layers_containers import IDS, Residual, nested, seeded
+from torch import nn
+
+from zerotohero.diagnostics import activations, gradients, plot_updates
+from zerotohero.layers import BatchNorm1d, Embedding, FlattenConsecutive, Linear, Sequential
+
+TARGETS = torch.randint(0, 27, (9,), generator=seeded(9))
+
+
+@pytest.fixture(autouse=True)
+def closed() -> Iterator[None]:
+    """Draw without a screen, on one thread, and leave no figure open."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    plt.switch_backend("Agg")
+    yield
+    plt.close("all")
+    torch.set_num_threads(threads)
+
+
+def test_activations_are_those_of_every_layer() -> None:
+    net = nested()
+    norm = list(net.leaves())[3][1]
+    assert isinstance(norm, BatchNorm1d)
+    before = norm.running_mean.clone()
+    found = activations(net, IDS)
+    assert torch.equal(norm.running_mean, before), "looking leaves no trace"
+    assert list(found) == [f"{path} {type(leaf).__name__}" for path, leaf in net.leaves()]
+    x = IDS
+    for (_, leaf), seen in zip(net.leaves(), found.values(), strict=True):
+        x = leaf(x)
+        torch.testing.assert_close(seen, x)
+
+
+def test_gradients_are_those_of_autograd() -> None:
+    net = nested()
+    _, by_parameter = gradients(net, IDS, TARGETS)
+    named = dict(net.named_parameters())
+    assert list(by_parameter) == list(named)
+    for p in named.values():
+        assert not p.requires_grad
+        p.requires_grad_()
+    nn.functional.cross_entropy(net(IDS), TARGETS).backward()
+    for name, p in named.items():
+        torch.testing.assert_close(by_parameter[name], p.grad)
+
+
+def test_statistics_inside_of_a_container_are_kept() -> None:
+    norm = BatchNorm1d(6)
+    net = Sequential(Embedding(27, 3), FlattenConsecutive(2), Residual(norm), Linear(6, 27))
+    found = activations(net, IDS)
+    assert list(found)[2] == "2 Residual"
+    assert torch.equal(norm.running_mean, torch.zeros(6))
+
+
+def test_updates_of_a_sequential_are_drawn() -> None:
+    found = plot_updates(
+        nested(), IDS, TARGETS, steps=3, learning_rate=0.1, generator=seeded(1), batch_size=4
+    )
+    assert next(iter(found)) == "0 Embedding.weight"
+    assert all(len(ratios) == 3 for ratios in found.values())

@@ -1,0 +1,195 @@
+"""Training with AdamW, its schedule, and evaluation in chunks."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from zerotohero.layers import BatchNorm1d, Sequential
+from zerotohero.mlp import nll
+from zerotohero.wavenet import evaluate, hierarchical, one_cycle, train_adamw
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+X = torch.randint(0, 27, (70, 4), generator=seeded(1))
+Y = (X[:, 0] + X[:, 3]) % 27
+
+
+def small(seed: int = 3) -> Sequential:
+    return hierarchical(seeded(seed), factors=(2, 2), n_embd=4, n_hidden=6)
+
+
+def train(model: Sequential, **changes: Any) -> list[float]:
+    settings: dict[str, Any] = {
+        "epochs": 2,
+        "learning_rate": 0.01,
+        "generator": seeded(4),
+        "batch_size": 16,
+        "progress": False,
+    }
+    return train_adamw(model, **({"X": X, "Y": Y} | settings | changes))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: for tensors this small a second one only waits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+# -- the schedule --------------------------------------------------------------------------
+
+
+def test_the_schedule_rises_and_falls() -> None:
+    schedule = one_cycle(1000, 0.5, warmup=0.1)
+    rates = [schedule(step) for step in range(1000)]
+    top = max(range(1000), key=rates.__getitem__)
+    assert top == pytest.approx(100, abs=1)
+    assert rates[top] == pytest.approx(0.5, rel=0.02)
+    assert rates[: top + 1] == sorted(set(rates[: top + 1]))
+    assert rates[top:] == sorted(set(rates[top:]), reverse=True)
+    assert all(rate > 0 for rate in rates)
+    assert rates[0] < 0.01
+    assert rates[-1] < 1e-5
+    middle = (1000 + 100) // 2
+    assert rates[middle] == pytest.approx(0.25, rel=0.02)  # half way down the cosine
+
+
+# -- training ------------------------------------------------------------------------------
+
+
+def by_hand(model: Sequential, steps: int, decay: float) -> list[float]:
+    """Train with AdamW as its paper writes it, one parameter at a time."""
+    schedule, generator = one_cycle(steps, 0.01), seeded(4)
+    parameters = model.parameters()
+    m = [torch.zeros_like(p) for p in parameters]
+    v = [torch.zeros_like(p) for p in parameters]
+    losses, t = [], 0
+    for _ in range(steps // 4):
+        order = torch.randperm(70, generator=generator)
+        for i in range(4):  # 70 examples hold 4 batches of 16
+            ix = order[16 * i : 16 * i + 16]
+            for p in parameters:
+                p.requires_grad_(True)
+            loss = F.cross_entropy(model(X[ix]), Y[ix])
+            grads = torch.autograd.grad(loss, parameters)
+            lr, t = schedule(t), t + 1
+            with torch.no_grad():
+                for k, (p, grad) in enumerate(zip(parameters, grads)):
+                    m[k] = 0.9 * m[k] + 0.1 * grad
+                    v[k] = 0.999 * v[k] + 0.001 * grad**2
+                    mhat, vhat = m[k] / (1 - 0.9**t), v[k] / (1 - 0.999**t)
+                    p *= 1 - lr * (decay if p.ndim > 1 else 0)
+                    p -= lr * mhat / (vhat.sqrt() + 1e-8)
+            losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize("decay", [0.0, 3.0])
+def test_the_steps_are_those_of_the_paper(decay: float) -> None:
+    ours, other = small(), small()
+    history = train(ours, weight_decay=decay)
+    expected = by_hand(other, 8, decay)
+    assert history == pytest.approx(expected, rel=1e-4)
+    for p, q in zip(ours.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(p, q.detach(), rtol=1e-3, atol=1e-5)
+
+
+def test_it_learns_and_leaves_no_trace() -> None:
+    model = small()
+    before = evaluate(model, X, Y)
+    history = train(model, epochs=150)
+    assert len(history) == 150 * 4
+    assert evaluate(model, X, Y) < before - 1
+    assert model.training
+    assert all(not p.requires_grad and p.grad is None for p in model.parameters())
+
+
+def test_it_trains_in_training_mode() -> None:
+    model = small()
+    model.eval()
+    train(model)
+    norm = model.layers[3]
+    assert isinstance(norm, BatchNorm1d)
+    assert norm.running_mean.abs().max() > 0
+
+
+def test_the_generator_decides() -> None:
+    first, same, other = small(), small(), small()
+    assert train(first) == train(same)
+    assert train(other, generator=seeded(5)) != train(small())
+
+
+def test_a_batch_of_all_examples() -> None:
+    assert len(train(small(), batch_size=70, epochs=3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
+        ({"epochs": 1.5}, TypeError, "epochs must be an int, got 1.5"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
+        ({"batch_size": 71}, ValueError, "batch_size must be at most 70, the examples, got 71"),
+        ({"Y": Y[:-1]}, ValueError, "X and Y must have the same length, got 70 and 69"),
+        ({"learning_rate": "fast"}, TypeError, "learning_rate must be a number, got 'fast'"),
+    ],
+)
+def test_bad_arguments(changes: dict[str, Any], error: type[Exception], message: str) -> None:
+    model = small()
+    before = [p.clone() for p in model.parameters()]
+    with pytest.raises(error, match=f"^{message}$"):
+        train(model, **changes)
+    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before))
+
+
+def test_a_lost_loss_stops_the_training() -> None:
+    model = small()
+    model.parameters()[-1][0] = math.nan
+    with pytest.raises(FloatingPointError, match=r"^the loss is nan in step 0"):
+        train(model)
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+# -- evaluation ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk_size", [1, 16, 69, 70, 1000])
+@pytest.mark.parametrize("mode", [True, False])
+def test_evaluation_in_chunks(chunk_size: int, mode: bool) -> None:
+    model = small()
+    train(model)
+    model.eval()
+    expected = nll(model, X, Y)
+    model.train(mode)
+    norm = model.layers[3]
+    assert isinstance(norm, BatchNorm1d)
+    before = norm.running_mean.clone()
+    assert evaluate(model, X, Y, chunk_size) == pytest.approx(expected, rel=1e-5)
+    assert model.training == norm.training == mode
+    assert torch.equal(norm.running_mean, before)
+
+
+def test_evaluation_restores_the_mode_after_an_error() -> None:
+    model = small()
+    with pytest.raises(IndexError):
+        evaluate(model, X + 27, Y)
+    assert model.training
+
+
+def test_bad_evaluations() -> None:
+    for x, y, chunk_size, message in (
+        (X, Y[1:], 8, "X and Y must have the same length, got 70 and 69"),
+        (X[:0], Y[:0], 8, "X must hold at least one example, got none"),
+        (X, Y, 0, "chunk_size must be at least 1, got 0"),
+    ):
+        with pytest.raises(ValueError, match=f"^{message}$"):
+            evaluate(small(), x, y, chunk_size)
