@@ -4,7 +4,7 @@ A check never raises for a wrong answer. It returns a verdict that is true or fa
 displays what is right, what is wrong, or that nothing has been done yet.
 """
 
-from . import batchnorm, bigrams, micrograd, mlp
+from . import batchnorm, bigrams, gpt, micrograd, mlp
 from .verdict import Verdict
 
-__all__ = ["Verdict", "batchnorm", "bigrams", "micrograd", "mlp"]
+__all__ = ["Verdict", "batchnorm", "bigrams", "gpt", "micrograd", "mlp"]
