@@ -132,7 +132,7 @@ class _Training:
         elif self.out is not None:
             if self.out.exists() and (not self.out.is_dir() or any(self.out.iterdir())):
                 raise FileExistsError(
-                    f"out is there already, {self.out}: resume that training, or name another folder"
+                    f"out is there already, {self.out}: resume it, or name another folder"
                 )
             group.wait()  # all have looked before the first one writes
             self._save()
