@@ -167,7 +167,7 @@ class GPT(nn.Module):
         Parameters
         ----------
         idx : Tensor of int64, shape (B, T)
-            The beginning; at least one token.
+            The beginning; at least one token. It may be longer than the block size.
         max_new_tokens : int
             How many to add.
         temperature : float
@@ -199,9 +199,24 @@ class GPT(nn.Module):
             raise ValueError(f"temperature must be above 0, got {temperature}")
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k must be at least 1, got {top_k}")
-        was_training, block_size = self.training, self.config.block_size
+        was_training = self.training
         self.eval()
-        cache = None
+        try:
+            return self._continue(idx, max_new_tokens, temperature, top_k, generator, use_cache)
+        finally:
+            self.train(was_training)
+
+    def _continue(
+        self,
+        idx: torch.Tensor,
+        max_new_tokens: int,
+        temperature: float,
+        top_k: int | None,
+        generator: torch.Generator | None,
+        use_cache: bool,
+    ) -> torch.Tensor:
+        """Do the work of ``generate``, with arguments that are checked, in evaluation mode."""
+        block_size, cache = self.config.block_size, None
         for _ in range(max_new_tokens):
             if cache is not None and cache[0] is not None and idx.shape[1] <= block_size:
                 logits, cache = self._logits(idx[:, -1:], cache)
@@ -215,5 +230,4 @@ class GPT(nn.Module):
                 logits = logits.masked_fill(logits < smallest, float("-inf"))
             new = torch.multinomial(logits.softmax(-1), 1, generator=generator)  # (B, 1)
             idx = torch.cat([idx, new], dim=1)
-        self.train(was_training)
         return idx
