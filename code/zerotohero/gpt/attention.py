@@ -99,12 +99,19 @@ class CausalSelfAttention(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, n_head, T, head_size)
         if cache is not None:
             k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
-        out = F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            dropout_p=self.p if self.training else 0.0,
-            is_causal=cache is None,  # a single new token may look at everything before it
-        )
+        # A single new token may look at everything before it; else the future is masked.
+        out = _attend(q, k, v, is_causal=cache is None, p=self.p if self.training else 0.0)
         out = out.transpose(1, 2).reshape(B, T, C)  # heads side by side again
         return self.dropout(self.proj(out)), (k, v)
+
+
+def _attend(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, is_causal: bool, p: float
+) -> torch.Tensor:
+    """Call PyTorch's fused attention, in the precision in which it is fast."""
+    if q.dtype == torch.bfloat16 and q.device.type == "cpu" and q.requires_grad:
+        # Backward, its kernel for processors is several times slower in bfloat16.
+        with torch.autocast("cpu", enabled=False):
+            q, k, v = q.float(), k.float(), v.float()
+            return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=is_causal)
+    return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=is_causal)
