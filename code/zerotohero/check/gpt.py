@@ -3,128 +3,75 @@
 from __future__ import annotations
 
 import copy
+import math
+import reprlib
+from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 from ..gpt import GPT, GPTConfig, Vocabulary
+from .gpt_attention import attention, random_tensor
 from .tensors import expect_tensor
 from .verdict import checker, fail, run
 
-DIGITS = Vocabulary("0123456789+=")
+__all__ = ["addition", "attention", "averages", "finetune", "squared_relu"]
+
+SIGNS = "0123456789+="
+DIGITS = Vocabulary(SIGNS)
 IGNORED = -100
-
-
-def _random(*shape: int, seed: int) -> torch.Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 @checker
 def averages(answer: Any) -> str:
     """Check a function ``(x)`` that returns the mean of every token and all before it."""
     for shape in ((2, 5, 3), (1, 4, 4)):
-        x = _random(*shape, seed=1)
-        T = shape[1]
+        x, T = random_tensor(*shape, seed=1), shape[1]
         shown = f"averages(x), x of shape {shape}"
         received = run(answer, x.clone(), shown=shown)
-        sums, n = x.cumsum(1), torch.arange(1, T + 1)[:, None]
-        before = torch.cat([torch.zeros(shape[0], 1, shape[2]), sums[:, :-1] / n[:-1]], 1)
-        from_here = x.flip(1).cumsum(1).flip(1) / n.flip(0)
+        tril, triu = torch.ones(T, T).tril(), torch.ones(T, T).triu()
+        before = tril.tril(-1) / tril.tril(-1).sum(1, keepdim=True)  # the first row is NaN
+        itself = "A token also hears itself."
         expect_tensor(
             received,
-            sums / n,
+            tril / tril.sum(1, keepdim=True) @ x,
             shown,
             [
-                (sums, "Those are sums. Each row of the matrix has to add up to 1."),
-                (sums / T, "Each token has its own number of predecessors: divide row by row."),
+                (tril @ x, "Those are sums. Each row of the matrix has to add up to 1."),
+                (tril / T @ x, "Each token has its own number of predecessors: divide row by row."),
+                (tril / tril.sum(1) @ x, "Those sums belong to the rows: keepdim=True."),
+                (tril / tril.sum(0) @ x, "Its rows have to add up to 1, not its columns."),
+                (tril.softmax(1) @ x, "In a softmax a score of 0 counts. Mask with −∞."),
                 (x.mean(1, keepdim=True).expand(shape), "The future is in it. Use tril."),
-                (from_here, "That is the mean of the future: the triangle is the wrong one."),
-                (before, "A token also hears itself."),
+                (
+                    triu / triu.sum(1, keepdim=True) @ x,
+                    "That is the mean of the future: the triangle is the wrong one.",
+                ),
+                (before @ x, itself),
+                (before.nan_to_num() @ x, itself),
             ],
         )
     return "A triangular matrix averages the past, for all tokens at once."
 
 
-def _attend(parts: list[torch.Tensor], scale: float, *, mask: bool = True) -> torch.Tensor:
-    """Attend with queries, keys and values (B, n_head, T, head_size), written out."""
-    q, k, v = parts
-    scores = q @ k.mT * scale
-    if mask:
-        future = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
-        scores = scores.masked_fill(future, float("-inf"))
-    return scores.softmax(-1) @ v
+def _problems(
+    pairs: list[tuple[int, int]],
+    written: Callable[[int], str],
+    encode: Callable[[str], torch.Tensor] = DIGITS.encode,
+) -> torch.Tensor:
+    """Return the ids of all characters, (N, 9); ``written`` turns a sum into text."""
+    return torch.stack([encode(f"{a:02d}+{b:02d}={written(a + b)}") for a, b in pairs])
 
 
-@checker
-def attention(answer: Any) -> str:
-    """Check a function ``(x, Wq, Wk, Wv, n_head)``: causal attention of all heads at once."""
-    for B, T, C, n_head in ((2, 6, 8, 2), (3, 5, 12, 3)):
-        x = _random(B, T, C, seed=2)
-        matrices = [_random(C, C, seed=seed) / C**0.25 for seed in (3, 4, 5)]
-        shown = f"attention(x, Wq, Wk, Wv, {n_head}), x of shape {(B, T, C)}"
-        given = [W.clone() for W in matrices]
-        received = run(answer, x.clone(), *given, n_head, shown=shown)
-        d = C // n_head
-        split = [(x @ W).view(B, T, n_head, d).transpose(1, 2) for W in matrices]
-        mixed = [(x @ W).view(B, n_head, T, d) for W in matrices]
-
-        def merged(out: torch.Tensor) -> torch.Tensor:
-            return out.transpose(1, 2).flatten(2)
-
-        heads = _attend(split, scale=d**-0.5)
-        q, k, v = split
-        future = torch.ones(T, T).triu(1) == 1
-        late = (q @ k.mT * d**-0.5).softmax(-1).masked_fill(future, 0.0) @ v
-        down = (q @ k.mT * d**-0.5).masked_fill(future, float("-inf")).softmax(-2) @ v
-        one = _attend([(x @ W)[:, None] for W in matrices], scale=C**-0.5)
-        expect_tensor(
-            received,
-            merged(heads),
-            shown,
-            [
-                (
-                    merged(_attend(split, scale=C**-0.5)),
-                    "Scale by the size of a head, not by the number of channels.",
-                ),
-                (merged(_attend(split, scale=1.0)), "The scores are not scaled."),
-                (
-                    merged(_attend(split, scale=d**-0.5, mask=False)),
-                    "Tokens look into the future: the mask is missing.",
-                ),
-                (
-                    heads.flatten(1).view(B, T, C),
-                    "Put the heads behind the tokens again before you join them: transpose.",
-                ),
-                (
-                    _attend(mixed, scale=d**-0.5).view(B, T, C),
-                    "view(B, n_head, T, d) mixes tokens and heads. First (B, T, n_head, d), "
-                    "then transpose.",
-                ),
-                (
-                    merged(_attend(mixed, scale=d**-0.5)),
-                    "view(B, n_head, T, d) mixes tokens and heads. First (B, T, n_head, d), "
-                    "then transpose.",
-                ),
-                (merged(late), "Mask the scores before the softmax, or rows do not add up to 1."),
-                (merged(down), "Softmax over the keys: the last dimension."),
-                (one[:, 0], "That is a single head. Split the channels."),
-            ],
-            tolerance=1e-4,
-        )
-    return "All heads at once, and each of them as if it were alone."
+def _masked(ids: torch.Tensor, stop: int, start: int = 0, value: int = IGNORED) -> torch.Tensor:
+    masked = ids.clone()
+    masked[:, start:stop] = value
+    return masked
 
 
-def _problem(a: int, b: int, *, backwards: bool = True, width: int = 3) -> str:
-    total = f"{a + b:0{width}d}"
-    return f"{a:02d}+{b:02d}={total[::-1] if backwards else total}"
-
-
-def _masked(texts: list[str], first: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Encode problems; targets before place ``first`` do not count."""
-    ids = torch.stack([DIGITS.encode(text) for text in texts])
-    targets = ids[:, 1:].clone()
-    targets[:, :first] = IGNORED
-    return ids[:, :-1], targets
+def _unsorted(text: str) -> torch.Tensor:
+    return torch.tensor([SIGNS.index(character) for character in text])
 
 
 @checker
@@ -134,73 +81,147 @@ def addition(answer: Any) -> str:
         shown = f"addition({a}, {b})"
         received = run(answer, torch.tensor(a), torch.tensor(b), shown=shown)
         if not isinstance(received, (tuple, list)) or len(received) != 2:
-            fail(f"{shown} should return idx and targets, received {type(received).__name__}.")
-        pairs = list(zip(a, b))
-        right = [_problem(x, y) for x, y in pairs]
-        idx, targets = _masked(right, 5)
-        forwards = _masked([_problem(x, y, backwards=False) for x, y in pairs], 5)
+            fail(f"{shown} should return idx and targets, received {reprlib.repr(received)}.")
+        pairs = list(zip(a, b, strict=True))
+        ids = _problems(pairs, lambda total: f"{total:03d}"[::-1])
+        forwards = _problems(pairs, lambda total: f"{total:03d}")
+        filled_late = _problems(pairs, lambda total: str(total)[::-1].zfill(3))
+        unsorted = _problems(pairs, lambda total: f"{total:03d}"[::-1], _unsorted)
+        targets = _masked(ids[:, 1:], 5)
         turn = "Write the sum backwards, with the ones first."
-        expect_tensor(received[0], idx, f"idx of {shown}", [(forwards[0], turn)])
-        hidden = targets.clone()
-        hidden[:, 5] = IGNORED
+        fill = "First three digits, then backwards: 42, 042, 240."
+        clone = "idx keeps the question. targets = ids[:, 1:] is a view of the same ids: clone it."
+        expect_tensor(
+            received[0],
+            ids[:, :-1],
+            f"idx of {shown}",
+            [
+                (forwards[:, :-1], turn),
+                (filled_late[:, :-1], fill),
+                (unsorted[:, :-1], "Encode with Vocabulary, which sorts its characters."),
+                *((_masked(ids, stop, 1)[:, :-1], clone) for stop in (5, 6, 7)),
+                (_masked(ids, 6)[:, :-1], clone),
+                (targets, "idx comes first, then targets."),
+                (ids, "The last character is a target only. idx ends before it."),
+            ],
+        )
+        shift = "A target is the next character: shift by one."
+        ignored = "The number for targets that do not count is −100."
         expect_tensor(
             received[1],
             targets,
             f"targets of {shown}",
             [
-                (forwards[1], turn),
-                (_masked(right, 0)[1], "The question should not count: −100 for its targets."),
-                (_masked(right, 4)[1], "The sign = belongs to the question: mask it, too."),
-                (hidden, "One too many is masked: the first digit of the sum counts."),
-                (idx, "A target is the next character: shift by one."),
+                (_masked(forwards[:, 1:], 5), turn),
+                (_masked(filled_late[:, 1:], 5), fill),
+                (ids[:, 1:], "The question should not count: −100 for its targets."),
+                (_masked(ids[:, 1:], 4), "The sign = belongs to the question: mask it, too."),
+                (
+                    _masked(ids[:, 1:], 6),
+                    "One too many is masked: the first digit of the sum counts.",
+                ),
+                *((_masked(ids[:, :-1], stop), shift) for stop in (0, 5, 6)),
+                *((_masked(ids[:, 1:], 5, value=value), ignored) for value in (-1, 0, 100)),
             ],
         )
+        for name, part in zip(("idx", "targets"), received, strict=True):
+            dtype = torch.as_tensor(part).dtype
+            if dtype != torch.int64:
+                fail(f"{name} of {shown} should be of torch.int64, received {dtype}.")
     return "The loss will count the digits of the sum, and nothing else."
 
 
 @checker
 def squared_relu(answer: Any) -> str:
     """Check a function ``(x)``: the square of a ReLU."""
-    x = torch.tensor([[-2.0, -0.5, 0.0, 0.5], [1.0, 3.0, -1.0, 2.0]])
-    received = run(answer, x.clone(), shown="squared_relu(x)")
-    expect_tensor(
-        received,
-        torch.relu(x).square(),
-        "squared_relu(x)",
-        [
-            (torch.relu(x), "That is the ReLU. Square it."),
-            (x.square(), "Negative inputs give 0: first the ReLU, then the square."),
-            (torch.relu(x) * x.abs().sqrt(), "The square, not the root."),
-        ],
-    )
+    table = torch.tensor([[-2.0, -0.5, 0.0, 0.5], [1.0, 3.0, -1.0, 2.0]])
+    for x in (table, random_tensor(2, 3, 4, seed=6)):
+        shown = f"squared_relu(x), x of shape {tuple(x.shape)}"
+        negative = "Negative inputs give 0: first the ReLU, then the square."
+        expect_tensor(
+            run(answer, x.clone(), shown=shown),
+            torch.relu(x).square(),
+            shown,
+            [
+                (torch.relu(x), "That is the ReLU. Square it."),
+                (2 * torch.relu(x), "The square, not the double."),
+                (torch.relu(x).sqrt(), "The square, not the root."),
+                (x.square(), negative),
+                (x * x.abs(), negative),
+            ],
+        )
     return "Zero on the left, a parabola on the right."
 
 
 @checker
 def finetune(answer: Any) -> str:
     """Check a function ``(model, data, steps)`` that returns a fine-tuned copy of a model."""
-    config = GPTConfig(vocab_size=5, block_size=8, n_embd=16, n_head=2, n_layer=1)
-    model = GPT(config, generator=torch.Generator().manual_seed(1))
-    before = copy.deepcopy(model.state_dict())
+    config = GPTConfig(vocab_size=6, block_size=8, n_embd=16, n_head=2, n_layer=1)
+    with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw from its own generator
+        model = GPT(config, generator=torch.Generator().manual_seed(1))
     data = torch.tensor([0, 1, 2, 3, 4, 3, 2, 1] * 40)
-    idx, targets = data[:160].view(-1, 8), data[1:161].view(-1, 8)
-    with torch.no_grad():
-        start = float(model(idx, targets)[1])
+    start = _loss(model, data)
+
     shown = "finetune(model, data, 200)"
-    received = run(answer, model, data, 200, shown=shown)
-    if not isinstance(received, GPT):
-        fail(f"{shown} should return a GPT, received {type(received).__name__}.")
-    if received is model or any(
-        not torch.equal(p, before[name]) for name, p in model.state_dict().items()
-    ):
-        fail(f"{shown} changed the model that it was given.", "Train a copy: copy.deepcopy.")
-    received.eval()
-    with torch.no_grad():
-        loss = float(received(idx, targets)[1])
+    tuned = _tuned(answer, model, data, 200, shown)
+    loss = _loss(tuned, data)
+    went = f"{shown}: the loss on the data went from {start:.3f} to {loss:.3f}"
+    if _same_weights(tuned, model):
+        fail(
+            f"{went}.",
+            "The copy is as it was. Do the loss and the optimizer use the copy, and does each "
+            "step call backward and step?",
+        )
     if not loss < 0.5 * start:
         fail(
-            f"{shown}: the loss on the data went from {start:.3f} to {loss:.3f}, and should be "
-            f"below {0.5 * start:.3f}.",
-            "Does each step draw a batch, set the gradients to zero, and call backward and step?",
+            f"{went}, and should be below {0.5 * start:.3f}.",
+            "Does each step draw a batch of data and set the gradients to zero? A learning rate "
+            "of 0.003 will do.",
+        )
+    if _length_of_gradient(tuned) > 30:  # of one step it is near 1, added up it is above 100
+        fail(
+            f"{went}, but the gradients have added up over the steps.",
+            "Set the gradients to zero in each step.",
+        )
+
+    shown = "finetune(model, data, 1)"
+    early = _loss(_tuned(answer, model, data, 1, shown), data)
+    if early < 0.7 * start:
+        fail(
+            f"{shown}: the loss on the data went from {start:.3f} to {early:.3f} in one step.",
+            "Does the loop take as many steps as it is told to?",
         )
     return f"The copy learned the new text: its loss went from {start:.3f} to {loss:.3f}."
+
+
+def _tuned(answer: Any, model: GPT, data: torch.Tensor, steps: int, shown: str) -> GPT:
+    """Run an answer; stop unless it returns a GPT that began as a copy of ``model``."""
+    kept = copy.deepcopy(model)
+    received = run(answer, model, data.clone(), steps, shown=shown)
+    if not isinstance(received, GPT):
+        fail(f"{shown} should return a GPT, received {type(received).__name__}.")
+    if received is model or not _same_weights(model, kept):
+        fail(f"{shown} changed the model that it was given.", "Train a copy: copy.deepcopy.")
+    # Token 5 does not occur in the data, so training leaves its vector as it was, up to
+    # weight decay. In a new model it points somewhere else.
+    vectors = (gpt.token_embedding.weight[5] for gpt in (received, kept))
+    if received.config != model.config or F.cosine_similarity(*vectors, dim=0) < 0.9:
+        fail(
+            f"{shown} returned a model that does not start from the given one.",
+            "Train a copy of the model, not a new one.",
+        )
+    return received
+
+
+def _loss(model: GPT, data: torch.Tensor) -> float:
+    idx, targets = data[:160].view(-1, 8), data[1:161].view(-1, 8)
+    with torch.no_grad():
+        return float(model.eval()(idx, targets)[1])
+
+
+def _same_weights(one: GPT, other: GPT) -> bool:
+    return all(torch.equal(p, q) for p, q in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def _length_of_gradient(model: GPT) -> float:
+    return math.hypot(*(p.grad.norm().item() for p in model.parameters() if p.grad is not None))
