@@ -13,7 +13,8 @@ from itertools import chain
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-# One thread for all but the GPT, which asks for two. NumPy and torch read these when they are imported.
+# One thread for all but the GPT, which asks for two. NumPy and torch read these when they are
+# imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
