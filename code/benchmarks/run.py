@@ -38,7 +38,7 @@ def main() -> None:
     batch, texts = bench_gpt.BATCH_SIZE, bench_gpt.TEXTS
     for title, speeds in (
         (f"training the GPT of chapter 7, batch of {batch}", bench_gpt.training()),
-        ("generating a full context, one text", bench_gpt.generation(1, repeats=3)),
+        ("generating a full context, one text", bench_gpt.generation(1, repeats=2)),
         (f"generating a full context, {texts} texts", bench_gpt.generation(texts, repeats=1)),
     ):
         print(f"\n{title:58} {'tokens/s':>10} {'times faster':>12}")
