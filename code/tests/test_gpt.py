@@ -15,6 +15,7 @@ from zerotohero.gpt import (
     FeedForward,
     GPTConfig,
     Head,
+    KeysAndValues,
     MultiHeadAttention,
 )
 
@@ -131,7 +132,7 @@ def test_batched_heads_equal_a_loop_of_heads(n_head: int, T: int, training: bool
     loop = MultiHeadAttention(config).train(training)
     batched = CausalSelfAttention.from_heads(loop, config).train(training)
     inputs = [rand(3, T, 12).requires_grad_() for _ in range(2)]
-    outputs = [loop(inputs[0]), batched(inputs[1])[0]]
+    outputs = [loop(inputs[0]), batched(inputs[1])]
     torch.testing.assert_close(*outputs, rtol=1e-5, atol=1e-5)
 
     for out in outputs:
@@ -167,9 +168,9 @@ def test_both_forms_have_as_many_parameters() -> None:
 def test_dropout_of_the_batched_form() -> None:
     config = replace(SMALL, dropout=0.5)
     batched, x = CausalSelfAttention(config), rand(2, 8, 12)
-    assert not torch.equal(batched(x)[0], batched(x)[0])
+    assert not torch.equal(batched(x), batched(x))
     batched.eval()
-    assert torch.equal(batched(x)[0], batched(x)[0])
+    assert torch.equal(batched(x), batched(x))
 
 
 @pytest.mark.parametrize("form", [MultiHeadAttention, CausalSelfAttention])
@@ -180,21 +181,28 @@ def test_dropout_keeps_the_mean(form: Any) -> None:
     with torch.no_grad():
         dropped = several(x)
         clear = several.eval()(x[:1])
-    dropped, clear = (out[0] if isinstance(out, tuple) else out for out in (dropped, clear))
     torch.testing.assert_close(dropped.mean(0), clear[0], rtol=0.05, atol=0.02)
 
 
-def test_a_cache_continues() -> None:
-    batched, x = CausalSelfAttention(SMALL).eval(), rand(2, 8, 12)
-    whole, (keys, values) = batched(x)
-    assert keys.shape == values.shape == (2, 3, 8, 4)
-    out, cache = batched(x[:, :3])
-    parts = [out]
-    for t in range(3, 8):
-        out, cache = batched(x[:, t : t + 1], cache)
-        parts.append(out)
-    torch.testing.assert_close(torch.cat(parts, 1), whole, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(cache, (keys, values), rtol=1e-5, atol=1e-6)
+@pytest.mark.parametrize("first", [1, 3, 8])
+def test_a_cache_continues(first: int) -> None:
+    batched, x, cache = CausalSelfAttention(SMALL).eval(), rand(2, 8, 12), KeysAndValues(SMALL)
+    with torch.no_grad():
+        parts = [batched(x[:, :first], cache)]
+        parts += [batched(x[:, t : t + 1], cache) for t in range(first, 8)]
+        torch.testing.assert_close(torch.cat(parts, 1), batched(x), rtol=1e-5, atol=1e-6)
+    assert cache.length == 8
+
+
+def test_what_a_cache_keeps() -> None:
+    cache = KeysAndValues(SMALL)
+    k, v = rand(2, 3, 8, 4), rand(2, 3, 8, 4, seed=2)
+    for start, end in [(0, 3), (3, 4), (4, 8)]:
+        keys, values = cache.append(k[:, :, start:end], v[:, :, start:end])
+        assert torch.equal(keys, k[:, :, :end])
+        assert torch.equal(values, v[:, :, :end])
+    with pytest.raises(ValueError, match=r"^k must leave the context at 8 tokens, .* 9$"):
+        cache.append(k[:, :, :1], v[:, :, :1])
 
 
 # -- feed-forward and block --------------------------------------------------------------------
@@ -212,12 +220,9 @@ def test_feed_forward_treats_each_token_by_itself() -> None:
 @pytest.mark.parametrize("batched", [True, False])
 def test_block_is_two_steps_beside_a_residual_path(batched: bool) -> None:
     block, x = Block(SMALL, batched=batched), rand(2, 5, 12)
-    gathered = block.attention(F.layer_norm(x, (12,)))
-    middle = x + (gathered[0] if batched else gathered)
+    middle = x + block.attention(F.layer_norm(x, (12,)))
     expected = middle + block.feed_forward(F.layer_norm(middle, (12,)))
-    out, kept = block(x)
-    torch.testing.assert_close(out, expected)
-    assert (kept is not None) == batched
+    torch.testing.assert_close(block(x), expected)
 
 
 @pytest.mark.parametrize("n_head", [1, 3, 4])
@@ -238,4 +243,4 @@ def test_block_against_pytorchs_transformer_layer(n_head: int) -> None:
         theirs.norm1.load_state_dict(block.ln1.state_dict())
         theirs.norm2.load_state_dict(block.ln2.state_dict())
     mask = nn.Transformer.generate_square_subsequent_mask(7)
-    torch.testing.assert_close(block(x)[0], theirs(x, mask), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(block(x), theirs(x, mask), rtol=1e-5, atol=1e-5)

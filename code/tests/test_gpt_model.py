@@ -93,9 +93,7 @@ def test_the_form_of_attention(attention: Any, kind: type) -> None:
 
 
 def test_unknown_form_of_attention() -> None:
-    with pytest.raises(
-        ValueError, match="""^attention must be "batched" or "heads", got 'loop'$"""
-    ):
+    with pytest.raises(ValueError, match=r"attention must be .*, got 'loop'$"):
         GPT(SMALL, attention="loop")  # type: ignore[arg-type]
 
 
