@@ -56,7 +56,7 @@ class State:
     step : int
         Updates made.
     seconds : float
-        Time taken, of all sessions together.
+        Time taken, before and after interruptions.
     losses : list of float
         Of each batch, before its update.
     evaluations : list of (int, float)

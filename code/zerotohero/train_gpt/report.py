@@ -26,7 +26,7 @@ class Report:
     steps : int
         Number of steps that the training has in all.
     done : int
-        Number of those that an earlier session made.
+        Number of those that were made before an interruption.
     tokens : int
         Tokens in a batch.
     shown : bool
