@@ -18,6 +18,7 @@ from zerotohero.gpt import GPT, Muon, Vocabulary
 from zerotohero.train_gpt import PRESETS, Settings, load_model, train
 from zerotohero.train_gpt.distributed import Group
 from zerotohero.train_gpt.evaluate import loss_on, whole_loss, window_starts
+from zerotohero.train_gpt.loop import _Training
 from zerotohero.train_gpt.optimizers import lr_factor, make_optimizers
 from zerotohero.train_gpt.text import Corpus, batch_starts, seed_of, windows
 
@@ -64,6 +65,21 @@ def test_what_is_looked_at_changes_nothing() -> None:
     often = quiet(tiny(dropout=0.2, eval_every=1, sample_every=1, eval_windows=99))
     assert often.losses == quiet(settings).losses
     assert [step for step, _ in often.evaluations] == list(range(13))
+
+
+def test_dropout_differs_from_step_to_step_and_from_process_to_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeds: list[int] = []
+    manual_seed = torch.manual_seed
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: (seeds.append(seed), manual_seed(seed)))
+    monkeypatch.setattr(Group, "sum", lambda _, numbers: numbers)  # nobody to talk to
+    monkeypatch.setattr(Group, "wrap", lambda _, model: model)
+    for rank in (0, 1):
+        made = _Training(tiny(dropout=0.1, dtype="float32"), None, TEXT, False, Group(rank, 2, CPU))
+        for step in range(12):
+            made._step(step)
+    assert len(set(seeds)) == 24
 
 
 def test_steps_are_those_of_a_plain_loop() -> None:
