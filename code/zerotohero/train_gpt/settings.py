@@ -138,16 +138,16 @@ PRESETS = {
     # Minutes on two cores of a laptop.
     "cpu": Settings(
         block_size=128,
-        n_embd=256,
-        n_head=4,
+        n_embd=192,
+        n_head=6,
         n_layer=4,
-        steps=2400,
+        steps=4000,
         batch_size=16,
         weight_decay=0.1,
         muon_weight_decay=0.1,
-        eval_every=100,
+        eval_every=250,
         eval_windows=256,
-        checkpoint_every=800,
+        checkpoint_every=1000,
     ),
     # The lecture's own, for a GPU.
     "lecture": Settings(
