@@ -13,7 +13,8 @@ from itertools import chain
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-# One thread for all. NumPy and torch read these when they are imported.
+# One thread for all but the GPT, which asks for two. NumPy and torch read these when they are
+# imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["MKL_NUM_THREADS"] = "1"
@@ -21,6 +22,7 @@ os.environ["RAYON_NUM_THREADS"] = "1"  # of tokenizers
 
 import bench_backprop
 import bench_bigrams
+import bench_gpt
 import bench_micrograd
 import bench_mlp
 import bench_tokenizer
@@ -37,6 +39,16 @@ def main() -> None:
         for step in steps:
             relative = step.microseconds / steps[-1].microseconds
             print(f"{step.form:58} {step.microseconds:10.0f} {relative:12.2f}")
+    batch, texts = bench_gpt.BATCH_SIZE, bench_gpt.TEXTS
+    for title, speeds in (
+        (f"training the GPT of chapter 7, batch of {batch}", bench_gpt.training()),
+        ("generating a full context, one text", bench_gpt.generation(1, repeats=2)),
+        (f"generating a full context, {texts} texts", bench_gpt.generation(texts, repeats=1)),
+    ):
+        print(f"\n{title:58} {'tokens/s':>10} {'times faster':>12}")
+        for speed in speeds:
+            faster = speed.tokens / speeds[0].tokens
+            print(f"{speed.form:58} {speed.tokens:10.0f} {faster:12.2f}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Fixtures that several test files share.
 
 `sealed` keeps a test of the data layer away from the network and from this machine's folders.
+`one_thread` is for small tensors, with which a second thread costs more than it brings.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from zerotohero.data import fetching, registry, store
 
@@ -94,3 +96,11 @@ def server() -> Iterator[Server]:
     running.http.shutdown()
     running.http.server_close()
     thread.join()
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)

@@ -105,6 +105,15 @@ def test_the_first_misconception_that_fits_gives_the_hint() -> None:
     assert compare([[1, 2], [3, math.nan]], misconceptions=[(TABLE * math.nan, "nan")]).hint == ""
 
 
+def test_a_misconception_may_have_entries_that_are_no_numbers() -> None:
+    wrong = torch.tensor([[math.nan, 2.0], [3.0, 4.0]])
+    verdict = compare(
+        wrong.double(), misconceptions=[(wrong * 2, "twice"), (wrong, "divided by 0")]
+    )
+    assert verdict.hint == "divided by 0"
+    assert "entry (0, 0) should be 1, received nan (1 of 4 differ)" in verdict.message
+
+
 def test_tolerance_is_relative_above_one() -> None:
     large = torch.tensor([1e6], dtype=torch.float64)
     assert compare(large + 9, large)

@@ -30,7 +30,8 @@ def expect_tensor(
     shown : str
         The call, for messages.
     misconceptions
-        Pairs (tensor, hint): the first tensor that was received instead gives the hint.
+        Pairs (tensor, hint): the first tensor that was received instead gives the hint. NaN
+        stands for NaN.
     otherwise : str
         The hint where none fits.
     tolerance : float
@@ -65,4 +66,4 @@ def expect_tensor(
 def _same(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
     if a.shape != b.shape:
         return False
-    return bool(torch.allclose(a, b.double(), rtol=tolerance, atol=tolerance))
+    return bool(torch.allclose(a, b.double(), rtol=tolerance, atol=tolerance, equal_nan=True))

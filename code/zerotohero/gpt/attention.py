@@ -8,9 +8,6 @@ from torch import nn
 
 from .config import GPTConfig
 
-KeysAndValues = tuple[torch.Tensor, torch.Tensor]
-"""Keys and values of past tokens, each of shape (B, n_head, T, head_size)."""
-
 
 class Head(nn.Module):
     """One head of causal self-attention, step by step."""
@@ -53,6 +50,36 @@ class MultiHeadAttention(nn.Module):
         return self.dropout(self.proj(gathered))
 
 
+class KeysAndValues:
+    """Keys and values of all tokens so far, in one block: what a new token looks at.
+
+    There is room for a full context from the start, so that nothing has to move when a token
+    is added.
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        self.room, self.length = config.block_size, 0
+        self.kept: torch.Tensor | None = None  # (2, B, n_head, room, head_size)
+
+    def append(self, k: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add keys and values, each (B, n_head, T, head_size), and return all so far.
+
+        Raises
+        ------
+        ValueError
+            If there is no room for so many.
+        """
+        start, end = self.length, self.length + k.shape[2]
+        if end > self.room:
+            raise ValueError(f"k must leave the context at {self.room} tokens, it would hold {end}")
+        if self.kept is None:
+            self.kept = k.new_empty(2, *k.shape[:2], self.room, k.shape[3])
+        self.kept[0, :, :, start:end] = k
+        self.kept[1, :, :, start:end] = v
+        self.length = end
+        return self.kept[0, :, :, :end], self.kept[1, :, :, :end]
+
+
 class CausalSelfAttention(nn.Module):
     """The same as ``MultiHeadAttention``, with all heads computed at once.
 
@@ -82,29 +109,30 @@ class CausalSelfAttention(nn.Module):
             made.proj.load_state_dict(heads.proj.state_dict())
         return made
 
-    def forward(
-        self, x: torch.Tensor, cache: KeysAndValues | None = None
-    ) -> tuple[torch.Tensor, KeysAndValues]:
-        """Return the output, and the keys and values so far.
+    def forward(self, x: torch.Tensor, cache: KeysAndValues | None = None) -> torch.Tensor:
+        """(B, T, C) -> (B, T, C).
 
-        Parameters
-        ----------
-        x : Tensor, shape (B, T, C)
-            The new tokens. With a cache, exactly one (T = 1).
-        cache : pair of Tensors, each of shape (B, n_head, T_past, head_size), optional
-            Keys and values of the tokens before.
+        With a cache, x holds the first tokens of all, or a single one that follows those in the
+        cache; its keys and values are added there.
         """
         B, T, C = x.shape
         qkv = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, n_head, T, head_size)
         if cache is not None:
-            k, v = torch.cat([cache[0], k], dim=2), torch.cat([cache[1], v], dim=2)
-        out = F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            dropout_p=self.p if self.training else 0.0,
-            is_causal=cache is None,  # a single new token may look at everything before it
-        )
+            k, v = cache.append(k, v)
+        # A single new token may look at everything before it; else the future is masked.
+        out = _attend(q, k, v, is_causal=T > 1, p=self.p if self.training else 0.0)
         out = out.transpose(1, 2).reshape(B, T, C)  # heads side by side again
-        return self.dropout(self.proj(out)), (k, v)
+        return self.dropout(self.proj(out))
+
+
+def _attend(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, is_causal: bool, p: float
+) -> torch.Tensor:
+    """Call PyTorch's fused attention, in the precision in which it is fast."""
+    if q.dtype == torch.bfloat16 and q.device.type == "cpu" and q.requires_grad:
+        # Backward, its kernel for processors is several times slower in bfloat16.
+        with torch.autocast("cpu", enabled=False):
+            q, k, v = q.float(), k.float(), v.float()
+            return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=is_causal)
+    return F.scaled_dot_product_attention(q, k, v, dropout_p=p, is_causal=is_causal)

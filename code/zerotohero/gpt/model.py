@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -41,16 +42,13 @@ class Block(nn.Module):
         self.ln2 = nn.LayerNorm(config.n_embd)
         self.feed_forward = FeedForward(config)
 
-    def forward(
-        self, x: torch.Tensor, cache: KeysAndValues | None = None
-    ) -> tuple[torch.Tensor, KeysAndValues | None]:
-        """Return the output, (B, T, C), and the keys and values, where the form keeps them."""
-        if isinstance(self.attention, CausalSelfAttention):
-            gathered, kept = self.attention(self.ln1(x), cache)
-        else:
-            gathered, kept = self.attention(self.ln1(x)), None
-        x = x + gathered
-        return x + self.feed_forward(self.ln2(x)), kept
+    def forward(self, x: torch.Tensor, cache: KeysAndValues | None = None) -> torch.Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        if cache is None:
+            x = x + self.attention(self.ln1(x))
+        else:  # only the batched form has one
+            x = x + self.attention(self.ln1(x), cache)
+        return x + self.feed_forward(self.ln2(x))
 
 
 class GPT(nn.Module):
@@ -84,8 +82,10 @@ class GPT(nn.Module):
         self.config = config
         self.token_embedding = nn.Embedding(config.vocab_size, config.n_embd)
         self.position_embedding = nn.Embedding(config.block_size, config.n_embd)
-        batched = attention == "batched"
-        self.blocks = nn.ModuleList([Block(config, batched=batched) for _ in range(config.n_layer)])
+        self.batched = attention == "batched"
+        self.blocks = nn.ModuleList(
+            [Block(config, batched=self.batched) for _ in range(config.n_layer)]
+        )
         self.ln_f = nn.LayerNorm(config.n_embd)
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size)
         for module in self.modules():
@@ -117,7 +117,7 @@ class GPT(nn.Module):
         ValueError
             If idx is empty, longer than the block size, or of another shape than targets.
         """
-        logits, _ = self._logits(idx)
+        logits = self._logits(idx)
         if targets is None:
             return logits, None
         if targets.shape != idx.shape:
@@ -127,13 +127,11 @@ class GPT(nn.Module):
             )
         return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
-    def _logits(
-        self, idx: torch.Tensor, cache: list[KeysAndValues | None] | None = None
-    ) -> tuple[torch.Tensor, list[KeysAndValues | None]]:
-        """Return logits for the tokens idx that follow the cached ones, and the new cache."""
+    def _logits(self, idx: torch.Tensor, caches: Sequence[KeysAndValues] = ()) -> torch.Tensor:
+        """Return logits for the tokens idx, which follow those in the caches of the blocks."""
         if idx.ndim != 2 or not idx.numel():
             raise ValueError(f"idx must have shape (B, T), not empty, got {tuple(idx.shape)}")
-        past = cache[0][0].shape[2] if cache and cache[0] else 0
+        past = caches[0].length if caches else 0
         T = past + idx.shape[1]
         if self.config.block_size < T:
             raise ValueError(
@@ -141,11 +139,10 @@ class GPT(nn.Module):
             )
         places = torch.arange(past, T, device=idx.device)
         x = self.token_embedding(idx) + self.position_embedding(places)  # (B, T, C)
-        kept = []
-        for layer, block in enumerate(self.blocks):
-            x, keys_and_values = block(x, cache[layer] if cache else None)
-            kept.append(keys_and_values)
-        return self.lm_head(self.ln_f(x)), kept
+        for i, block in enumerate(self.blocks):
+            x = block(x, caches[i] if caches else None)
+        logits: torch.Tensor = self.lm_head(self.ln_f(x))
+        return logits
 
     @torch.no_grad()
     def generate(
@@ -167,7 +164,7 @@ class GPT(nn.Module):
         Parameters
         ----------
         idx : Tensor of int64, shape (B, T)
-            The beginning; at least one token.
+            The beginning; at least one token. It may be longer than the block size.
         max_new_tokens : int
             How many to add.
         temperature : float
@@ -199,21 +196,35 @@ class GPT(nn.Module):
             raise ValueError(f"temperature must be above 0, got {temperature}")
         if top_k is not None and top_k < 1:
             raise ValueError(f"top_k must be at least 1, got {top_k}")
-        was_training, block_size = self.training, self.config.block_size
+        was_training = self.training
         self.eval()
-        cache = None
+        try:
+            return self._continue(idx, max_new_tokens, temperature, top_k, generator, use_cache)
+        finally:
+            self.train(was_training)
+
+    def _continue(
+        self,
+        idx: torch.Tensor,
+        max_new_tokens: int,
+        temperature: float,
+        top_k: int | None,
+        generator: torch.Generator | None,
+        use_cache: bool,
+    ) -> torch.Tensor:
+        """Do the work of ``generate``, with arguments that are checked, in evaluation mode."""
+        block_size = self.config.block_size
+        use_cache = use_cache and self.batched
+        caches = [KeysAndValues(self.config) for _ in self.blocks] if use_cache else []
         for _ in range(max_new_tokens):
-            if cache is not None and cache[0] is not None and idx.shape[1] <= block_size:
-                logits, cache = self._logits(idx[:, -1:], cache)
-            else:
-                logits, cache = self._logits(idx[:, -block_size:])
-            if not use_cache:
-                cache = None
+            if idx.shape[1] > block_size:  # the window slides: nothing that is kept fits any more
+                caches = []
+            known = caches[0].length if caches else 0
+            logits = self._logits(idx[:, known:][:, -block_size:], caches)
             logits = logits[:, -1] / temperature  # (B, vocab_size): only the last place counts
             if top_k is not None:
                 smallest = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]
                 logits = logits.masked_fill(logits < smallest, float("-inf"))
             new = torch.multinomial(logits.softmax(-1), 1, generator=generator)  # (B, 1)
             idx = torch.cat([idx, new], dim=1)
-        self.train(was_training)
         return idx

@@ -48,10 +48,13 @@ def orthogonalize(
     a, b, c = COEFFICIENTS
     wide = G.shape[-2] <= G.shape[-1]
     X = (G if wide else G.mT).to(dtype)  # the product X Xᵀ below is then the smaller one
+    X = X.reshape(-1, *X.shape[-2:])  # (matrices, rows, columns)
     X = X / (X.norm(dim=(-2, -1), keepdim=True) + 1e-7)  # all singular values at most 1
     for _ in range(steps):
         A = X @ X.mT
-        X = a * X + (b * A + c * A @ A) @ X
+        B = torch.baddbmm(A, A, A, beta=b, alpha=c)  # b A + c A A
+        X = torch.baddbmm(X, B, X, beta=a)  # a X + B X
+    X = X.view(G.shape if wide else G.mT.shape)
     return (X if wide else X.mT).to(G.dtype)
 
 

@@ -1,0 +1,300 @@
+"""The check of chapter 7's attention: right answers of several kinds, and known mistakes."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from test_check_micrograd import outcome
+
+from zerotohero import check
+from zerotohero.gpt import CausalSelfAttention, GPTConfig, MultiHeadAttention
+
+T = torch.Tensor
+Answer = Callable[[T, T, T, T, int], Any]
+attention = check.gpt.attention
+
+
+def in_heads(z: T, n_head: int) -> T:
+    B, T, C = z.shape
+    return z.view(B, T, n_head, C // n_head).transpose(1, 2)
+
+
+def together(z: T) -> T:
+    B, n_head, T, d = z.shape
+    return z.transpose(1, 2).reshape(B, T, n_head * d)
+
+
+def masked(scores: T) -> T:
+    return scores.masked_fill(torch.ones(scores.shape[-2:]).tril() == 0, -math.inf)
+
+
+def softmax_of(scores: T) -> T:
+    return masked(scores).softmax(-1)
+
+
+def with_parts(
+    cut: Callable[[T, int], T] = in_heads,
+    weigh: Callable[[T], T] = softmax_of,
+    join: Callable[[T], Any] = together,
+    scale: Callable[[int, int], float] = lambda d, C: d**-0.5,
+) -> Answer:
+    """Return attention whose parts may be replaced by wrong ones."""
+
+    def answer(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> Any:
+        q, k, v = (cut(x @ W, n_head) for W in (Wq, Wk, Wv))
+        C = x.shape[-1]
+        return join(weigh(q @ k.mT * scale(C // n_head, C)) @ v)
+
+    return answer
+
+
+# -- right answers -------------------------------------------------------------------------
+
+
+def head_by_head(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
+    d, results = x.shape[-1] // n_head, []
+    for h in range(n_head):
+        q, k, v = (x @ W[:, h * d : (h + 1) * d] for W in (Wq, Wk, Wv))
+        results.append(softmax_of(q @ k.transpose(1, 2) / math.sqrt(d)) @ v)
+    return torch.cat(results, dim=-1)
+
+
+def fused(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
+    q, k, v = (in_heads(x @ W, n_head) for W in (Wq, Wk, Wv))
+    return together(F.scaled_dot_product_attention(q, k, v, is_causal=True))
+
+
+def by_einsum(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
+    q, k, v = ((x @ W).unflatten(2, (n_head, -1)) for W in (Wq, Wk, Wv))
+    scores = torch.einsum("bthd,bshd->bhts", q, k) / q.shape[-1] ** 0.5
+    return torch.einsum("bhts,bshd->bthd", softmax_of(scores), v).flatten(2)
+
+
+def token_by_token(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> np.ndarray:
+    """Loop over everything, in NumPy; no token asks for a mask."""
+    B, T, C = x.shape
+    d = C // n_head
+    q, k, v = ((x @ W).numpy().astype(float) for W in (Wq, Wk, Wv))
+    out = np.zeros((B, T, C))
+    for b, t, h in np.ndindex(B, T, n_head):
+        own = slice(h * d, (h + 1) * d)
+        weights = np.exp(k[b, : t + 1, own] @ q[b, t, own] / np.sqrt(d))
+        out[b, t, own] = weights @ v[b, : t + 1, own] / weights.sum()
+    return out
+
+
+def with_layer(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
+    """Use the layer of the chapter, without its projection."""
+    _, T, C = x.shape
+    layer = CausalSelfAttention(GPTConfig(1, T, C, n_head, 1))
+    with torch.no_grad():
+        layer.qkv.weight.copy_(torch.cat([Wq, Wk, Wv], dim=1).T)
+        layer.proj.weight.copy_(torch.eye(C))
+        layer.proj.bias.zero_()
+    return layer(x)[0]
+
+
+def with_heads(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
+    _, T, C = x.shape
+    layer = MultiHeadAttention(GPTConfig(1, T, C, n_head, 1))
+    d = C // n_head
+    with torch.no_grad():
+        for h, head in enumerate(layer.heads):
+            for part, W in zip((head.query, head.key, head.value), (Wq, Wk, Wv), strict=True):
+                part.weight.copy_(W[:, h * d : (h + 1) * d].T)
+        layer.proj.load_state_dict({"weight": torch.eye(C), "bias": torch.zeros(C)})
+    return layer(x)
+
+
+def finite_mask(scores: T) -> T:
+    return (scores + torch.full(scores.shape[-2:], -1e9).triu(1)).softmax(-1)
+
+
+def renormalized(scores: T) -> T:
+    weights = scores.softmax(-1).tril()
+    return weights / weights.sum(-1, keepdim=True)
+
+
+def overwrites(*arguments: Any) -> list[Any]:
+    result = head_by_head(*arguments).tolist()
+    for argument in arguments[:4]:
+        argument.zero_()
+    return result
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        with_parts(),
+        head_by_head,
+        fused,
+        by_einsum,
+        token_by_token,
+        with_layer,
+        with_heads,
+        with_parts(weigh=finite_mask),
+        with_parts(weigh=renormalized),
+        overwrites,
+    ],
+)
+def test_attention_right(answer: Answer) -> None:
+    verdict = attention(answer)
+    assert verdict, verdict.message
+    assert "All heads at once" in verdict.message
+
+
+# -- wrong answers -------------------------------------------------------------------------
+
+
+def hides(hidden: Callable[[T], T], fill: float = -math.inf) -> Callable[[T], T]:
+    """Return a softmax with a mask of its own."""
+
+    def weigh(scores: T) -> T:
+        ones = torch.ones(scores.shape[-2:], dtype=torch.bool)
+        return scores.masked_fill(hidden(ones), fill).softmax(-1)
+
+    return weigh
+
+
+def as_view(z: T, n_head: int) -> T:
+    B, T, C = z.shape
+    return z.view(B, n_head, T, C // n_head)
+
+
+def interleaved(z: T, n_head: int) -> T:
+    B, T, C = z.shape
+    return z.view(B, T, C // n_head, n_head).permute(0, 3, 1, 2)
+
+
+def uncut(z: T, n_head: int) -> T:
+    return z.unflatten(2, (n_head, -1))  # without a transpose
+
+
+def only_reshaped(z: T) -> T:
+    B, n_head, T, d = z.shape
+    return z.reshape(B, T, n_head * d)
+
+
+ROOT = "The scores are divided by the root of the size of a head."
+MIXES = "view(B, n_head, T, d) mixes tokens and heads. First (B, T, n_head, d), then transpose."
+JOIN = "Put the heads behind the tokens again before you join them: transpose."
+NEIGHBORS = "Neighboring channels belong to one head: view(B, T, n_head, d)."
+SINGLE = "That is a single head. Split the channels."
+ZERO = "In a softmax a score of 0 counts. Mask with −∞."
+LATE = "Mask the scores before the softmax, or rows do not add up to 1."
+TURNED = "The mask is turned around: it hides the past."
+
+
+@pytest.mark.parametrize(
+    ("changes", "words", "hint"),
+    [
+        (
+            {"scale": lambda d, C: C**-0.5},
+            "(0, 1, 0)",
+            "Scale by the size of a head, not by the number of channels.",
+        ),
+        ({"scale": lambda d, C: 1}, "(0, 1, 0)", "The scores are not scaled."),
+        ({"scale": lambda d, C: 1 / d}, "(0, 1, 0)", ROOT),
+        ({"scale": lambda d, C: math.sqrt(d)}, "(0, 1, 0)", ROOT),
+        (
+            {"scale": lambda d, C: 1, "weigh": lambda scores: softmax_of(scores) * 4**-0.5},
+            "(0, 0, 0)",
+            "Scale the scores, not what comes out of the softmax.",
+        ),
+        (
+            {"weigh": lambda scores: scores.softmax(-1)},
+            "(0, 0, 0)",
+            "Tokens look into the future: the mask is missing.",
+        ),
+        ({"weigh": hides(lambda ones: ones.tril(-1))}, "(0, 0, 0)", TURNED),
+        ({"weigh": hides(lambda ones: ones.tril())}, "(0, 0, 0)", TURNED),
+        (
+            {"weigh": hides(lambda ones: ones.triu())},
+            "received nan",
+            "A token also attends to itself: leave the diagonal in.",
+        ),
+        ({"weigh": hides(lambda ones: ones.triu(1), fill=0)}, "(0, 0, 0)", ZERO),
+        ({"weigh": hides(lambda ones: ones.triu(1), fill=1e-9)}, "(0, 0, 0)", ZERO),
+        ({"weigh": lambda scores: scores.tril().softmax(-1)}, "(0, 0, 0)", ZERO),
+        ({"weigh": lambda scores: scores.softmax(-1).tril()}, "(0, 0, 0)", LATE),
+        (
+            {"weigh": lambda scores: masked(scores).softmax(-2)},
+            "(0, 0, 0)",
+            "Softmax over the keys: the last dimension.",
+        ),
+        ({"join": lambda z: z}, "shape (2, 6, 12), received (2, 3, 6, 4)", JOIN),
+        ({"join": only_reshaped}, "(0, 0, 4)", JOIN),
+        ({"cut": as_view, "join": only_reshaped}, "(0, 0, 4)", MIXES),
+        ({"cut": as_view}, "(0, 0, 4)", MIXES),
+        ({"cut": interleaved}, "(0, 0, 1)", NEIGHBORS),
+        (
+            {"cut": interleaved, "join": lambda z: z.permute(0, 2, 3, 1).flatten(2)},
+            "(0, 1, 0)",
+            NEIGHBORS,
+        ),
+        ({"cut": lambda z, n_head: z[:, None]}, "(0, 1, 0)", SINGLE),
+        (
+            {"cut": lambda z, n_head: z, "join": lambda z: z, "scale": lambda d, C: C**-0.5},
+            "(0, 1, 0)",
+            SINGLE,
+        ),
+        ({"weigh": masked}, "received nan", ""),
+        ({"join": lambda z: together(z) * math.nan}, "received nan", ""),
+        ({"join": lambda z: z.sum(1)}, "shape (2, 6, 12), received (2, 6, 4)", ""),
+        ({"join": lambda z: together(z) + 0j}, "should return real numbers", ""),
+        ({"join": lambda z: (together(z), z)}, "should return a tensor", ""),
+        ({"cut": uncut}, "shape (2, 6, 12), received (2, 3, 24)", ""),
+        (
+            {"cut": uncut, "join": lambda z: z.flatten(2)},
+            "(0, 0, 4)",
+            "That attends from head to head: the tokens have to be the last dimension but one.",
+        ),
+    ],
+)
+def test_attention_wrong(changes: dict[str, Any], words: str, hint: str) -> None:
+    where = "attention(x, Wq, Wk, Wv, 3), x of shape (2, 6, 12)"
+    outcome(attention(with_parts(**changes)), where, words, hint=hint)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (
+            lambda x, Wq, Wk, Wv, n_head: fused(x, Wk, Wq, Wv, n_head),
+            "Queries look for keys: q @ k.mT, not k @ q.mT.",
+        ),
+        (
+            lambda x, Wq, Wk, Wv, n_head: fused(x, Wq, Wk, torch.eye(x.shape[-1]), n_head),
+            "Average the values, x @ Wv, not x.",
+        ),
+        (
+            lambda x, Wq, Wk, Wv, n_head: fused(x, Wq.T, Wk.T, Wv.T, n_head),
+            "The queries are x @ Wq. F.linear would turn the matrix around.",
+        ),
+        (lambda x, Wq, Wk, Wv, n_head: fused(x, Wq, Wk, Wv, 1), SINGLE),
+        (lambda x, Wq, Wk, Wv, n_head: fused(x, Wq, Wk, Wk, n_head), ""),
+    ],
+)
+def test_attention_with_other_matrices(answer: Answer, hint: str) -> None:
+    where = "attention(x, Wq, Wk, Wv, 3), x of shape (2, 6, 12): entry (0, "
+    outcome(attention(answer), where, hint=hint)
+
+
+def test_attention_right_for_one_shape_only() -> None:
+    def three_heads(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
+        return fused(x, Wq, Wk, Wv, 3)
+
+    def six_tokens(scores: T) -> T:
+        return (scores + torch.full((6, 6), -math.inf).triu(1)).softmax(-1)
+
+    second = "attention(x, Wq, Wk, Wv, 5), x of shape (3, 4, 10)"
+    outcome(attention(three_heads), second + " raised RuntimeError")
+    outcome(attention(with_parts(weigh=six_tokens)), second + " raised RuntimeError")
+    of_four = attention(with_parts(scale=lambda d, C: 0.5))
+    outcome(of_four, second + ": entry (0, 1, 0)", hint=ROOT)
+    of_two = attention(with_parts(join=lambda z: together(z)[:2]))
+    outcome(of_two, second + " should have shape (3, 4, 10), received (2, 4, 10)")

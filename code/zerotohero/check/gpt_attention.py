@@ -1,0 +1,128 @@
+"""The check of chapter 7's attention, with what known mistakes compute."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+
+from .tensors import expect_tensor
+from .verdict import checker, run
+
+Mistakes = list[tuple[torch.Tensor, str]]
+
+
+def random_tensor(*shape: int, seed: int) -> torch.Tensor:
+    """Draw from the normal distribution."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@checker
+def attention(answer: Any) -> str:
+    """Check a function ``(x, Wq, Wk, Wv, n_head)``: causal attention of all heads at once."""
+    for B, T, C, n_head in ((2, 6, 12, 3), (3, 4, 10, 5)):  # all different, and C // n_head too
+        x = random_tensor(B, T, C, seed=2)
+        matrices = [random_tensor(C, C, seed=seed) / C**0.25 for seed in (3, 4, 5)]
+        shown = f"attention(x, Wq, Wk, Wv, {n_head}), x of shape {(B, T, C)}"
+        given = [W.clone() for W in matrices]
+        received = run(answer, x.clone(), *given, n_head, shown=shown)
+        expect_tensor(
+            received,
+            _join(_attend([_split(x @ W, n_head) for W in matrices], _future(T))),
+            shown,
+            _mistakes_of_a_head(x, matrices, n_head) + _mistakes_with_heads(x, matrices, n_head),
+            tolerance=1e-4,
+        )
+    return "All heads at once, and each of them as if it were alone."
+
+
+def _split(z: torch.Tensor, n_head: int) -> torch.Tensor:
+    return z.unflatten(-1, (n_head, -1)).transpose(1, 2)  # (B, T, C) -> (B, n_head, T, head_size)
+
+
+def _join(z: torch.Tensor) -> torch.Tensor:
+    return z.transpose(1, 2).flatten(2)  # and back
+
+
+def _future(T: int) -> torch.Tensor:
+    return torch.ones(T, T, dtype=torch.bool).triu(1)
+
+
+def _attend(
+    parts: list[torch.Tensor],
+    hidden: torch.Tensor,
+    *,
+    scale: float | None = None,
+    fill: float = -math.inf,
+    dim: int = -1,
+) -> torch.Tensor:
+    """Attend with queries, keys and values (B, n_head, T, head_size), written out."""
+    q, k, v = parts
+    scores = q @ k.mT * (q.shape[-1] ** -0.5 if scale is None else scale)
+    return scores.masked_fill(hidden, fill).softmax(dim) @ v
+
+
+def _mistakes_of_a_head(x: torch.Tensor, matrices: list[torch.Tensor], n_head: int) -> Mistakes:
+    """List what comes out with one mistake inside the heads, and the hints."""
+    _, T, C = x.shape
+    d, future = C // n_head, _future(T)
+    parts = q, k, v = [_split(x @ W, n_head) for W in matrices]
+    root = "The scores are divided by the root of the size of a head."
+    turned = "The mask is turned around: it hides the past."
+    weights = (q @ k.mT * d**-0.5).softmax(-1)
+    attended = [
+        (
+            _attend(parts, future, scale=C**-0.5),
+            "Scale by the size of a head, not by the number of channels.",
+        ),
+        (_attend(parts, future, scale=1.0), "The scores are not scaled."),
+        (_attend(parts, future, scale=1 / d), root),
+        (_attend(parts, future, scale=d**0.5), root),
+        (
+            _attend(parts, future, scale=1.0) * d**-0.5,
+            "Scale the scores, not what comes out of the softmax.",
+        ),
+        (weights @ v, "Tokens look into the future: the mask is missing."),
+        (_attend(parts, future.mT), turned),
+        (_attend(parts, ~future), turned),  # a row without scores is NaN, here and below
+        (_attend(parts, ~future.mT), "A token also attends to itself: leave the diagonal in."),
+        (_attend(parts, future, fill=0.0), "In a softmax a score of 0 counts. Mask with −∞."),
+        (
+            weights.masked_fill(future, 0.0) @ v,
+            "Mask the scores before the softmax, or rows do not add up to 1.",
+        ),
+        (_attend(parts, future, dim=-2), "Softmax over the keys: the last dimension."),
+        (_attend([k, q, v], future), "Queries look for keys: q @ k.mT, not k @ q.mT."),
+        (_attend([q, k, _split(x, n_head)], future), "Average the values, x @ Wv, not x."),
+    ]
+    return [(_join(out), hint) for out, hint in attended]
+
+
+def _mistakes_with_heads(x: torch.Tensor, matrices: list[torch.Tensor], n_head: int) -> Mistakes:
+    """List what comes out when the channels are cut or joined in the wrong way, and the hints."""
+    B, T, C = x.shape
+    d, future = C // n_head, _future(T)
+    heads = _attend([_split(x @ W, n_head) for W in matrices], future)
+    mixed = _attend([(x @ W).view(B, n_head, T, d) for W in matrices], future)
+    every = _attend([_split(x @ W, d).transpose(1, 3) for W in matrices], future)
+    across = _attend([_split(x @ W, n_head).transpose(1, 2) for W in matrices], _future(n_head))
+    single = [_attend([x @ W for W in matrices], future, scale=s**-0.5) for s in (C, d)]
+    linear = _attend([_split(x @ W.mT, n_head) for W in matrices], future)
+    join = "Put the heads behind the tokens again before you join them: transpose."
+    mixes = "view(B, n_head, T, d) mixes tokens and heads. First (B, T, n_head, d), then transpose."
+    neighbors = "Neighboring channels belong to one head: view(B, T, n_head, d)."
+    return [
+        (heads, join),
+        (heads.reshape(B, T, C), join),
+        (mixed.reshape(B, T, C), mixes),
+        (_join(mixed), mixes),
+        (
+            across.flatten(2),
+            "That attends from head to head: the tokens have to be the last dimension but one.",
+        ),
+        (_join(every), neighbors),
+        (every.permute(0, 2, 3, 1).flatten(2), neighbors),
+        *((out, "That is a single head. Split the channels.") for out in single),
+        (_join(linear), "The queries are x @ Wq. F.linear would turn the matrix around."),
+    ]

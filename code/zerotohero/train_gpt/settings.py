@@ -1,0 +1,174 @@
+"""The settings of a training, and three sets of them that have proved themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from zerotohero.gpt import GPTConfig
+
+
+def _setting(default: Any, what: str, least: float = -math.inf, most: float = math.inf) -> Any:
+    """Describe one setting, and the range that it has to lie in."""
+    return dataclasses.field(default=default, metadata={"what": what, "least": least, "most": most})
+
+
+def _choice(default: str, what: str, *choices: str) -> Any:
+    """Describe a setting that is one of several words."""
+    return dataclasses.field(default=default, metadata={"what": what, "choices": choices})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides what a training gives, but for the text.
+
+    Each setting is described in this class, and by ``python -m zerotohero.train_gpt --help``.
+    The defaults are those of the preset ``smoke``.
+
+    Raises
+    ------
+    TypeError
+        If a setting is of the wrong type.
+    ValueError
+        If a setting is out of range.
+    """
+
+    # the model
+    block_size: int = _setting(32, "longest context, in tokens", 1)
+    n_embd: int = _setting(32, "numbers for each token; a multiple of n_head", 1)
+    n_head: int = _setting(4, "attention heads in a block", 1)
+    n_layer: int = _setting(2, "blocks", 1)
+    dropout: float = _setting(0.0, "share of numbers set to zero in training", 0, 0.99)
+    # the steps
+    steps: int = _setting(200, "number of updates", 0)
+    batch_size: int = _setting(16, "sequences in a batch, of all processes together", 1)
+    accumulate: int = _setting(1, "parts that a batch is computed in, to save memory", 1)
+    grad_clip: float = _setting(1.0, "largest norm of the gradient; 0 for no limit", 0)
+    # the optimizers
+    optimizer: str = _choice(
+        "muon",
+        "muon (for the matrices of the blocks; AdamW for the rest) or adamw",
+        "muon",
+        "adamw",
+    )
+    lr: float = _setting(3e-3, "learning rate of AdamW", 0)
+    beta2: float = _setting(0.95, "how long AdamW remembers squared gradients", 0, 0.999999)
+    weight_decay: float = _setting(0.0, "of AdamW, for embeddings and matrices", 0)
+    muon_lr: float = _setting(0.02, "learning rate of Muon", 0)
+    muon_momentum: float = _setting(0.95, "share of the old momentum that Muon keeps", 0, 0.999999)
+    muon_weight_decay: float = _setting(0.0, "of Muon", 0)
+    # the schedule of both learning rates
+    warmup: int = _setting(0, "steps in which the learning rates rise", 0)
+    decay_start: float = _setting(0.3, "share of the steps before the learning rates fall", 0, 1)
+    final_lr: float = _setting(0.0, "share of the learning rates that is left at the end", 0, 1)
+    # what is computed how
+    dtype: str = _choice(
+        "auto",
+        "type of the numbers in products of matrices; auto: bfloat16 if the processor has it",
+        "auto",
+        "float32",
+        "bfloat16",
+    )
+    seed: int = _setting(1337, "decides first weights, batches, dropout and samples", 0, 2**32 - 1)
+    # what is looked at on the way
+    eval_every: int = _setting(50, "steps between estimates of the validation loss; 0: none", 0)
+    eval_windows: int = _setting(64, "contexts in such an estimate", 1)
+    sample_every: int = _setting(0, "steps between samples; 0: only at the end", 0)
+    sample_tokens: int = _setting(300, "tokens in a sample", 0)
+    checkpoint_every: int = _setting(100, "steps between checkpoints; 0: only at the end", 0)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value, about = getattr(self, field.name), field.metadata
+            kinds = {"int": (int,), "float": (int, float), "str": (str,)}[str(field.type)]
+            if not isinstance(value, kinds) or isinstance(value, bool):
+                raise TypeError(f"{field.name} must be of type {field.type}, got {value!r}")
+            if "choices" in about and value not in about["choices"]:
+                raise ValueError(
+                    f"{field.name} must be one of {', '.join(about['choices'])}, got {value!r}"
+                )
+            if "least" in about and not about["least"] <= value <= about["most"]:
+                least, most = about["least"], about["most"]
+                reach = f"at least {least}" if most == math.inf else f"from {least} to {most}"
+                raise ValueError(f"{field.name} must be {reach}, got {value}")
+            if value == math.inf:
+                raise ValueError(f"{field.name} must be finite, got {value}")
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"accumulate must divide batch_size, got {self.accumulate} and {self.batch_size}"
+            )
+        self.config(1)  # checks what the sizes have to do with each other
+
+    def config(self, vocab_size: int) -> GPTConfig:
+        """Return the sizes of the model for a vocabulary."""
+        return GPTConfig(
+            vocab_size, self.block_size, self.n_embd, self.n_head, self.n_layer, self.dropout
+        )
+
+    def differences(self, other: Settings) -> list[str]:
+        """Say in which settings this one differs from another."""
+        mine, others = dataclasses.asdict(self), dataclasses.asdict(other)
+        return [
+            f"{name} is {mine[name]}, there {others[name]}"
+            for name in mine
+            if mine[name] != others[name]
+        ]
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Settings:
+        """Make settings of what ``dataclasses.asdict`` gave.
+
+        Raises
+        ------
+        ValueError
+            If a setting is missing, or one is unknown.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        if odd := sorted(known ^ set(values)):
+            raise ValueError(f"settings are missing or unknown: {', '.join(odd)}")
+        return cls(**values)
+
+
+PRESETS = {
+    # Seconds, to see that everything works.
+    "smoke": Settings(),
+    # Minutes on two cores of a laptop.
+    "cpu": Settings(
+        block_size=128,
+        n_embd=192,
+        n_head=6,
+        n_layer=4,
+        steps=4000,
+        batch_size=16,
+        weight_decay=0.1,
+        muon_weight_decay=0.1,
+        eval_every=250,
+        eval_windows=256,
+        checkpoint_every=1000,
+    ),
+    # The lecture's own, for a GPU.
+    "lecture": Settings(
+        block_size=256,
+        n_embd=384,
+        n_head=6,
+        n_layer=6,
+        dropout=0.2,
+        steps=5000,
+        batch_size=64,
+        grad_clip=0.0,
+        optimizer="adamw",
+        lr=3e-4,
+        beta2=0.999,
+        weight_decay=0.01,
+        decay_start=1.0,
+        eval_every=250,
+        eval_windows=256,
+        sample_every=1000,
+        sample_tokens=500,
+        checkpoint_every=500,
+    ),
+}
+"""Settings by name: ``smoke``, ``cpu`` and ``lecture``."""
