@@ -81,7 +81,7 @@ def normalize(answer: Any) -> str:
 def groupnorm(answer: Any) -> str:
     """Check a function ``(x, num_groups, gamma, beta, eps)``: GroupNorm on the last dimension."""
     eps = 1e-3
-    for shape, groups in (((4, 6), 2), ((2, 3, 12), 3), ((3, 12), 4)):
+    for shape, groups in (((4, 6), 2), ((2, 3, 12), 4), ((3, 12), 3)):
         x = 2 * random_tensor(*shape, seed=30) + 1
         gamma, beta = random_tensor(shape[-1], seed=31), random_tensor(shape[-1], seed=32)
         shown = f"groupnorm(x, {groups}, gamma, beta, {eps}), x of shape {shape}"
