@@ -87,7 +87,7 @@ def groupnorm(answer: Any) -> str:
         shown = f"groupnorm(x, {groups}, gamma, beta, {eps}), x of shape {shape}"
         received = run(answer, x.clone(), groups, gamma.clone(), beta.clone(), eps, shown=shown)
         apart = (groups, -1)
-        split = [tensor.unflatten(-1, apart) for tensor in (x, gamma, beta)]
+        xs, gammas, betas = (tensor.unflatten(-1, apart) for tensor in (x, gamma, beta))
         itself = "Each example is normalized by itself."
         dims: list[tuple[int | tuple[int, ...], str]] = [
             (-1, "That is a LayerNorm: it takes all features at once, not each group by itself."),
@@ -99,25 +99,29 @@ def groupnorm(answer: Any) -> str:
             for dim, hint in dims
             for correction in (0, 1)
         ]
-        turned = [tensor.unflatten(-1, (-1, groups)) for tensor in (x, gamma, beta)]
+        last = (-1, groups)
+        xt, gammat, betat = (tensor.unflatten(-1, last) for tensor in (x, gamma, beta))
         swapped = "The shape is (..., num_groups, C / num_groups), not the other way round."
         wrong_groups: Mistakes = [
-            (_normalized(*turned, eps, -1).flatten(-2), swapped),
+            (_normalized(xt, gammat, betat, eps, -1).flatten(-2), swapped),
             (
-                _normalized(*turned, eps, -2).flatten(-2),
+                _normalized(xt, gammat, betat, eps, -2).flatten(-2),
                 "Neighbors form a group: with 2 groups of 6 features, the first three.",
             ),
             (
-                _normalized(*split, eps, -2).flatten(-2),
+                _normalized(xs, gammas, betas, eps, -2).flatten(-2),
                 "Mean and variance are over the features of a group, the last dimension.",
             ),
         ]
         expect_tensor(
             received,
-            _normalized(*split, eps, -1).flatten(-2),
+            _normalized(xs, gammas, betas, eps, -1).flatten(-2),
             shown,
             [
-                *((wrong.flatten(-2), hint) for wrong, hint in _mistakes(*split, eps, -1)),
+                *(
+                    (wrong.flatten(-2), hint)
+                    for wrong, hint in _mistakes(xs, gammas, betas, eps, -1)
+                ),
                 *wrong_dims,
                 *wrong_groups,
             ],
