@@ -16,7 +16,7 @@ from zerotohero.mlp import MLP
 
 batchnorm = check.batchnorm
 Answer = Callable[..., Any]
-CHECKS = ("fold", "gain", "layernorm", "normalize", "running", "zero_start")
+CHECKS = ("fold", "gain", "groupnorm", "learns", "normalize", "running", "zero_start")
 
 
 # -- all exercises -------------------------------------------------------------------------

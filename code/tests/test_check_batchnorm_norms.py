@@ -12,14 +12,14 @@ from test_check_micrograd import outcome
 from torch import nn
 
 from zerotohero import check
-from zerotohero.layers import BatchNorm1d, LayerNorm
+from zerotohero.layers import BatchNorm1d, GroupNorm
 
 batchnorm = check.batchnorm
 Answer = Callable[..., Any]
 T = torch.Tensor
 
 
-# -- exercises 3 and 6: BatchNorm, LayerNorm -----------------------------------------------
+# -- exercises on norms: BatchNorm, GroupNorm -----------------------------------------------
 
 
 def along(dim: Any, correction: int = 0) -> Answer:
@@ -119,35 +119,58 @@ def test_normalize_right(answer: Answer) -> None:
     assert "Every column is centered" in verdict.message
 
 
-def every_vector(x: T, gamma: T, beta: T, eps: float) -> T:
-    if x.ndim > 1:
-        return torch.stack([every_vector(row, gamma, beta, eps) for row in x])
-    return gamma * (x - x.mean()) / (x.var(correction=0) + eps).sqrt() + beta
+def in_groups(answer: Answer, shape: str = "groups first") -> Answer:
+    """Turn a normalization ``(x, gamma, beta, eps)`` into one of groups."""
+
+    def grouped(x: T, num_groups: int, gamma: T, beta: T, eps: float) -> T:
+        apart = (num_groups, -1) if shape == "groups first" else (-1, num_groups)
+        split = [tensor.unflatten(-1, apart) for tensor in (x, gamma, beta)]
+        out = answer(*split, eps)
+        return out.flatten(-2) if isinstance(out, T) else out
+
+    return grouped
+
+
+def without_groups(answer: Answer) -> Answer:
+    return lambda x, num_groups, *args: answer(x, *args)
+
+
+def with_group_layer(x: T, num_groups: int, gamma: T, beta: T, eps: float) -> T:
+    layer = GroupNorm(num_groups, len(gamma), eps=eps)
+    layer.gamma, layer.beta = gamma, beta
+    return layer(x)
+
+
+def by_torch_group_norm(x: T, num_groups: int, gamma: T, beta: T, eps: float) -> T:
+    flat = F.group_norm(x.reshape(-1, len(gamma)), num_groups, gamma, beta, eps)
+    return flat.view(x.shape)
+
+
+def slice_by_slice(x: T, num_groups: int, gamma: T, beta: T, eps: float) -> list[Any]:
+    size = len(gamma) // num_groups
+    for start in range(0, len(gamma), size):
+        part = x[..., start : start + size]
+        part -= part.mean(-1, keepdim=True)
+        part /= (part.square().mean(-1, keepdim=True) + eps).sqrt()
+    result = x.mul_(gamma).add_(beta).tolist()
+    for argument in (x, gamma, beta):
+        argument.zero_()
+    return result
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [
-        along(-1),
-        overwrites(-1),
-        in_numpy(-1),
-        with_layer(LayerNorm),
-        every_vector,
-        lambda x, gamma, beta, eps: F.layer_norm(x, x.shape[-1:], gamma, beta, eps),
-    ],
+    "answer", [in_groups(along(-1)), with_group_layer, by_torch_group_norm, slice_by_slice]
 )
-def test_layernorm_right(answer: Answer) -> None:
-    verdict = batchnorm.layernorm(answer)
+def test_groupnorm_right(answer: Answer) -> None:
+    verdict = batchnorm.groupnorm(answer)
     assert verdict, verdict.message
-    assert "Every row by itself" in verdict.message
+    assert "Every group by itself" in verdict.message
 
 
 ONE_LESS = "Divide the sum of squares by the count, not by one less: correction=0."
 
 
-@pytest.mark.parametrize(
-    ("name", "dim"), [("normalize", 0), ("layernorm", -1)], ids=["normalize", "layernorm"]
-)
+@pytest.mark.parametrize("name", ["normalize", "groupnorm"])
 @pytest.mark.parametrize(
     ("mistake", "words", "hint"),
     [
@@ -169,22 +192,28 @@ ONE_LESS = "Divide the sum of squares by the count, not by one less: correction=
         ("with more", ["should return a tensor, received (tensor("], ""),
     ],
 )
-def test_a_mistake_in_normalizing(
-    name: str, dim: int, mistake: str, words: list[str], hint: str
-) -> None:
-    verdict = getattr(batchnorm, name)(with_mistake(mistake, dim))
-    outcome(verdict, f"{name}(x, gamma, beta, ", "x of shape (", *words, hint=hint)
+def test_a_mistake_in_normalizing(name: str, mistake: str, words: list[str], hint: str) -> None:
+    if name == "normalize":
+        verdict = batchnorm.normalize(with_mistake(mistake, 0))
+        words = [*words, "normalize(x, gamma, beta, "]
+    else:
+        verdict = batchnorm.groupnorm(in_groups(with_mistake(mistake, -1)))
+        words = [*words, "groupnorm(x, 2, gamma, beta, "]
+    if mistake == "turned" and name == "groupnorm":
+        words = ["received"]
+    outcome(verdict, "x of shape (", *words, hint=hint)
 
 
 def test_the_unbiased_variance_with_the_right_eps() -> None:
     outcome(batchnorm.normalize(along(0, 1)), "1e-05), x of shape (8, 5)", hint=ONE_LESS)
-    outcome(batchnorm.layernorm(along(-1, 1)), "0.001), x of shape (4, 6)", hint=ONE_LESS)
+    shown = "0.001), x of shape (4, 6)"
+    outcome(batchnorm.groupnorm(in_groups(along(-1, 1))), shown, hint=ONE_LESS)
 
 
 def test_an_eps_of_its_own() -> None:
     shown = "normalize(x, gamma, beta, 0.5), x of shape (3, 4)"
     outcome(batchnorm.normalize(lambda *args: along(0)(*args[:3], 1e-5)), shown)
-    wrong = batchnorm.layernorm(lambda *args: along(-1)(*args[:3], 1e-6))
+    wrong = batchnorm.groupnorm(in_groups(lambda *args: along(-1)(*args[:3], 1e-6)))
     outcome(wrong, "x of shape (4, 6)", hint="eps goes unused.")
 
 
@@ -208,39 +237,53 @@ def test_normalize_right_for_one_shape_only() -> None:
     outcome(batchnorm.normalize(lambda x, gamma, *_: x - x.mean(1)), "raised RuntimeError")
 
 
-ITSELF = "Every vector of the last dimension is normalized by itself."
+LAYER_NORM = "That is a LayerNorm: it takes all features at once, not each group by itself."
+ITSELF = "Each example is normalized by itself."
+SWAPPED = "The shape is (..., num_groups, C / num_groups), not the other way round."
+NEIGHBORS = "Neighbors form a group: with 2 groups of 6 features, the first three."
+LAST = "Mean and variance are over the features of a group, the last dimension."
 
 
-@pytest.mark.parametrize("correction", [0, 1])
 @pytest.mark.parametrize(
-    ("dim", "shape", "hint"),
+    ("answer", "hint"),
     [
-        (0, (4, 6), "Those are the columns. Each row is normalized by itself."),
-        ((0, 1), (4, 6), ITSELF),
-        (1, (2, 3, 5), "With three dimensions, the features are the last: dim −1."),
-        ((1, 2), (2, 3, 5), ITSELF),
-        ((0, 1, 2), (2, 3, 5), ITSELF),
+        (without_groups(along(-1)), LAYER_NORM),
+        (without_groups(along(-1, 1)), LAYER_NORM),
+        (without_groups(along(0)), ITSELF),
+        (without_groups(along(0, 1)), ITSELF),
+        (lambda x, n, *args: along(tuple(range(x.ndim)))(x, *args), ITSELF),
+        (in_groups(along(-1), "groups last"), SWAPPED),
+        (in_groups(along(-2), "groups last"), NEIGHBORS),
+        (in_groups(along(-2)), LAST),
     ],
 )
-def test_layernorm_over_another_dimension(
-    dim: Any, shape: tuple[int, ...], hint: str, correction: int
-) -> None:
-    def answer(x: T, *args: Any) -> T:  # right for the other shape
-        return along(dim, correction)(x, *args) if x.shape == shape else along(-1)(x, *args)
+def test_groupnorm_over_other_features(answer: Answer, hint: str) -> None:
+    where = "groupnorm(x, 2, gamma, beta, 0.001), x of shape (4, 6): entry (0, 0)"
+    outcome(batchnorm.groupnorm(answer), where, hint=hint)
 
-    where = f"layernorm(x, gamma, beta, 0.001), x of shape {shape}: entry (0, 0"
-    outcome(batchnorm.layernorm(answer), where, hint=hint)
+    def in_three_dimensions(x: T, *args: Any) -> T:  # right for the other shapes
+        return answer(x, *args) if x.ndim == 3 else in_groups(along(-1))(x, *args)
+
+    outcome(batchnorm.groupnorm(in_three_dimensions), "(2, 3, 12): entry (0, 0, 0)", hint=hint)
 
 
-def test_layernorm_right_for_one_shape_only() -> None:
-    def with_none(x: T, gamma: T, beta: T, eps: float) -> T:
-        var = x.var(-1, correction=0)
-        return gamma * (x - x.mean(-1)[:, None]) / (var[:, None] + eps).sqrt() + beta
+def test_groupnorm_right_for_one_shape_only() -> None:
+    def of_two(x: T, num_groups: int, *args: Any) -> T:
+        return in_groups(along(-1))(x, 2, *args)
 
-    outcome(batchnorm.layernorm(with_none), "x of shape (2, 3, 5) raised RuntimeError")
-    hint = "With three dimensions, the features are the last: dim −1."
-    outcome(batchnorm.layernorm(along(1)), "(2, 3, 5): entry (0, 0, 0)", hint=hint)
-    outcome(batchnorm.layernorm(along((1, 2))), "(4, 6) raised IndexError")
-    outcome(batchnorm.layernorm(lambda x, gamma, *_: x - x.mean(-1)), "raised RuntimeError")
-    flat = batchnorm.layernorm(lambda x, *args: along(-1)(x.reshape(-1, x.shape[-1]), *args))
-    outcome(flat, "should have shape (2, 3, 5), received (6, 5)")
+    outcome(batchnorm.groupnorm(of_two), "groupnorm(x, 4, gamma, beta, 0.001), x of shape (2, 3")
+
+    def never_three(x: T, num_groups: int, *args: Any) -> T:
+        return in_groups(along(-1))(x, 2 if num_groups == 3 else num_groups, *args)
+
+    outcome(batchnorm.groupnorm(never_three), "groupnorm(x, 3, ", "x of shape (3, 12): entry")
+
+    def of_rows(x: T, num_groups: int, gamma: T, beta: T, eps: float) -> T:
+        groups = x.view(len(x), num_groups, -1)
+        return along(-1)(groups, 1, 0, eps).view(x.shape) * gamma + beta
+
+    outcome(batchnorm.groupnorm(of_rows), "(2, 3, 12): entry (0, 0, 0)")
+    flat = batchnorm.groupnorm(
+        lambda x, *args: in_groups(along(-1))(x.reshape(-1, x.shape[-1]), *args)
+    )
+    outcome(flat, "should have shape (2, 3, 12), received (6, 12)")

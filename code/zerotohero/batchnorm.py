@@ -88,7 +88,7 @@ def six_layers(
     """Build the lecture's deep network: five hidden layers and an output layer.
 
     Each hidden layer is linear, then the norm, then the activation. The output layer starts
-    ten times smaller: its weight, or where there is a norm, the norm's gain.
+    ten times smaller: its weight, or where there is a norm, the norm's scale.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def six_layers(
     layers.append(output)
     if norm:
         layers.append(norm(V))
-        layers[-1].parameters()[0].mul_(0.1)  # the gain of a norm comes first
+        layers[-1].parameters()[0].mul_(0.1)  # the scale of a norm comes first
     else:
         output.weight *= 0.1
     return DeepMLP(C, layers)

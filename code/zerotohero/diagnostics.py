@@ -25,7 +25,8 @@ from .layers import Sequential
 from .mlp import MLP, Schedule, train
 
 SATURATED = 0.97
-"""An output of tanh beyond this, on either side, counts as saturated."""
+"""An output of tanh beyond this, on either side, counts as saturated: a convention. At this limit
+5.9% of the gradient pass."""
 
 
 class Spread(NamedTuple):
@@ -86,7 +87,7 @@ def activations(model: Any, X: torch.Tensor) -> dict[str, torch.Tensor]:
 def gradients(
     model: Any, X: torch.Tensor, Y: torch.Tensor
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Return the gradients of the mean loss: by every layer's output, and by every parameter."""
+    """Return the mean loss's gradients: at every layer's output, and for every parameter."""
     parameters = named_parameters(model)
     before = [p.requires_grad for p in parameters.values()]
     try:
@@ -136,13 +137,13 @@ def plot_activations(
 def plot_gradients(
     model: Any, X: torch.Tensor, Y: torch.Tensor, *, after: str = "Tanh", ax: Axes | None = None
 ) -> dict[str, Spread]:
-    """Draw the distribution of the gradients by the outputs of every layer of one kind.
+    """Draw the distribution of the loss's gradients at the outputs of every layer of one kind.
 
     Arguments, result and errors are those of ``plot_activations``. ``Y`` holds the right
     answers, shape (N,).
     """
     outputs, _ = gradients(model, X, Y)
-    return _densities(_of_kind(outputs, after), f"gradient by the output of {after}", ax)
+    return _densities(_of_kind(outputs, after), f"gradient at the output of {after}", ax)
 
 
 def plot_grad_data(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import reprlib
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -11,11 +12,11 @@ import torch.nn.functional as F
 
 from ..bigrams import V
 from ..layers import BatchNorm1d, Linear
-from .batchnorm_norms import Mistakes, layernorm, normalize, random_tensor
+from .batchnorm_norms import Mistakes, groupnorm, normalize, random_tensor
 from .tensors import expect_tensor
 from .verdict import checker, close, fail, run
 
-__all__ = ["fold", "gain", "layernorm", "normalize", "running", "zero_start"]
+__all__ = ["fold", "gain", "groupnorm", "learns", "normalize", "running", "zero_start"]
 
 SHAPES = {"C": (V, 10), "W1": (30, 200), "b1": (200,), "W2": (200, V), "b2": (V,)}
 
@@ -68,6 +69,34 @@ def zero_start(answer: Any) -> str:
             ],
         )
     return "Only the output bias gets a gradient. It learns how frequent each character is."
+
+
+@checker
+def learns(answer: Any) -> str:
+    """Check a function ``(nonzero)``: whether an ``MLP`` learns about contexts from that start."""
+    for size in range(len(SHAPES) + 1):
+        for chosen in combinations(SHAPES, size):
+            nonzero = set(chosen)
+            shown = f"learns({{{', '.join(map(repr, chosen))}}})" if chosen else "learns(set())"
+            received = run(answer, set(nonzero), shown=shown)
+            if not isinstance(received, bool):
+                fail(f"{shown} should return True or False, received {reprlib.repr(received)}.")
+            table, starter = nonzero & {"C", "W1"}, nonzero & {"W2", "b1"}
+            expected = len(table) + bool(starter) >= 2
+            if received == expected:
+                continue
+            if not table:
+                hint = "The gradient of C needs W1, and that of W1 needs C: both stay zero."
+            elif not expected:
+                hint = "With b1 and W2 zero, h needs both C and W1, and nothing else is there."
+            elif len(table) == 2:
+                hint = "With C and W1, h is not zero, so W2 gets a gradient in the first step."
+            elif "W2" in nonzero:
+                hint = "With W2, a gradient gets past the output layer: follow it to C and W1."
+            else:
+                hint = "With b1, h is not zero, so W2 gets a gradient in the first step."
+            fail(f"{shown} should be {expected}, received {received}.", hint)
+    return "Two of C, W1 and W2 bring the third to life, and b1 can stand in for W2."
 
 
 @checker

@@ -78,29 +78,52 @@ def normalize(answer: Any) -> str:
 
 
 @checker
-def layernorm(answer: Any) -> str:
-    """Check a function ``(x, gamma, beta, eps)``: LayerNorm over the last dimension."""
-    for shape in ((4, 6), (2, 3, 5)):
+def groupnorm(answer: Any) -> str:
+    """Check a function ``(x, num_groups, gamma, beta, eps)``: GroupNorm on the last dimension."""
+    eps = 1e-3
+    for shape, groups in (((4, 6), 2), ((2, 3, 12), 4), ((3, 12), 3)):
         x = 2 * random_tensor(*shape, seed=30) + 1
         gamma, beta = random_tensor(shape[-1], seed=31), random_tensor(shape[-1], seed=32)
-        shown = f"layernorm(x, gamma, beta, 0.001), x of shape {shape}"
-        received = run(answer, x.clone(), gamma.clone(), beta.clone(), 1e-3, shown=shown)
-        itself = "Every vector of the last dimension is normalized by itself."
+        shown = f"groupnorm(x, {groups}, gamma, beta, {eps}), x of shape {shape}"
+        received = run(answer, x.clone(), groups, gamma.clone(), beta.clone(), eps, shown=shown)
+        apart = (groups, -1)
+        xs, gammas, betas = (tensor.unflatten(-1, apart) for tensor in (x, gamma, beta))
+        itself = "Each example is normalized by itself."
         dims: list[tuple[int | tuple[int, ...], str]] = [
-            (0, "Those are the columns. Each row is normalized by itself."),
-            (1, "With three dimensions, the features are the last: dim −1."),
-            ((-2, -1), itself),
+            (-1, "That is a LayerNorm: it takes all features at once, not each group by itself."),
+            (0, itself),
             (tuple(range(len(shape))), itself),
         ]
         wrong_dims: Mistakes = [
-            (_normalized(x, gamma, beta, 1e-3, dim, correction), hint)
+            (_normalized(x, gamma, beta, eps, dim, correction), hint)
             for dim, hint in dims
             for correction in (0, 1)
         ]
+        last = (-1, groups)
+        xt, gammat, betat = (tensor.unflatten(-1, last) for tensor in (x, gamma, beta))
+        swapped = "The shape is (..., num_groups, C / num_groups), not the other way round."
+        wrong_groups: Mistakes = [
+            (_normalized(xt, gammat, betat, eps, -1).flatten(-2), swapped),
+            (
+                _normalized(xt, gammat, betat, eps, -2).flatten(-2),
+                "Neighbors form a group: with 2 groups of 6 features, the first three.",
+            ),
+            (
+                _normalized(xs, gammas, betas, eps, -2).flatten(-2),
+                "Mean and variance are over the features of a group, the last dimension.",
+            ),
+        ]
         expect_tensor(
             received,
-            _normalized(x, gamma, beta, 1e-3, -1),
+            _normalized(xs, gammas, betas, eps, -1).flatten(-2),
             shown,
-            [*_mistakes(x, gamma, beta, 1e-3, -1), *wrong_dims],
+            [
+                *(
+                    (wrong.flatten(-2), hint)
+                    for wrong, hint in _mistakes(xs, gammas, betas, eps, -1)
+                ),
+                *wrong_dims,
+                *wrong_groups,
+            ],
         )
-    return "Every row by itself: no batch, no running averages, no modes."
+    return "Every group by itself: no batch, no running averages, no modes."

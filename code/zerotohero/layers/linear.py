@@ -9,8 +9,8 @@ import torch
 from .base import Layer, require_features, require_number, require_size
 
 GAINS = {"linear": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2)}
-"""The gain for what follows a linear layer: how much larger than 1 / sqrt(fan_in) its weights
-should be. The values are those of ``torch.nn.init.calculate_gain``."""
+"""By how much the weights of a linear layer should be larger than 1 / sqrt(fan_in), to make up
+for a nonlinearity. The values are those of ``torch.nn.init.calculate_gain``."""
 
 
 def gain_of(gain: str | float) -> float:
@@ -48,7 +48,10 @@ class Linear(Layer):
     bias : bool
         Whether to add a bias.
     gain : str or float
-        A number, or the name of what follows: ``"linear"``, ``"tanh"`` or ``"relu"``.
+        A number, or the name of a nonlinearity: ``"linear"`` (none), ``"tanh"`` or ``"relu"``.
+        It makes up for what the nonlinearity in front of the layer takes away. By convention,
+        the lecture's and PyTorch's, one names the nonlinearity behind the layer; in a stack
+        that differs only for the first layer and the last.
     generator : torch.Generator, optional
         Draws the weights; without one, PyTorch's own, which ``torch.manual_seed`` seeds.
     device : str

@@ -10,7 +10,7 @@ from .base import Layer, require_features, require_number, require_size
 
 
 class _Norm(Layer):
-    """What the four have in common: a gain for each feature, and a small constant."""
+    """What the four have in common: a scale for each feature, and a small constant."""
 
     def __init__(self, dim: int, eps: float, device: str | torch.device) -> None:
         require_size("dim", dim)
@@ -25,7 +25,7 @@ class BatchNorm1d(_Norm):
     """Normalize each feature over the examples of a batch.
 
     In training, every feature gets mean 0 and variance 1 over all examples and places, then
-    the gain ``gamma`` and the shift ``beta``. Mean and variance of past batches are averaged
+    the scale ``gamma`` and the shift ``beta``. Mean and variance of past batches are averaged
     in ``running_mean`` and ``running_var``, which take their place in evaluation.
 
     An input of shape (N, C) is treated as by ``torch.nn.BatchNorm1d``. An input (B, T, C) is
@@ -49,7 +49,7 @@ class BatchNorm1d(_Norm):
     Attributes
     ----------
     gamma, beta : Tensor, shape (C,)
-        Gain and shift, which are learned.
+        Scale and shift, which are learned.
     running_mean, running_var : Tensor, shape (C,)
         Running averages, which are not.
 
@@ -117,7 +117,7 @@ class BatchNorm1d(_Norm):
 
 
 class LayerNorm(_Norm):
-    """Normalize each example over its features, then apply a gain and a shift.
+    """Normalize each example over its features, then apply a scale and a shift.
 
     As ``torch.nn.LayerNorm(dim)``. Examples do not see each other, so there are no modes.
 
@@ -161,7 +161,7 @@ class LayerNorm(_Norm):
 
 
 class RMSNorm(_Norm):
-    """Divide each example by the root mean square of its features, then apply a gain.
+    """Divide each example by the root mean square of its features, then apply a scale.
 
     As ``torch.nn.RMSNorm(dim, eps)``: a LayerNorm without mean and shift.
 
@@ -203,7 +203,7 @@ class RMSNorm(_Norm):
 
 
 class GroupNorm(_Norm):
-    """Normalize each example over groups of neighboring features, then gain and shift.
+    """Normalize each example over groups of neighboring features, then scale and shift.
 
     On (N, C) as ``torch.nn.GroupNorm(num_groups, dim)``. With one group it is a LayerNorm.
 

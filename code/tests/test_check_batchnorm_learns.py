@@ -1,0 +1,87 @@
+"""The check of chapter 4's question which tensors may start at zero."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from test_check_micrograd import outcome
+
+from zerotohero import check
+from zerotohero.mlp import MLP, train
+
+learns = check.batchnorm.learns
+NAMES = ("C", "W1", "b1", "W2", "b2")
+Rule = Callable[[set[str]], Any]
+
+
+def by_training(nonzero: set[str]) -> bool:
+    """Train for a few steps, and see whether the logits depend on the context."""
+    net = MLP(torch.Generator().manual_seed(1))
+    for name in NAMES:
+        getattr(net, name).mul_(0.1 if name in nonzero else 0)
+    gen = torch.Generator().manual_seed(2)
+    X = torch.randint(0, 27, (64, 3), generator=gen)
+    train(net, X, X[:, 0], steps=10, learning_rate=0.5, generator=gen, progress=False)
+    return bool(net(X).std(0).max() > 0)
+
+
+def by_rule(nonzero: set[str]) -> bool:
+    answer = ("C" in nonzero) + ("W1" in nonzero) + ("W2" in nonzero or "b1" in nonzero) >= 2
+    nonzero.clear()  # an answer may do that with its own set
+    return answer
+
+
+@pytest.mark.parametrize("answer", [by_training, by_rule])
+def test_learns_right(answer: Rule) -> None:
+    verdict = learns(answer)
+    assert verdict, verdict.message
+    assert "b1 can stand in for W2" in verdict.message
+
+
+STAY = "The gradient of C needs W1, and that of W1 needs C: both stay zero."
+NOTHING = "With b1 and W2 zero, h needs both C and W1, and nothing else is there."
+FIRST = "With C and W1, h is not zero, so W2 gets a gradient in the first step."
+PAST = "With W2, a gradient gets past the output layer: follow it to C and W1."
+STANDS_IN = "With b1, h is not zero, so W2 gets a gradient in the first step."
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (lambda s: True, "learns(set()) should be False, received True.", STAY),
+        (lambda s: bool(s), "learns({'C'}) should be False, received True.", NOTHING),
+        (lambda s: "W1" in s, "learns({'W1'}) should be False, received True.", NOTHING),
+        (lambda s: "W2" in s, "learns({'W2'}) should be False, received True.", STAY),
+        (lambda s: {"W1", "W2"} <= s, "learns({'C', 'W1'}) should be True", FIRST),
+        (lambda s: {"C", "W1"} <= s, "learns({'C', 'b1'}) should be True", STANDS_IN),
+        (
+            lambda s: {"C", "W1"} <= s or {"C", "b1"} <= s,
+            "learns({'C', 'W2'}) should be True, received False.",
+            PAST,
+        ),
+        (
+            lambda s: len(s & {"C", "W1", "W2"}) >= 2,
+            "learns({'C', 'b1'}) should be True, received False.",
+            STANDS_IN,
+        ),
+        (
+            lambda s: len(s & {"C", "W1", "W2", "b1"}) >= 2,
+            "learns({'b1', 'W2'}) should be False, received True.",
+            STAY,
+        ),
+        (lambda s: by_rule(s - {"b2"}) and "b2" not in s, "'b2'}) should be True", None),
+    ],
+)
+def test_learns_wrong(answer: Rule, words: str, hint: str | None) -> None:
+    verdict = learns(answer)
+    if hint is None:
+        assert verdict.status == "wrong"
+        assert words in verdict.message
+    else:
+        outcome(verdict, words, hint=hint)
+
+
+@pytest.mark.parametrize("junk", [1, "True", {"C"}, torch.tensor(True)])
+def test_learns_wants_true_or_false(junk: Any) -> None:
+    outcome(learns(lambda s: junk), "learns(set()) should return True or False, received ")
