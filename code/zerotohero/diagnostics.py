@@ -24,9 +24,9 @@ from .hooks import outputs_of_layers, outputs_of_modules, statistics_kept
 from .layers import Sequential
 from .mlp import MLP, Schedule, train
 
+# An output of tanh beyond this, on either side, counts as saturated: a convention. At this limit
+# 5.9% of the gradient passes.
 SATURATED = 0.97
-"""An output of tanh beyond this, on either side, counts as saturated: a convention. At this limit
-5.9% of the gradient pass."""
 
 
 class Spread(NamedTuple):
