@@ -165,16 +165,19 @@ def gradients(p: Any, X: torch.Tensor, Y: torch.Tensor, **changes: Any) -> dict[
     """Compute all seven gradients in a form of the test's own, perhaps with a mistake."""
     n, n_embd = len(X), p.C.shape[1]
     correction = changes.get("correction", 1)
+    gain, bias = (p.bnbias, p.bngain) if changes.get("swapped") else (p.bngain, p.bnbias)
     embcat = p.C[X].flatten(1)
     pre = embcat @ p.W1 + p.b1
-    std = (pre.var(0) + 1e-5).sqrt()
+    std = (pre.var(0, correction=changes.get("forward", 1)) + 1e-5).sqrt()
     raw = (pre - pre.mean(0)) / std
-    h = torch.tanh(p.bngain * raw + p.bnbias)
+    h = torch.tanh(gain * raw + bias)
+    if changes.get("no_tanh"):
+        h = gain * raw + bias
     dlogits = F.softmax(h @ p.W2 + p.b2, 1) - F.one_hot(Y, 27)
     dlogits = dlogits / changes.get("divisor", n)
     dh = dlogits @ p.W2.T
     da = dh if changes.get("linear") else dh * (1 - h.square())
-    draw = da * p.bngain
+    draw = da * gain
     dpre = (draw - draw.mean(0) - raw * (draw * raw).sum(0) / (n - correction)) / std
     demb = (dpre @ p.W1.T).view(n, -1, n_embd)
     dC = torch.zeros_like(p.C)
@@ -234,6 +237,26 @@ def test_gradients_right(answer: Answer) -> None:
             "Keep the summed dimension: keepdim=True.",
         ),
         ({"sign": -1}, ["bnbias of", "entry (0, 0) should be"], "The sign is turned around."),
+        (
+            {"forward": 0},
+            ["b2 of", "entry (0,) should be"],
+            "The forward pass: its variance has to divide by n − 1, as var(0, keepdim=True).",
+        ),
+        (
+            {"forward": 0, "correction": 0},
+            ["b2 of", "entry (0,) should be"],
+            "The forward pass: its variance has to divide by n − 1, as var(0, keepdim=True).",
+        ),
+        (
+            {"swapped": True},
+            ["b2 of", "entry (0,) should be"],
+            "The forward pass: bngain is the factor, and bnbias is added.",
+        ),
+        (
+            {"no_tanh": True},
+            ["b2 of", "entry (0,) should be"],
+            "It needs the logits and little more. Is the forward pass right?",
+        ),
         ({"linear": True}, ["bnbias of", "entry (0, 0) should be"], ""),
         (
             {"correction": 0},
@@ -251,7 +274,21 @@ def test_gradients_wrong(changes: dict[str, Any], words: list[str], hint: str) -
     outcome(backprop.gradients(lambda *args: gradients(*args, **changes)), *words, hint=hint)
 
 
+def exchanged(*args: Any) -> dict[str, torch.Tensor]:
+    found = gradients(*args)
+    return {**found, "bngain": found["bnbias"], "bnbias": found["bngain"]}
+
+
 def test_gradients_wrong_in_other_ways() -> None:
+    hint = "bngain and bnbias are exchanged."
+    outcome(backprop.gradients(exchanged), "bnbias of", hint=hint)
+    outcome(
+        backprop.gradients(
+            lambda *args: {**exchanged(*args), "bnbias": gradients(*args)["bnbias"]}
+        ),
+        "bngain of",
+        hint=hint,
+    )
     outcome(
         backprop.gradients(by_autograd),
         "raised RuntimeError",
