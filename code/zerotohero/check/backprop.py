@@ -98,15 +98,15 @@ def lines(answer: Any) -> str:
 _SHAPES = {
     **dict.fromkeys(("logprobs", "probs", "counts", "norm_logits", "logits"), "(n, 27)"),
     **dict.fromkeys(("counts_sum_inv", "counts_sum", "logit_maxes"), "(n, 1)"),
-    **dict.fromkeys(("h", "hpreact", "bnraw", "bndiff2", "bndiff", "hprebn"), "(n, n_hidden)"),
-    **dict.fromkeys(("bngain", "bnbias", "bnvar_inv", "bnvar", "bnmeani"), "(1, n_hidden)"),
-    "W2": "(n_hidden, 27)",
+    **dict.fromkeys(("h", "hpreact", "bnraw", "bndiff2", "bndiff", "hprebn"), "(n, H)"),
+    **dict.fromkeys(("bngain", "bnbias", "bnvar_inv", "bnvar", "bnmeani"), "(1, H)"),
+    "W2": "(H, 27)",
     "b2": "(27,)",
-    "embcat": "(n, 3 * n_embd)",
-    "W1": "(3 * n_embd, n_hidden)",
-    "b1": "(n_hidden,)",
-    "emb": "(n, 3, n_embd)",
-    "C": "(27, n_embd)",
+    "embcat": "(n, 3 * E)",
+    "W1": "(3 * E, H)",
+    "b1": "(H,)",
+    "emb": "(n, 3, E)",
+    "C": "(27, E)",
 }
 
 
