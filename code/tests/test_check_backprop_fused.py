@@ -215,7 +215,7 @@ def test_layernorm_right(answer: Answer) -> None:
 @pytest.mark.parametrize(
     ("changes", "hint"),
     [
-        ({"outside": "gain"}, "The gain differs along the row: it belongs into the sums."),
+        ({"outside": "gain"}, "The gain differs along the row: it stays inside the sums."),
         ({"outside": "lost"}, "The gradient passes through the gain first."),
         ({"dim": 0}, "A row is normalized by itself: the means are over dimension 1."),
         (

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from ..backprop import BatchNormMLP, steps
-from ..backprop.model import PARAMETERS
+from ..backprop import BatchNormMLP, cross_entropy_backward, steps
+from ..backprop.model import EPS, PARAMETERS
 from .backprop_fused import batchnorm, cross_entropy, layernorm
 from .backprop_hints import usual_mistake
 from .backprop_lines import LINES
@@ -98,15 +98,15 @@ def lines(answer: Any) -> str:
 _SHAPES = {
     **dict.fromkeys(("logprobs", "probs", "counts", "norm_logits", "logits"), "(n, 27)"),
     **dict.fromkeys(("counts_sum_inv", "counts_sum", "logit_maxes"), "(n, 1)"),
-    **dict.fromkeys(("h", "hpreact", "bnraw", "bndiff2", "bndiff", "hprebn"), "(n, n_hidden)"),
-    **dict.fromkeys(("bngain", "bnbias", "bnvar_inv", "bnvar", "bnmeani"), "(1, n_hidden)"),
-    "W2": "(n_hidden, 27)",
+    **dict.fromkeys(("h", "hpreact", "bnraw", "bndiff2", "bndiff", "hprebn"), "(n, H)"),
+    **dict.fromkeys(("bngain", "bnbias", "bnvar_inv", "bnvar", "bnmeani"), "(1, H)"),
+    "W2": "(H, 27)",
     "b2": "(27,)",
-    "embcat": "(n, 3 * n_embd)",
-    "W1": "(3 * n_embd, n_hidden)",
-    "b1": "(n_hidden,)",
-    "emb": "(n, 3, n_embd)",
-    "C": "(27, n_embd)",
+    "embcat": "(n, 3 * E)",
+    "W1": "(3 * E, H)",
+    "b1": "(H,)",
+    "emb": "(n, 3, E)",
+    "C": "(27, E)",
 }
 
 
@@ -135,6 +135,11 @@ def _check_line(name: str, function: Any) -> None:
             for keepdim in (True, False):
                 other = terms.sum(1 - line.dim, keepdim=keepdim)
                 mistakes.append((other, "That is the sum over the wrong dimension."))
+        if made_up:
+            own = getattr(steps.backward(v), name)
+            mistakes.append(
+                (own, "Right for the gradients of this loss alone. Use d, not the loss.")
+            )
         hint = usual_mistake(received, right, v.n) or line.otherwise
         expect_tensor(received, right, shown, mistakes, otherwise=hint)
 
@@ -196,7 +201,7 @@ def gradients(answer: Any) -> str:
             )
         # From the output back: the first wrong gradient on the way is the one to look at.
         for name in ("b2", "W2", "bnbias", "bngain", "b1", "W1", "C"):
-            mistakes = []
+            mistakes = _mistakes_before(v, right, name)
             if name in ("b1", "W1", "C"):
                 other = _without_bessel(v, right)
                 hint = "With BatchNorm as if its variance divided by n. Here it divides by n − 1."
@@ -207,8 +212,30 @@ def gradients(answer: Any) -> str:
                 mistakes.append((lost, "Characters occur several times: add up, as index_add_."))
             gradient = getattr(right, name)
             hint = usual_mistake(found[name], gradient, n)
+            if name == "b2" and not hint:
+                hint = "It needs the logits and little more. Is the forward pass right?"
             expect_tensor(found[name], gradient, f"{name} of {shown}", mistakes, otherwise=hint)
     return "The gradients of all seven parameters, without autograd."
+
+
+def _mistakes_before(
+    v: SimpleNamespace, right: SimpleNamespace, name: str
+) -> list[tuple[torch.Tensor, str]]:
+    """List what the forward pass, or a mix-up of gain and bias, makes of a gradient."""
+    if name == "b2":  # the first gradient that shows a wrong forward pass
+        population = v.bndiff * (v.bndiff2.mean(0) + EPS) ** -0.5
+        hint = "The forward pass: its variance has to divide by n − 1, as var(0, keepdim=True)."
+        swapped = "The forward pass: bngain is the factor, and bnbias is added."
+        return [
+            (_b2_of(v, v.bngain * population + v.bnbias), hint),
+            (_b2_of(v, v.bnbias * v.bnraw + v.bngain), swapped),
+        ]
+    other = {"bnbias": right.bngain, "bngain": right.bnbias}
+    return [(other[name], "bngain and bnbias are exchanged.")] if name in other else []
+
+
+def _b2_of(v: SimpleNamespace, hpreact: torch.Tensor) -> torch.Tensor:
+    return cross_entropy_backward(torch.tanh(hpreact) @ v.W2 + v.b2, v.Y).sum(0)
 
 
 def _no_autograd(answer: Any) -> str:

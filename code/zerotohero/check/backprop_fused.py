@@ -121,7 +121,7 @@ def layernorm(answer: Any) -> str:
             right,
             shown,
             [
-                (gain * inv * outside, "The gain differs along the row: it belongs into the sums."),
+                (gain * inv * outside, "The gain differs along the row: it stays inside the sums."),
                 (inv * columns, "A row is normalized by itself: the means are over dimension 1."),
                 (inv * bessel, "LayerNorm's variance divides by the width: both terms are means."),
                 (inv * (dg - mean), "Every number moves the variance of its row, too."),
