@@ -95,7 +95,7 @@ def with_layer(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
         layer.qkv.weight.copy_(torch.cat([Wq, Wk, Wv], dim=1).T)
         layer.proj.weight.copy_(torch.eye(C))
         layer.proj.bias.zero_()
-    return layer(x)[0]
+    return layer(x)
 
 
 def with_heads(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
