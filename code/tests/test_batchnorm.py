@@ -129,7 +129,7 @@ def twin(model: DeepMLP) -> nn.Sequential:
         elif isinstance(layer, BatchNorm1d):
             made.append(nn.BatchNorm1d(layer.dim))
         else:
-            made.append({Tanh: nn.Tanh, ReLU: nn.ReLU}[type(layer)]())  # type: ignore[index]
+            made.append({Tanh: nn.Tanh, ReLU: nn.ReLU}[type(layer)]())  # type: ignore[index] # only these two occur
     net = nn.Sequential(*made)
     with torch.no_grad():
         for p, (name, value) in zip(net.parameters(), model.named_parameters(), strict=True):
