@@ -2,7 +2,8 @@
 
 ``settings`` reads the front matter, ``key`` and ``cache`` decide what must be executed,
 ``execute`` executes it, ``records`` and ``tables`` show what came out, ``figures`` and ``links``
-check the pages, ``unfinished`` makes a killed build harmless. ``build`` connects them to Sphinx.
+check the pages, ``unfinished`` makes a killed build harmless. ``explorer`` and ``vocabularies`` put
+the token explorer into a page. ``build`` connects them to Sphinx.
 ``python -m bookbuild.compare`` checks that two builds give the same outputs.
 """
 
