@@ -61,19 +61,24 @@ def recover(answer: Any) -> str:
         tuple((p - SHIFT) % 256 if p < 256 else p for p in pair): rank
         for pair, rank in merges.items()
     }
+    received_pair = {rank: pair for pair, rank in found.items()}
     for pair, rank in merges.items():
-        mine = [p for p, r in found.items() if r == rank]
-        if mine == [pair]:
+        mine = received_pair.get(rank, pair)
+        if mine == pair:
             continue
         hint = ""
-        if not mine:
-            hint = "Every token of more than one byte has a pair."
-        elif bytes_first.get(mine[0]) == rank:
+        if bytes_first.get(mine) == rank:
             hint = "A pair holds ranks, and the rank of a byte is not the byte."
-        elif mine[0] in (*last, *first) or not isinstance(mine[0], tuple):
+        elif mine in (*last, *first) or not isinstance(mine, tuple):
             hint = "Encode the token with the merges of lower rank: two ids are left."
         token = next(t for t, r in ranks.items() if r == rank)
-        fail(f"The pair of rank {rank}, {token!r}, should be {pair}, received {mine}.", hint)
+        fail(f"The pair of rank {rank}, {token!r}, should be {pair}, received {mine!r}.", hint)
+    missing = [rank for rank in merges.values() if rank not in received_pair]
+    if missing:
+        fail(
+            f"There is no pair of rank {missing[0]}.",
+            "Every token of more than one byte has a pair.",
+        )
     if list(found.items()) != list(merges.items()):
         fail("There are merges that should not be there, or not in the order of their ranks.")
     return "The merges come back, all of them, in the order in which they were learned."

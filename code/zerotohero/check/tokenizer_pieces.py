@@ -24,8 +24,7 @@ def _encode(
     pieces: dict[str, int],
     prefix: str = "▁",
     space: str = "▁",
-    longest: bool = False,
-    most: bool = False,
+    leftmost: bool = False,
     unknown: str = "bytes",
 ) -> list[int]:
     """Encode, perhaps with a mistake."""
@@ -36,12 +35,7 @@ def _encode(
         if not known:
             break
         # min takes the first one of equals, which is the leftmost
-        if longest:
-            i = max(known, key=lambda i: len(pairs[i]))
-        elif most:
-            i = known[0]
-        else:
-            i = min(known, key=lambda i: pieces[pairs[i]])
+        i = known[0] if leftmost else min(known, key=lambda i: pieces[pairs[i]])
         symbols[i : i + 2] = [pairs[i]]
     ids: list[int] = []
     for symbol in symbols:
@@ -74,8 +68,10 @@ def pieces(answer: Any) -> str:
                 _encode(text, toy, unknown="code point"),
                 "A code point may have several bytes: each becomes a piece.",
             ),
-            (_encode(text, toy, most=True), "Not from the left: the pair with the lowest id."),
-            (_encode(text, toy, longest=True), "Not the longest pair: that with the lowest id."),
+            (
+                _encode(text, toy, leftmost=True),
+                "Neither from the left nor the longest: the pair with the lowest id.",
+            ),
         ]
         expect_ids(received, _encode(text, toy), shown, mistakes)
     return "Code points, merged in the order of the ids, and bytes for what is left."
