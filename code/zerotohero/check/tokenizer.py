@@ -17,8 +17,8 @@ from .verdict import checker, fail, run
 __all__ = ["basic", "pieces", "recover", "regex", "special"]
 
 TOY = "aaabdaaabac"
-TALE = "how much wood would a woodchuck chuck if a woodchuck could chuck wood?"
-OTHER = "a woodchuck would much rather,  would it?"  # not trained on
+TALE = "how much wood would a woodchuck chuck if a woodchuck could chuck wood!"
+OTHER = "a woodchuck would much rather,  would it!"  # not trained on
 WORDS = r" ?\w+|[^\w\s]+|\s+"
 
 Choose = Callable[[dict[Pair, int]], Pair]

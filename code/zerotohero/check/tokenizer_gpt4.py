@@ -11,7 +11,7 @@ from ..tokenizer.naive import Pair
 from .tokenizer_ids import Mistakes, expect_ids
 from .verdict import checker, fail, run
 
-TEXT = b"a rat ate the oat at the theater, then the cat ate that rat"
+TEXT = b"she sells sea shells by the sea shore, the shells she sells are sea shells"
 SHIFT = 90  # the rank of a byte in the toy is the byte plus this, modulo 256
 
 SPECIAL = {"<|end|>": 500, "<|user|>": 501, "<|user|>: ": 502}
@@ -20,7 +20,7 @@ SPECIAL = {"<|end|>": 500, "<|user|>": 501, "<|user|>: ": 502}
 def toy_ranks() -> tuple[dict[bytes, int], dict[Pair, int]]:
     """Return tokens with their ranks, as GPT-4's file has them, and the merges behind them."""
     shuffled = bytes((byte + SHIFT) % 256 for byte in TEXT)
-    merges = naive.train([shuffled], 12)
+    merges = naive.train([shuffled], 20)  # of ' she', two halves are tokens in two ways
     tokens = {
         bytes((byte - SHIFT) % 256 for byte in token): rank
         for rank, token in naive.build_vocab(merges).items()
