@@ -85,7 +85,10 @@ class TokenSpans:
     @staticmethod
     def _item(place: int, idx: int, token: bytes) -> str:
         # After a line break, the next line begins; inside a token, too.
-        shown = escape(visible(token)).replace("⏎", "⏎<br>")
+        lines = escape(visible(token)).split("⏎")
+        shown, after = "⏎<br>".join(lines), ""
+        if len(lines) > 1 and not lines[-1]:  # no empty frame at the start of the next line
+            shown, after = shown.removesuffix("<br>"), "<br>"
         name = escape(f"{spoken(token)}: id {idx}")
         style = (
             f"color:{INK};background:{FILLS[place % len(FILLS)]};"
@@ -94,5 +97,5 @@ class TokenSpans:
         )
         return (
             f'<li style="display:inline"><span aria-hidden="true" title="{name}" '
-            f'style="{style}">{shown}</span><span style="{HIDDEN}">{name}</span></li><wbr>'
+            f'style="{style}">{shown}</span><span style="{HIDDEN}">{name}</span>{after}</li><wbr>'
         )
