@@ -14,7 +14,7 @@ PROGRAM = "if a < b:\n    return '안'\n\n\tx &amp; y\n"
 @pytest.fixture
 def tokenizer() -> RegexTokenizer:
     tokenizer = RegexTokenizer()
-    tokenizer.train(PROGRAM * 3, 280)
+    tokenizer.train(PROGRAM * 3, 270)
     return tokenizer
 
 
