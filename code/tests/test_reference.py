@@ -49,9 +49,7 @@ def code_names(path: Path) -> set[str]:
                 names.add(node.id)
             elif isinstance(node, ast.Attribute):
                 names.add(node.attr)
-            elif isinstance(node, ast.arg):
-                names.add(node.arg)
-            elif isinstance(node, ast.keyword) and node.arg:
+            elif isinstance(node, ast.arg) or (isinstance(node, ast.keyword) and node.arg):
                 names.add(node.arg)
             elif isinstance(node, ast.FunctionDef):
                 names.add(node.name)
