@@ -32,7 +32,7 @@ def orthogonalize(
     steps : int
         Number of steps.
     dtype : torch.dtype
-        What to compute in; the result is that rough anyway that bfloat16 is enough.
+        What to compute in. The result is rough in any case, so bfloat16 is enough.
 
     Returns
     -------
