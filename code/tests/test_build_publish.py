@@ -1,17 +1,19 @@
 """What a built site says of its own address, in the repository and in a fork of it."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from build_scratch import Book
+from build_scratch import EXTENSIONS, Book
 
 from bookbuild.publish import NAMESPACE, write_sitemap
 
 FORK = {"GITHUB_REPOSITORY": "Ada/fork", "GITHUB_SERVER_URL": "https://github.com"}
 SITE = "https://ada.github.io/fork/"
-PLAIN = "# One\n\nThe first sentence of the page.\n"
+PLAIN = "---\nzerotohero: {data: [names]}\n---\n\n# One\n\nThe first sentence of the page.\n"
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +73,19 @@ def test_an_address_that_is_none_ends_the_build(tmp_path: Path) -> None:
     status, log = Book.create(tmp_path).build(GITHUB_REPOSITORY="not a name")
     assert status != 0
     assert "GITHUB_REPOSITORY must be owner/name, not 'not a name'" in log
+
+
+def test_the_key_of_the_cache_is_known_before_the_build(fork: Book) -> None:
+    command = [sys.executable, "-m", "bookbuild.key"]
+    environment = fork.environment(PYTHONPATH=str(EXTENSIONS))
+    done = subprocess.run(
+        command, cwd=fork.folder, env=environment, capture_output=True, encoding="utf-8", check=True
+    )
+    assert [done.stdout.strip()] == [
+        path.name for path in (fork.folder / "_build" / ".jupyter_cache").iterdir()
+    ]
+    lost = subprocess.run(
+        command, cwd=fork.html, env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+    assert lost.returncode != 0
+    assert "there is no _config.yml in" in lost.stderr

@@ -23,8 +23,9 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     """
     # Imported here, so that `python -m bookbuild.compare` does without Sphinx.
     from bookbuild.build import connect
+    from bookbuild.key import PACKAGE, REQUIREMENTS
 
-    app.add_config_value("bookbuild_package", "code/zerotohero", "", str)
-    app.add_config_value("bookbuild_requirements", "requirements.txt", "", str)
+    app.add_config_value("bookbuild_package", PACKAGE, "", str)
+    app.add_config_value("bookbuild_requirements", REQUIREMENTS, "", str)
     connect(app)
     return {"version": "1.0", "parallel_read_safe": False, "parallel_write_safe": False}
