@@ -124,8 +124,10 @@ class Joiner:
             self.adapt(page, tag)
         for tag in article.select("details"):
             tag["open"] = ""
+        for tag in article.select(".highlight span.w"):
+            tag.unwrap()  # white space needs no color, and each tag is an object of the PDF
         article.name = "section"
-        article.attrs = {"class": ["bd-article", "pdf-page"], "id": page_id(page)}
+        article["class"], article["id"] = "bd-article pdf-page", page_id(page)
         return article
 
     def adapt(self, page: str, tag: Tag) -> None:

@@ -27,22 +27,30 @@ FOOTER = (
     '<p style="width: 100%; text-align: center; font: 8pt sans-serif; color: #555">'
     '<span class="pageNumber"></span></p>'
 )
-# Pictures and formulas: MathJax sets them after the page has loaded.
+# Pictures and formulas: MathJax sets them after the page has loaded. A formula that is wider than
+# the paper is set smaller.
 READY = """async () => {
     if (window.MathJax) await MathJax.startup.promise;
     await document.fonts.ready;
     await Promise.all([...document.images].map((image) => image.decode().catch(() => null)));
+    for (const formula of document.querySelectorAll('mjx-container[display="true"]')) {
+        const content = formula.querySelector('mjx-math').getBoundingClientRect();
+        const excess = content.right - document.body.getBoundingClientRect().right;
+        const share = 1 - excess / content.width;
+        if (excess > 0) formula.style.fontSize = `${Math.floor(90 * share)}%`;
+    }
 }"""
 # What lies beyond the right margin would be cut off.
 TOO_WIDE = """() => {
     const edge = document.body.getBoundingClientRect().right + 1;
+    const beyond = (tag) => Math.round(tag.getBoundingClientRect().right - edge);
     return [...document.querySelectorAll('.pdf-page *')]
-        .filter((tag) => tag.getBoundingClientRect().right > edge && !tag.closest('mjx-assistive-mml'))
-        .map((tag) => `${tag.closest('.pdf-page').id}: <${tag.localName}> ` +
-            `${Math.round(tag.getBoundingClientRect().right - edge)} px ` +
+        .filter((tag) => beyond(tag) > 0 && !tag.closest('mjx-assistive-mml'))
+        .map((tag) => `${tag.closest('.pdf-page').id}: <${tag.localName}> ${beyond(tag)} px ` +
             tag.textContent.trim().replace(/\\s+/g, ' ').slice(0, 60));
 }"""
-BROKEN = """() => [...document.images].filter((image) => !image.naturalWidth).map((image) => image.src)"""
+BROKEN = """() =>
+    [...document.images].filter((image) => !image.naturalWidth).map((image) => image.src)"""
 # A4 less the margins of pdf.css, in CSS pixels: what is measured is what is printed.
 WIDTH = round((210 - 2 * 17) / 25.4 * 96)
 
@@ -102,7 +110,7 @@ def print_pdf(page: Path, target: Path) -> list[str]:
 
 
 def edition(root: Path) -> Edition:
-    """What the title page says, from ``_config.yml``."""
+    """Read what the title page says from ``_config.yml``."""
     config: Any = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     built = commit(root)
     return Edition(
