@@ -29,8 +29,8 @@ $(READY): requirements.txt pyproject.toml
 book: $(READY)
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
 
-# From the execution cache that `make book` has filled.
-pdf: $(READY)
+# Prints the pages of the strict build.
+pdf: book
 	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.pdf
 
 test: $(READY)
