@@ -16,13 +16,13 @@ from playwright.sync_api import sync_playwright
 
 from bookbuild.address import commit, site
 from bookbuild.onepage import Edition, OnePageError, assemble, table_of_contents
+from bookbuild.publish import PDF
 from bookbuild.unfinished import NAME as UNFINISHED
 
 __all__ = ["NoBrowserError", "find_browser", "main", "print_pdf"]
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 STYLE = Path(__file__).parents[2] / "_static" / "css" / "pdf.css"
-FILE = "zero-to-hero.pdf"
 FOOTER = (
     '<p style="width: 100%; text-align: center; font: 8pt sans-serif; color: #555">'
     '<span class="pageNumber"></span></p>'
@@ -127,7 +127,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("root", nargs="?", type=Path, default=Path(), help="folder of _config.yml")
     root: Path = parser.parse_args(arguments).root
     build = root / "_build"
-    page, target = build / "pdf" / "book.html", build / "pdf" / FILE
+    page, target = build / "pdf" / "book.html", build / "pdf" / PDF
     try:
         if (build / UNFINISHED).exists() or not (build / "html").is_dir():
             raise OnePageError("the last build did not end well, or there was none: make book")
@@ -141,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     for flaw in flaws:
         print(flaw, file=sys.stderr)
-    shutil.copyfile(target, build / "html" / FILE)
+    shutil.copyfile(target, build / "html" / PDF)
     print(f"{target}, {target.stat().st_size / 1e6:.1f} MB")
     return int(bool(flaws))
 

@@ -11,7 +11,9 @@ from sphinx.errors import ConfigError
 
 from bookbuild.address import AddressError, branch, repository, site
 
-__all__ = ["use_addresses", "write_sitemap"]
+__all__ = ["PDF", "use_addresses", "write_sitemap"]
+
+PDF = "zero-to-hero.pdf"  # lies beside the pages; see bookbuild.pdf
 
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
@@ -27,6 +29,9 @@ def use_addresses(app: Sphinx, config: Config) -> None:
         }
     except AddressError as error:
         raise ConfigError(str(error)) from error
+    # what a page can say of them: {{ pdf }}
+    pdf = f"[one PDF]({config.html_baseurl}{PDF})"
+    config.myst_substitutions = {**config.myst_substitutions, "pdf": pdf}
     config.ogp_site_url = config.html_baseurl
     config.ogp_site_name = config.html_title
 
