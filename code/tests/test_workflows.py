@@ -47,10 +47,11 @@ def steps(path: Path) -> list[dict[str, Any]]:
 
 
 def test_there_are_the_workflows_that_the_book_needs() -> None:
-    assert {path.stem for path in WORKFLOWS} >= {"build", "check", "deploy", "links"}
+    assert {path.stem for path in WORKFLOWS} >= {"build", "check", "deploy", "links", "notebooks"}
     assert set(workflow("check")["on"]) == {"pull_request", "workflow_dispatch"}
     assert workflow("deploy")["on"]["push"] == {"branches": ["main"]}
-    assert "schedule" in workflow("links")["on"]
+    for weekly in ("links", "notebooks"):
+        assert set(workflow(weekly)["on"]) == {"schedule", "workflow_dispatch"}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.parent.name + "-" + path.stem)
@@ -79,6 +80,7 @@ def test_a_workflow_has_no_rights_of_its_own(path: Path) -> None:
 # What a job may do besides reading the repository.
 RIGHTS = {
     ("deploy", "address"): {"pages": "read"},
+    ("deploy", "notebooks"): {"contents": "write"},
     ("deploy", "deploy"): {"pages": "write", "id-token": "write"},
     ("links", "links"): {"contents": "read", "issues": "write"},
 }
