@@ -211,6 +211,9 @@ def test_the_printed_book(printed: Book) -> None:
     targets = {str(link["/Dest"]) for link in links if "/Dest" in link}
     assert {"/02-two--two-summary", "/01-one--one-summary"} <= targets
     assert targets <= set(root["/Dests"].keys())
+    outside = {str(link["/A"]["/URI"]) for link in links if "/A" in link}
+    assert outside, "the title page says where the site is"
+    assert all(address.startswith("https://") for address in outside)
 
 
 def test_what_does_not_fit_and_what_is_missing_is_said(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from build_scratch import EXTENSIONS, Book
 
-from bookbuild.publish import NAMESPACE, write_sitemap
+from bookbuild.publish import NAMESPACE, PDF, write_sitemap
 
 FORK = {"GITHUB_REPOSITORY": "Ada/fork", "GITHUB_SERVER_URL": "https://github.com"}
 SITE = "https://ada.github.io/fork/"
@@ -20,7 +20,9 @@ PLAIN = "---\nzerotohero: {data: [names]}\n---\n\n# One\n\nThe first sentence of
 def fork(tmp_path_factory: pytest.TempPathFactory) -> Book:
     """A book without cells, built as GitHub Actions builds it in a fork."""
     folder = tmp_path_factory.mktemp("fork")
-    book = Book.create(folder, {"book/01-one.md": PLAIN, "book/02-two.md": "# Two\n\nText.\n"})
+    book = Book.create(
+        folder, {"book/01-one.md": PLAIN, "book/02-two.md": "# Two\n\nAlso {{ pdf }}.\n"}
+    )
     config = (folder / "_config.yml").read_text(encoding="utf-8")
     book.write("_config.yml", config + "\nhtml: {use_edit_page_button: true}\n")
     status, log = book.build("-W", "-n", "--keep-going", **FORK)
@@ -51,6 +53,11 @@ def test_links_to_the_source_lead_to_the_fork(fork: Book) -> None:
 def test_no_page_names_the_repository_that_was_forked(fork: Book) -> None:
     for path in fork.html.rglob("*.html"):
         assert "zero-to-hero-book" not in path.read_text(encoding="utf-8"), path
+
+
+def test_a_page_can_offer_the_pdf(fork: Book) -> None:
+    link = f'<a class="reference external" href="{SITE}{PDF}">one PDF</a>'
+    assert f"Also {link}." in fork.page("book/02-two.html")
 
 
 def test_the_description_is_the_page_s_first_text(fork: Book) -> None:
