@@ -24,6 +24,7 @@ from bookbuild.pages import (
     drop_thebe,
     embedded_note,
 )
+from bookbuild.publish import use_addresses, write_sitemap
 from bookbuild.records import machine, reproduced_figures, time_row, write_json, write_notebook
 from bookbuild.report import page_label, report_times, warn_of_dead_links
 from bookbuild.settings import Settings, page_settings
@@ -194,6 +195,8 @@ class Build:
         site = Path(app.outdir)
         if app.builder.name in {"html", "dirhtml"}:
             write_json(site / "reproduced.json", table_data(app.env)["reproduced"])
+            uris = map(app.builder.get_target_uri, app.env.found_docs)
+            write_sitemap(site, app.config.html_baseurl, uris)
             warn_of_dead_links(app, self.chapters)
         report_times(table_data(app.env)["times"], self.executed)
         # Sphinx tells this number to nobody else; it decides the exit status with it, too.
@@ -211,6 +214,7 @@ def connect(app: Sphinx) -> None:
     # after sphinx-external-toc (900), which excludes the pages that are not in the table
     app.connect("config-inited", build.config_inited, priority=950)
     app.connect("config-inited", drop_thebe, priority=950)
+    app.connect("config-inited", use_addresses, priority=950)
     app.connect("env-get-outdated", build.env_get_outdated)
     app.connect("env-purge-doc", build.env_purge_doc)
     app.connect("doctree-read", build.doctree_read)
