@@ -19,6 +19,7 @@ from bookbuild.execute import Outcome, execute
 from bookbuild.figures import check_figures
 from bookbuild.key import cache_key, editions
 from bookbuild.notebooks.export import FOLDER, export, remove_others
+from bookbuild.notebooks.launch import set_menus
 from bookbuild.pages import (
     accept_reproduced_figures,
     drop_repeated_ids,
@@ -230,5 +231,7 @@ def connect(app: Sphinx) -> None:
     app.connect("doctree-resolved", build.doctree_resolved)
     # after everything else that changes a page
     app.connect("doctree-resolved", build.export_notebook, priority=950)
+    # after the theme (501), whose menus it changes
+    app.connect("html-page-context", set_menus, priority=950)
     # after everything else that writes files
     app.connect("build-finished", build.build_finished, priority=950)

@@ -52,7 +52,7 @@ def code_cell(executed: NotebookNode, number: int, *, folded: bool = False) -> N
 
 
 def outputs(executed: NotebookNode) -> Iterator[NotebookNode]:
-    """Outputs of a cell, without what only the build reads."""
+    """Yield the outputs of a cell, without what only the build reads."""
     for output in executed.get("outputs", []):
         output = nbformat.from_dict(output)
         if "data" in output:

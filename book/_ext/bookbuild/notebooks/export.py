@@ -8,14 +8,18 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
+from sphinx.util import logging
 
 from bookbuild import address
 from bookbuild.notebooks.first import first_cell, requirement
-from bookbuild.notebooks.translator import ChapterTranslator, Page
+from bookbuild.notebooks.flaws import flaws
+from bookbuild.notebooks.page import Page
+from bookbuild.notebooks.translator import ChapterTranslator
 from bookbuild.records import write_notebook
 
 __all__ = ["FOLDER", "export", "notebook_name", "package_version", "remove_others"]
 
+logger = logging.getLogger(__name__)
 FOLDER = "notebooks"  # of the site
 
 
@@ -25,19 +29,13 @@ def notebook_name(docname: str) -> str:
 
 
 def package_version(package: Path) -> str:
-    """``__version__`` of the package in the folder `package`, read without importing it.
-
-    Raises
-    ------
-    ValueError
-        If its ``__init__.py`` sets none.
-    """
+    """``__version__`` of the package in the folder `package`, not imported; empty without one."""
     path = package / "__init__.py"
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         match node:
             case ast.Assign(targets=[ast.Name("__version__")], value=ast.Constant(str(version))):
                 return version
-    raise ValueError(f"{path} sets no __version__")
+    return ""
 
 
 def export(app: Sphinx, doctree: Any, docname: str, executed: NotebookNode, package: Path) -> Path:
@@ -90,7 +88,7 @@ def export(app: Sphinx, doctree: Any, docname: str, executed: NotebookNode, pack
     source = requirement(package.name, address.repository(root), revision)
     cells.insert(0, first_cell(package.name, package_version(package), source))
     origin = (
-        f"*This notebook is a chapter of [{app.config.project}]({address.site(root)}). "
+        f"*This notebook is a chapter of [{app.config.html_title}]({address.site(root)}). "
         f"[Read it as a page]({page.address}).*"
     )
     title = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown")
@@ -108,7 +106,9 @@ def export(app: Sphinx, doctree: Any, docname: str, executed: NotebookNode, pack
             "colab": {"provenance": [], "toc_visible": True},
         },
     )
-    nbformat.validate(notebook)
+    for flaw in flaws(notebook, executed.cells, root):
+        message = f"notebook of {docname}: {flaw}"
+        logger.warning(message, location=docname, type="bookbuild")
     path = Path(app.outdir) / FOLDER / notebook_name(docname)
     write_notebook(path, notebook)
     return path

@@ -5,7 +5,7 @@ from nbformat import NotebookNode
 
 __all__ = ["first_cell", "requirement"]
 
-SOURCE = '''\
+SOURCE = """\
 # Brings the book's package to where it is missing, as on Colab. Elsewhere this does nothing.
 # The data sets come by themselves when a cell asks for them.
 import importlib
@@ -22,11 +22,11 @@ if missing:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
     sys.modules.pop("{package}", None)
     importlib.invalidate_caches()
-'''
+"""
 
 
 def requirement(package: str, repository: str, revision: str) -> str:
-    """What pip installs: the archive of the repository at a commit (or branch), without git."""
+    """Say what pip installs: the archive of the repository at a commit (or branch), without git."""
     return f"{package} @ {repository}/archive/{revision}.zip"
 
 

@@ -54,7 +54,7 @@ def fence(text: str, language: str) -> str:
 
 
 def display_math(latex: str, tag: str = "", *, bare: bool = False) -> str:
-    r"""Formula on a line of its own.
+    r"""Write a formula on a line of its own.
 
     It has to be one line of the file: Jupyter takes formulas out before it reads quotes and lists,
     whose marks at the start of further lines would become part of the formula.
