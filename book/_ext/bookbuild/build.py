@@ -120,6 +120,7 @@ class Build:
                 chapter.path,
                 {
                     "execution_seconds": outcome.seconds,
+                    "memory": outcome.memory,
                     "threads": chapter.settings.threads,
                     "machine": machine(),
                 },

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 class BaseTranslator(JupyterTranslator):
     """sphinx-tojupyter's translator, able to write a block on its own and put it into another."""
 
+    markdown_lines: list[str]  # the current cell of text; the base class fills it
     # Nodes that are nothing but their children.
     TRANSPARENT: ClassVar = {
         "PassthroughTextElement", "caption", "colspec", "compound", "container", "div", "document",
@@ -60,7 +61,7 @@ class BaseTranslator(JupyterTranslator):
 
     def inside(self, node: Any, *, skip: Callable[[Any], bool] = lambda child: False) -> str:
         """Markdown of the children of `node`, without those that `skip` names."""
-        kept: list[str] = self.markdown_lines
+        kept = self.markdown_lines
         self.markdown_lines = []
         self.nested += 1
         for child in node.children:
