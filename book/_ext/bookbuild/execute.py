@@ -141,7 +141,8 @@ def execute_one(
         nonlocal current
         current = cell_index
 
-    def on_notebook_complete(notebook: NotebookNode) -> None:  # the kernel still lives
+    def on_cell_complete(cell: NotebookNode, cell_index: int) -> None:
+        # After each cell: after the last one, the kernel ends before anybody is told.
         nonlocal memory
         memory = peak_memory(client.km.provisioner.pid)
 
@@ -151,7 +152,7 @@ def execute_one(
         allow_errors=chapter.allow_errors,
         record_timing=False,  # times would differ from run to run
         on_cell_start=on_cell_start,
-        on_notebook_complete=on_notebook_complete,
+        on_cell_complete=on_cell_complete,
         resources={"metadata": {"path": str(chapter.path.parent)}},
     )
     use_sockets(client, folder / "kernel.json")

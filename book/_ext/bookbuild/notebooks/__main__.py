@@ -1,6 +1,6 @@
 """Prove that the built site's notebooks run, or publish them: run in the folder with _config.yml.
 
-check     every notebook, offline, from an empty folder, in an environment with only the package
+check     every notebook, in a fresh environment with only the package, offline
 binder    one chapter, in an environment made from .binder/ as repo2docker makes it
 publish   put the notebooks on the branch that Colab reads
 """

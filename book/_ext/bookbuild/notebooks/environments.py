@@ -11,8 +11,6 @@ from pathlib import Path
 
 __all__ = ["borrowed", "build_wheel", "installed", "like_binder", "pins", "run"]
 
-HEADINGS = re.compile(r"^# -- (.*?) -+$", re.MULTILINE)
-
 
 def run(command: list[str | Path], folder: Path, **variables: str) -> None:
     """Run a command in a folder, with further variables, and without this build's Python path.
@@ -43,22 +41,9 @@ def pip(python: Path, *arguments: str | Path) -> list[str | Path]:
     return [python, "-m", "pip", "--disable-pip-version-check", *arguments]
 
 
-def pins(requirements: Path, section: str | None = None) -> list[str]:
-    """Pins of ``requirements.txt``, or those below the heading that starts with `section`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such section.
-    """
+def pins(requirements: Path) -> list[str]:
+    """Pins of ``requirements.txt``."""
     text = requirements.read_text(encoding="utf-8")
-    if section is not None:
-        found = [m for m in HEADINGS.finditer(text) if m[1].startswith(section)]
-        if not found:
-            raise ValueError(f"{requirements} has no section {section!r}")
-        text = text[found[0].end() :]
-        following = HEADINGS.search(text)
-        text = text[: following.start()] if following else text
     lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
     return [line for line in lines if "==" in line]
 
@@ -123,9 +108,8 @@ def installed(root: Path, wheel: Path, folder: Path) -> Path:
     python = interpreter(folder)
     constraints = folder / "constraints.txt"
     constraints.write_text("\n".join(pins(root / "requirements.txt")) + "\n", encoding="utf-8")
-    # The chapters' own section, and the kernel, which Colab and Jupyter bring themselves.
-    wanted = [*pins(root / "requirements.txt", "what the chapters run on"), "ipykernel"]
-    run(pip(python, "install", "--quiet", "-c", constraints, *wanted, wheel), folder)
+    # A kernel is what Colab and Jupyter bring themselves.
+    run(pip(python, "install", "--quiet", "-c", constraints, "ipykernel", wheel), folder)
     return python
 
 

@@ -179,8 +179,10 @@ def run_notebook(
         def pid() -> int:
             return int(client.km.provisioner.pid)
 
-        # The hook is called while the kernel still lives.
-        client.on_notebook_complete = lambda notebook: peak.append(peak_memory(pid()) or 0)
+        def note(cell: Any, cell_index: int) -> None:
+            peak[0] = max(peak[0], peak_memory(pid()) or 0)
+
+        client.on_cell_complete = note
         start = time.perf_counter()
         try:
             with watched(peak, pid):
@@ -193,7 +195,7 @@ def run_notebook(
         seconds = time.perf_counter() - start
         if left := sorted(p.name for p in empty.iterdir()):
             failure = failure or f"it leaves files behind: {', '.join(left)}"
-    return Run(path.stem, seconds, max(peak), offline, load, os.cpu_count(), failure)
+    return Run(path.stem, seconds, peak[0], offline, load, os.cpu_count(), failure)
 
 
 def assert_ran(notebook: Any) -> None:
