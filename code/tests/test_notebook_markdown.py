@@ -12,8 +12,8 @@ from bookbuild.notebooks import markdown
 COMMONMARK = MarkdownIt("commonmark")
 TABLES = MarkdownIt("commonmark").enable("table")
 # What a sentence is made of, and what Markdown could take for markup.
-PIECES = st.sampled_from(
-    "a b word x_y n_embd _x x_ __init__ * ** 2*3 ` `` $ $5 < <b> </b> <!-- & &amp; &lt; [ ] ]( ![ "
+PIECES = st.sampled_from(  # a string is easier to read than a list of strings
+    "a b word x_y n_embd _x x_ __init__ * ** 2*3 ` `` $ $5 < <b> </b> <!-- & &amp; &lt; [ ] ]( ![ "  # noqa: SIM905
     "( ) \\ \\* \\( # ## - + 1. 1) > | ~ é → { } {x} : . , \n".split(" ")
 )
 SENTENCES = st.lists(PIECES, min_size=1, max_size=12).map(" ".join) | st.lists(PIECES).map("".join)
