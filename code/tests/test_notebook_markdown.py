@@ -12,10 +12,11 @@ from bookbuild.notebooks import markdown
 COMMONMARK = MarkdownIt("commonmark")
 TABLES = MarkdownIt("commonmark").enable("table")
 # What a sentence is made of, and what Markdown could take for markup.
-PIECES = st.sampled_from(
-    "a b word x_y n_embd _x x_ __init__ * ** 2*3 ` `` $ $5 < <b> </b> <!-- & &amp; &lt; [ ] ]( ![ "
-    "( ) \\ \\* \\( # ## - + 1. 1) > | ~ é → { } {x} : . , \n".split(" ")
+MARKS = (
+    r"a b word x_y n_embd _x x_ __init__ * ** 2*3 ` `` $ $5 < <b> </b> <!-- & &amp; &lt; [ ] ]( ![ "
+    r"( ) \ \* \( # ## - + 1. 1) > | ~ é → { } {x} : . ,"
 )
+PIECES = st.sampled_from([*MARKS.split(), "\n"])
 SENTENCES = st.lists(PIECES, min_size=1, max_size=12).map(" ".join) | st.lists(PIECES).map("".join)
 
 
