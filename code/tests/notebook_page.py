@@ -9,8 +9,9 @@ PAGE = (
     + f"""\
 # The page
 
-Costs $x_i$ or \\$5, a\\*b, `a|b` and *so* **on** <https://example.org/a>. See {{numref}}`fig-square`,
-{{eq}}`eq-line`, [the other](02-two.md), [below](#below) and {{numref}}`ex-first`.
+Costs $x_i$ or \\$5, a\\*b, `a|b` and *so* **on** <https://example.org/a>. See
+{{numref}}`fig-square`, {{eq}}`eq-line`, [the other](02-two.md), [below](#below)
+and {{numref}}`ex-first`.
 
 ```{{code-cell}}
 import toy

@@ -47,7 +47,7 @@ def test_no_dollar_of_the_text_starts_a_formula(text: str) -> None:
 
 
 def test_what_needs_no_escape_stays() -> None:
-    plain = "n_embd, x < y, a & b, [Karpathy, 2022], 3. Oktober (1 > 0)"
+    plain = "n_embd, x < y, a & b, [Karpathy, 2022], 3. May (1 > 0)"
     assert markdown.escape(plain) == plain
 
 
