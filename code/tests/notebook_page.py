@@ -10,7 +10,8 @@ PAGE = (
 # The page
 
 Costs $x_i$ or \\$5, a\\*b, `a|b` and *so* **on** <https://example.org/a>. See
-{{numref}}`fig-square`, {{eq}}`eq-line`, [the other](02-two.md), [below](#below) and {{numref}}`ex-first`.
+{{numref}}`fig-square`, {{eq}}`eq-line`, [the other](02-two.md), [below](#below)
+and {{numref}}`ex-first`.
 
 ```{{code-cell}}
 import toy

@@ -3,11 +3,13 @@
 import json
 import re
 import shutil
+import sys
 from copy import deepcopy
 from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from build_scratch import ROOT, STRICT, Book, executed
 from nbformat import NotebookNode
 from notebook_page import PAGE
@@ -165,6 +167,16 @@ def test_menus_of_the_page(book: Book) -> None:
     index = book.page("book/index.html")
     assert "mybinder" not in index
     assert ".ipynb" not in index
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the peak of a process")
+def test_the_page_of_times_shows_the_memory(book: Book) -> None:
+    table = BeautifulSoup(book.page("book/times.html"), "html.parser").table
+    assert table is not None
+    head, *rows = [[cell.get_text(strip=True) for cell in row("p")] for row in table("tr")]
+    assert head[2] == "Memory (MB)"
+    assert len(rows) == 2
+    assert all(30 < float(row[2]) < 500 for row in rows), rows
 
 
 def test_two_builds_give_the_same_bytes_and_execute_nothing(book: Book, tmp_path: Path) -> None:

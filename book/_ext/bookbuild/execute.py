@@ -12,6 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from myst_nb.core.render import strip_ansi
 from nbclient import NotebookClient
@@ -141,7 +142,7 @@ def execute_one(
         nonlocal current
         current = cell_index
 
-    def on_cell_complete(cell: NotebookNode, cell_index: int) -> None:
+    def on_cell_executed(cell: NotebookNode, cell_index: int, execute_reply: Any) -> None:
         # After each cell: after the last one, the kernel ends before anybody is told.
         nonlocal memory
         memory = peak_memory(client.km.provisioner.pid)
@@ -152,7 +153,7 @@ def execute_one(
         allow_errors=chapter.allow_errors,
         record_timing=False,  # times would differ from run to run
         on_cell_start=on_cell_start,
-        on_cell_complete=on_cell_complete,
+        on_cell_executed=on_cell_executed,
         resources={"metadata": {"path": str(chapter.path.parent)}},
     )
     use_sockets(client, folder / "kernel.json")

@@ -179,10 +179,10 @@ def run_notebook(
         def pid() -> int:
             return int(client.km.provisioner.pid)
 
-        def note(cell: Any, cell_index: int) -> None:
+        def note(cell: Any, cell_index: int, execute_reply: Any) -> None:
             peak[0] = max(peak[0], peak_memory(pid()) or 0)
 
-        client.on_cell_complete = note
+        client.on_cell_executed = note
         start = time.perf_counter()
         try:
             with watched(peak, pid):
