@@ -4,15 +4,20 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/ready
 
-.PHONY: help book test lint types spelling bench compare data clean
+.PHONY: help book pdf notebooks notebooks-check test lint types spelling bench compare links data clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make book      build the whole book to _build/html/ (strict: any warning fails)"
+	@echo "make notebooks build the book; its chapters as notebooks are in _build/html/notebooks/"
 	@echo "make test      run the tests"
+	@echo "make pdf       the whole book as one PDF, _build/pdf/zero-to-hero.pdf (needs Chromium or Chrome)"
 	@echo "make lint      ruff: lint and format      make types   mypy"
 	@echo "make spelling  codespell                  make bench   measure speed, side by side"
 	@echo "make compare   build twice from nothing and compare every output (CHAPTERS=01-micrograd: only that)"
+	@echo "make links     try the links to other sites"
+	@echo "make notebooks-check  run every notebook where only the package is installed, offline (NOTEBOOKS=02-bigrams: only that),"
+	@echo "                      and a chapter in an environment made from .binder/; takes a quarter of an hour"
 	@echo "make data      fetch and verify the data sets"
 	@echo "make clean     remove _build/"
 
@@ -26,6 +31,15 @@ $(READY): requirements.txt pyproject.toml
 # cells whose code has not changed come from the execution cache all the same.
 book: $(READY)
 	$(BIN)/jupyter-book build . --all -W -n --keep-going
+
+# Prints the pages of the strict build.
+pdf: book
+	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.pdf
+notebooks: book # the same strict build writes them
+
+notebooks-check: notebooks
+	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.notebooks check $(NOTEBOOKS)
+	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.notebooks binder
 
 test: $(READY)
 	$(BIN)/python -m pytest
@@ -45,6 +59,9 @@ bench: $(READY)
 
 compare: $(READY)
 	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.compare $(if $(CHAPTERS),--chapters $(CHAPTERS))
+
+links: $(READY)
+	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.external
 
 data: $(READY)
 	$(BIN)/python -m zerotohero.data --fetch all

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,11 @@ GATED = (
         "{code-cell}",
         "{code-cell}\n---\nmystnb: {image: {alt: A red square}, figure: {caption: Red.}}\n---",
     )
+)
+
+
+posix = pytest.mark.skipif(
+    sys.platform == "win32", reason="Windows has no SIGKILL, and no SIGINT for another process"
 )
 
 
@@ -103,6 +109,7 @@ def clean_site(folder: Path, like: Book) -> dict[str, bytes]:
     return site(book)
 
 
+@posix
 def test_kill_while_executing_twice(gated: Book, tmp_path: Path) -> None:
     for kill in (os.kill, os.killpg):
         build, kernel = start(gated)
@@ -123,6 +130,7 @@ def test_kill_while_executing_twice(gated: Book, tmp_path: Path) -> None:
     assert not (gated.folder / "_build" / ".unfinished").exists()
 
 
+@posix
 def test_interrupt_ends_the_kernels(gated: Book) -> None:
     build, kernel = start(gated)
     os.kill(build.pid, signal.SIGINT)

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,9 @@ def kill_after(process: subprocess.Popen[str], out: Path, step: int) -> None:
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="no SIGKILL, and a file that is being read cannot be replaced"
+)
 def test_killed_twice_and_resumed(tmp_path: Path, text: Path) -> None:
     settings = tiny(steps=400, checkpoint_every=7, eval_every=50, dropout=0.1)
     out = tmp_path / "run"
@@ -202,7 +206,13 @@ def test_killed_twice_and_resumed(tmp_path: Path, text: Path) -> None:
 TOGETHER = tiny(dtype="float32", accumulate=2, batch_size=8, warmup=2)
 
 
-@pytest.mark.skipif(not torch.distributed.is_available(), reason="PyTorch without distributed")
+together = pytest.mark.skipif(
+    sys.platform == "win32" or not torch.distributed.is_available(),
+    reason="PyTorch without distributed, or without libuv, which torchrun needs",
+)
+
+
+@together
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_two_processes_train_as_one(tmp_path: Path, text: Path, optimizer: str) -> None:
     settings = tiny(**vars(TOGETHER) | {"optimizer": optimizer})
@@ -226,6 +236,7 @@ def test_two_processes_train_as_one(tmp_path: Path, text: Path, optimizer: str) 
         assert "error: out is there already" in said
 
 
+@together
 def test_two_processes_resume(tmp_path: Path, text: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One process begins and is stopped at a checkpoint; two go on."""
     out = tmp_path / "run"

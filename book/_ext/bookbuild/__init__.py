@@ -2,7 +2,8 @@
 
 ``settings`` reads the front matter, ``key`` and ``cache`` decide what must be executed,
 ``execute`` executes it, ``records`` and ``tables`` show what came out, ``figures`` and ``links``
-check the pages, ``unfinished`` makes a killed build harmless. ``explorer`` and ``vocabularies`` put
+check the pages, ``unfinished`` makes a killed build harmless. ``address`` knows where the
+repository and the site are, ``publish`` says it on the pages. ``explorer`` and ``vocabularies`` put
 the token explorer into a page. ``build`` connects them to Sphinx.
 ``python -m bookbuild.compare`` checks that two builds give the same outputs.
 """
@@ -23,8 +24,9 @@ def setup(app: "Sphinx") -> dict[str, Any]:
     """
     # Imported here, so that `python -m bookbuild.compare` does without Sphinx.
     from bookbuild.build import connect
+    from bookbuild.key import PACKAGE, REQUIREMENTS
 
-    app.add_config_value("bookbuild_package", "code/zerotohero", "", str)
-    app.add_config_value("bookbuild_requirements", "requirements.txt", "", str)
+    app.add_config_value("bookbuild_package", PACKAGE, "", str)
+    app.add_config_value("bookbuild_requirements", REQUIREMENTS, "", str)
     connect(app)
     return {"version": "1.0", "parallel_read_safe": False, "parallel_write_safe": False}

@@ -19,12 +19,15 @@ from bookbuild.execute import Outcome, execute
 from bookbuild.explorer import connect_explorer
 from bookbuild.figures import check_figures
 from bookbuild.key import cache_key, editions
+from bookbuild.notebooks.export import FOLDER, export, remove_others
+from bookbuild.notebooks.launch import set_menus
 from bookbuild.pages import (
     accept_reproduced_figures,
     drop_repeated_ids,
     drop_thebe,
     embedded_note,
 )
+from bookbuild.publish import use_addresses, write_sitemap
 from bookbuild.records import machine, reproduced_figures, time_row, write_json, write_notebook
 from bookbuild.report import page_label, report_times, warn_of_dead_links
 from bookbuild.settings import Settings, page_settings
@@ -50,6 +53,7 @@ class Build:
         self.package = Path()
         self.chapters: dict[str, Chapter] = {}
         self.executed: set[str] = set()
+        self.notebooks: dict[str, Any] = {}
         self.tables: dict[str, list[dict[str, Any]]] = {}
         self.ran = False
 
@@ -117,6 +121,7 @@ class Build:
                 chapter.path,
                 {
                     "execution_seconds": outcome.seconds,
+                    "memory": outcome.memory,
                     "threads": chapter.settings.threads,
                     "machine": machine(),
                 },
@@ -141,6 +146,7 @@ class Build:
             record = cache.lookup(store, chapter.notebook, chapter.settings.threads)
             _, notebook = store.merge_match_into_notebook(chapter.notebook)
             write_notebook(folder / f"{docname}.ipynb", notebook)
+            self.notebooks[docname] = notebook
             figures += reproduced_figures(chapter, notebook)
             times.append(time_row(chapter, record.data))
             versions[docname] = f"{record.hashkey} {record.created.isoformat()}"
@@ -186,6 +192,11 @@ class Build:
             places = chapter.places() if chapter else {}
             check_figures(doctree, docname, page_label(app, docname), places)
 
+    def export_notebook(self, app: Sphinx, doctree: Any, docname: str) -> None:
+        """Write the notebook of a chapter beside its page."""
+        if app.builder.name == "html" and docname in self.notebooks:
+            export(app, doctree, docname, self.notebooks[docname], self.package)
+
     # -- once everything is written
 
     def build_finished(self, app: Sphinx, error: Exception | None) -> None:
@@ -194,7 +205,10 @@ class Build:
             return
         site = Path(app.outdir)
         if app.builder.name in {"html", "dirhtml"}:
+            remove_others(site / FOLDER, set(self.notebooks))
             write_json(site / "reproduced.json", table_data(app.env)["reproduced"])
+            uris = map(app.builder.get_target_uri, app.env.found_docs)
+            write_sitemap(site, app.config.html_baseurl, uris)
             warn_of_dead_links(app, self.chapters)
         report_times(table_data(app.env)["times"], self.executed)
         # Sphinx tells this number to nobody else; it decides the exit status with it, too.
@@ -213,9 +227,14 @@ def connect(app: Sphinx) -> None:
     # after sphinx-external-toc (900), which excludes the pages that are not in the table
     app.connect("config-inited", build.config_inited, priority=950)
     app.connect("config-inited", drop_thebe, priority=950)
+    app.connect("config-inited", use_addresses, priority=950)
     app.connect("env-get-outdated", build.env_get_outdated)
     app.connect("env-purge-doc", build.env_purge_doc)
     app.connect("doctree-read", build.doctree_read)
     app.connect("doctree-resolved", build.doctree_resolved)
+    # after everything else that changes a page
+    app.connect("doctree-resolved", build.export_notebook, priority=950)
+    # after the theme (501), whose menus it changes
+    app.connect("html-page-context", set_menus, priority=950)
     # after everything else that writes files
     app.connect("build-finished", build.build_finished, priority=950)

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import re
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -11,6 +12,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from myst_nb.core.render import strip_ansi
 from nbclient import NotebookClient
@@ -20,7 +22,7 @@ from sphinx.util import logging
 
 from bookbuild.chapters import Chapter
 
-__all__ = ["Outcome", "cores", "execute", "kernel_environment"]
+__all__ = ["Outcome", "cores", "execute", "kernel_environment", "peak_memory", "use_sockets"]
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +37,15 @@ THREAD_VARIABLES = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one chapter: the executed notebook, or what failed and where."""
+    """What came of one chapter: the executed notebook, or what failed and where.
+
+    ``memory`` is the peak of the kernel's memory in bytes, None where the system does not tell.
+    """
 
     chapter: Chapter
     seconds: float
     notebook: NotebookNode
+    memory: int | None = None
     failure: str | None = None
     summary: str | None = None
     line: int | None = None
@@ -101,6 +107,16 @@ def kernel_environment(
     }
 
 
+def peak_memory(pid: int) -> int | None:
+    """Peak of a running process's memory in bytes; None where there is no ``/proc``."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, flags=re.MULTILINE)
+    return int(found[1]) * 1024 if found else None
+
+
 def use_sockets(client: NotebookClient, connection_file: Path) -> None:
     """Let the kernel talk through socket files beside `connection_file`, not through TCP.
 
@@ -119,11 +135,17 @@ def execute_one(
 ) -> Outcome:
     """Execute one chapter in the calling thread; `folder` is for its connection to the kernel."""
     notebook = deepcopy(chapter.notebook)
+    memory = None
     current = -1  # index of the cell that runs; -1 while the kernel starts
 
     def on_cell_start(cell: NotebookNode, cell_index: int) -> None:
         nonlocal current
         current = cell_index
+
+    def on_cell_executed(cell: NotebookNode, cell_index: int, execute_reply: Any) -> None:
+        # After each cell: after the last one, the kernel ends before anybody is told.
+        nonlocal memory
+        memory = peak_memory(client.km.provisioner.pid)
 
     client = NotebookClient(
         notebook,
@@ -131,6 +153,7 @@ def execute_one(
         allow_errors=chapter.allow_errors,
         record_timing=False,  # times would differ from run to run
         on_cell_start=on_cell_start,
+        on_cell_executed=on_cell_executed,
         resources={"metadata": {"path": str(chapter.path.parent)}},
     )
     use_sockets(client, folder / "kernel.json")
@@ -143,7 +166,9 @@ def execute_one(
         where = f"{chapter.label}, {place}" if place else f"{chapter.label}, before its first cell"
         summary = f"{where}: {summary}"
         failure = f"{summary}\n{strip_ansi(details)}".rstrip()
-        return Outcome(chapter, seconds, notebook, failure, summary, place.line if place else None)
+        return Outcome(
+            chapter, seconds, notebook, memory, failure, summary, place.line if place else None
+        )
 
     try:
         client.execute(env=environment)
@@ -160,7 +185,7 @@ def execute_one(
         return failed("could not be executed", f"{type(error).__name__}: {error}")
     finally:
         running.clients.remove(client)
-    return Outcome(chapter, time.perf_counter() - start, notebook)
+    return Outcome(chapter, time.perf_counter() - start, notebook, memory)
 
 
 def execute(chapters: list[Chapter], package: Path, ipython: Path) -> Iterator[Outcome]:

@@ -3,6 +3,8 @@
 jupyter-cache knows the cells of a notebook only. A change in the package, its data registry, the
 pinned versions or Python would leave old outputs on the pages. So each such state has a folder of
 its own, named by the key. Comments and docstrings don't count: they change no output.
+
+`python -m bookbuild.key`, run in the folder with _config.yml, prints the key.
 """
 
 import ast
@@ -14,11 +16,15 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import yaml
 from sphinx.errors import SphinxError
 
-__all__ = ["CacheKeyError", "cache_key", "editions"]
+from bookbuild.settings import page_settings
+
+__all__ = ["CacheKeyError", "cache_key", "editions", "key_of_book"]
 
 IGNORED_FOLDERS = {"__pycache__"}
+PACKAGE, REQUIREMENTS = "code/zerotohero", "requirements.txt"  # unless _config.yml names others
 
 
 class CacheKeyError(SphinxError):
@@ -124,3 +130,32 @@ def cache_key(package: Path, requirements: Path, data_editions: Mapping[str, str
         "editions": dict(data_editions),
     }
     return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def key_of_book(root: Path) -> str:
+    """Key of the book in the folder `root`: that of a build with its ``_config.yml``.
+
+    For what keeps the execution cache between builds, and must know the key before one.
+
+    Raises
+    ------
+    CacheKeyError
+        As `cache_key` and `editions`, or when there is no ``_config.yml``.
+    """
+    path = root / "_config.yml"
+    if not path.is_file():
+        raise CacheKeyError(f"there is no _config.yml in {root.resolve()}: run this where it is")
+    settings = yaml.safe_load(path.read_text(encoding="utf-8"))["sphinx"]["config"]
+    package = (root / settings.get("bookbuild_package", PACKAGE)).resolve()
+    pages = (root / "book").rglob("*.md")
+    names = {name for page in pages for name in page_settings(page).data}
+    sys.path.insert(0, str(package.parent))
+    try:
+        known = editions(package, names)
+    finally:
+        sys.path.remove(str(package.parent))
+    return cache_key(package, root / settings.get("bookbuild_requirements", REQUIREMENTS), known)
+
+
+if __name__ == "__main__":
+    print(key_of_book(Path.cwd()))

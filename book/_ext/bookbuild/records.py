@@ -94,6 +94,7 @@ def time_row(chapter: Chapter, data: dict[str, Any]) -> dict[str, Any]:
         "page": chapter.docname,
         "label": chapter.label,
         "seconds": float(data["execution_seconds"]),
+        "memory": data.get("memory"),
         "threads": data["threads"],
         "machine": data["machine"],
         "budget": chapter.settings.budget,

@@ -109,7 +109,7 @@ class ReproducedFigures(SphinxDirective):
 
 
 class ExecutionTimes(SphinxDirective):
-    """Table of the time that each chapter took when it was executed."""
+    """Table of the time and memory that each chapter took when it was executed."""
 
     def run(self) -> list[Any]:
         """Return the table and the machine, or a sentence when there is no chapter."""
@@ -121,12 +121,19 @@ class ExecutionTimes(SphinxDirective):
             [
                 page_link(self.env, row["page"]),
                 text(f"{row['seconds']:.1f}"),
+                text("–" if row["memory"] is None else f"{row['memory'] / 1e6:,.0f}"),
                 text(str(row["threads"])),
                 text(number(row["budget"]) + (" – exceeded" if over_budget(row) else "")),
             ]
             for row in rows
         ]
-        header = {"Chapter": 55, "Seconds": 15, "Threads": 15, "Budget (seconds)": 15}
+        header = {
+            "Chapter": 40,
+            "Seconds": 15,
+            "Memory (MB)": 15,
+            "Threads": 15,
+            "Budget (seconds)": 15,
+        }
         # Usually one; several when the cache was filled on several machines.
         machines = sorted({row["machine"] for row in rows})
         return [

@@ -1,0 +1,139 @@
+"""Fresh environments to run notebooks in: the package alone, or what Binder makes."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+__all__ = ["borrowed", "build_wheel", "installed", "like_binder", "pins", "run"]
+
+
+def run(command: list[str | Path], folder: Path, **variables: str) -> None:
+    """Run a command in a folder, with further variables, and without this build's Python path.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails; the message ends with what it printed last.
+    """
+    clean = {k: v for k, v in os.environ.items() if k not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=clean | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode:
+        tail = "\n".join(done.stdout.splitlines()[-30:])
+        raise RuntimeError(f"{' '.join(map(str, command))} failed ({done.returncode}):\n{tail}")
+
+
+def pip(python: Path, *arguments: str | Path) -> list[str | Path]:
+    """Command of pip in an environment."""
+    return [python, "-m", "pip", "--disable-pip-version-check", *arguments]
+
+
+def pins(requirements: Path) -> list[str]:
+    """Pins of ``requirements.txt``."""
+    text = requirements.read_text(encoding="utf-8")
+    lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
+    return [line for line in lines if "==" in line]
+
+
+def build_wheel(root: Path, folder: Path) -> Path:
+    """Build the package of the checkout at `root` into `folder`; the checkout stays as it is."""
+    source = folder / "source"
+    shutil.copytree(root / "code" / "zerotohero", source / "code" / "zerotohero")
+    for name in ("pyproject.toml", "LICENSE", "README.md"):
+        shutil.copy(root / name, source)
+    (source / "data").mkdir()
+    shutil.copy(root / "data" / "names-ssa-2018.txt", source / "data")
+    options: list[str | Path] = [
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+        "--wheel-dir",
+        folder,
+    ]
+    run(pip(Path(sys.executable), "wheel", *options, source), folder)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def interpreter(environment: Path) -> Path:
+    """Python of a virtual environment."""
+    return environment / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def borrowed(wheel: Path, folder: Path) -> Path:
+    """Environment with the package from its wheel, which borrows all else from this one.
+
+    It takes seconds to make. The checkout is not on its path: Python reads the marks of editable
+    installations in its own folder of packages only.
+
+    Returns
+    -------
+    Path
+        Its interpreter.
+    """
+    venv.create(folder, with_pip=False)
+    python = interpreter(folder)
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    done = subprocess.run([python, "-c", ask], capture_output=True, encoding="utf-8", check=True)
+    site = Path(done.stdout.strip())
+    options: list[str | Path] = ["--quiet", "--no-deps", "--no-index", "--prefix", folder]
+    run(pip(Path(sys.executable), "install", *options, wheel), folder)
+    (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    return python
+
+
+def installed(root: Path, wheel: Path, folder: Path) -> Path:
+    """Environment of its own with the package, what it needs, and a kernel; versions as pinned.
+
+    Returns
+    -------
+    Path
+        Its interpreter.
+    """
+    venv.create(folder, with_pip=True)
+    python = interpreter(folder)
+    constraints = folder / "constraints.txt"
+    constraints.write_text("\n".join(pins(root / "requirements.txt")) + "\n", encoding="utf-8")
+    # A kernel is what Colab and Jupyter bring themselves.
+    run(pip(python, "install", "--quiet", "-c", constraints, "ipykernel", wheel), folder)
+    return python
+
+
+def like_binder(root: Path, folder: Path) -> tuple[Path, Path]:
+    """Lay out checkout and environment as repo2docker does, and run its two steps.
+
+    They are ``pip install -r .binder/requirements.txt`` and ``.binder/postBuild``, both in the
+    repository's folder.
+
+    Returns
+    -------
+    tuple
+        The interpreter, and the folder of the checkout.
+    """
+    checkout, environment = folder / "checkout", folder / "environment"
+    checkout.mkdir(parents=True)
+    archive = folder / "checkout.tar"
+    run(["git", "archive", "--format=tar", "-o", archive, "HEAD"], root)
+    shutil.unpack_archive(archive, checkout, filter="data")
+    venv.create(environment, with_pip=True)
+    python = interpreter(environment)
+    run(pip(python, "install", "--quiet", "-r", ".binder/requirements.txt"), checkout)
+    path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
+    home = folder / "home"
+    home.mkdir()
+    run([checkout / ".binder" / "postBuild"], checkout, PATH=path, HOME=str(home))
+    return python, checkout

@@ -1,0 +1,60 @@
+"""What the published site says of its own address: canonical links, source links, the sitemap."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ConfigError
+
+from bookbuild.address import AddressError, branch, repository, site
+
+__all__ = ["PDF", "use_addresses", "write_sitemap"]
+
+PDF = "zero-to-hero.pdf"  # lies beside the pages; see bookbuild.pdf
+
+NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
+
+
+def use_addresses(app: Sphinx, config: Config) -> None:
+    """Give the addresses of `bookbuild.address` to Sphinx, the theme and sphinxext-opengraph."""
+    root = Path(app.srcdir)
+    try:
+        config.html_baseurl = site(root)
+        config.html_theme_options = config.html_theme_options | {
+            "repository_url": repository(root),
+            "repository_branch": branch(root),
+        }
+    except AddressError as error:
+        raise ConfigError(str(error)) from error
+    # what a page can say of them: {{ pdf }}
+    pdf = f"[one PDF]({config.html_baseurl}{PDF})"
+    config.myst_substitutions = {**config.myst_substitutions, "pdf": pdf}
+    config.ogp_site_url = config.html_baseurl
+    config.ogp_site_name = config.html_title
+
+
+def write_sitemap(folder: Path, root: str, pages: Iterable[str]) -> None:
+    """Write ``sitemap.xml`` into the folder of the site.
+
+    sphinx-sitemap starts a process of its own for this list, and brings along an extension that
+    asks git for dates.
+
+    Parameters
+    ----------
+    folder
+        Where the site was written.
+    root
+        Address of the site, with a slash at its end.
+    pages
+        Paths of the pages below it.
+    """
+    urls = ElementTree.Element("urlset", xmlns=NAMESPACE)
+    for page in sorted(pages):
+        ElementTree.SubElement(ElementTree.SubElement(urls, "url"), "loc").text = root + quote(page)
+    ElementTree.indent(urls)
+    ElementTree.ElementTree(urls).write(
+        folder / "sitemap.xml", encoding="utf-8", xml_declaration=True
+    )
