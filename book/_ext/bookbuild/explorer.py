@@ -27,7 +27,7 @@ TEMPLATE = Path(__file__).with_name("explorer.html")
 EXAMPLE = "Hello, world! I'll count 12345 tokens:\n  안녕하세요 🙂 <|endoftext|>"
 
 
-class token_explorer(nodes.General, nodes.Element):  # noqa: N801 # nodes have such names
+class token_explorer(nodes.General, nodes.Element):  # type: ignore[misc] # noqa: N801
     """The place of an explorer in a page; ``text`` is what stands in its text box at first."""
 
 
@@ -92,10 +92,10 @@ def choices(app: Sphinx, docname: str) -> str:
             state = " checked"
         else:
             note = f"loads {size(Path(app.outdir) / target)} when chosen"
+        label = html.escape(choice.label) + (note and f" <small>({note})</small>")
         rows.append(
             f'<label><input type="radio" name="tokenizer" value="{choice.name}"{state} '
-            f'data-script="{relative_uri(page, target)}">'
-            f"<span>{html.escape(choice.label)}{note and f' <small>({note})</small>'}</span></label>"
+            f'data-script="{relative_uri(page, target)}"><span>{label}</span></label>'
         )
     return "\n".join(rows)
 

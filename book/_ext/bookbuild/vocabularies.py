@@ -28,12 +28,12 @@ CONTRACTIONS = "sdmtlvre"  # the letters of 's, 'd, 'm, 't, 'll, 've, 're
 
 
 def character_classes() -> dict[str, Any]:
-    """Return what the split patterns ask of a character.
+    r"""Return what the split patterns ask of a character.
 
     Returns
     -------
     dict
-        ``letters``, ``numbers`` and ``spaces``: the runs of ``\\p{L}``, ``\\p{N}`` and ``\\s``,
+        ``letters``, ``numbers`` and ``spaces``: the runs of ``\p{L}``, ``\p{N}`` and ``\s``,
         each as the gap since the last run and its length, in base 36. ``contractions``: for each
         letter of a contraction all that match it when case is ignored.
     """
