@@ -1,11 +1,13 @@
 """The token explorer as a reader meets it: keyboard, screen reader, what is loaded when."""
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browser import Chromium, Visit
+from build_scratch import ROOT, STRICT
 from explorer_page import CHAPTER, PAGE, built, explorer_book
 from tokenizer_texts import gpt2, needs_files
 
@@ -186,9 +188,16 @@ def test_without_scripts_a_sentence_stands_there(chromium: Chromium) -> None:
 
 def test_without_its_files_a_tokenizer_cannot_be_chosen(chromium: Chromium, tmp_path: Path) -> None:
     book = explorer_book(tmp_path / "poor", CHAPTER)
-    nowhere = {"ZEROTOHERO_CACHE": str(tmp_path / "none"), "ZEROTOHERO_DATA_MIRROR": "file:///none"}
-    quick = {"PIP_NO_INDEX": "1", "PIP_RETRIES": "0", "https_proxy": "http://127.0.0.1:9"}
-    status, log = book.build("--all", "-W", "-n", **nowhere, **quick)
+    # The package by itself, so that it does not find the files of this checkout.
+    shutil.copytree(ROOT / "code" / "zerotohero", tmp_path / "alone" / "zerotohero")
+    nowhere = {
+        "PYTHONPATH": str(tmp_path / "alone"),
+        "ZEROTOHERO_CACHE": str(tmp_path / "none"),
+        "ZEROTOHERO_DATA_MIRROR": (tmp_path / "no-mirror").as_uri(),
+        "https_proxy": "http://127.0.0.1:9",  # nobody listens there
+        "PIP_NO_INDEX": "1",
+    }
+    status, log = book.build("--all", *STRICT, **nowhere)
     assert status == 0, log
     with chromium.visit(book.html / PAGE) as visit:
         for choice in CHOICES:
