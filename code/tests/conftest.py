@@ -2,6 +2,7 @@
 
 `sealed` keeps a test of the data layer away from the network and from this machine's folders.
 `one_thread` is for small tensors, with which a second thread costs more than it brings.
+`chromium`, of browser.py, is a real browser.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from browser import chromium as chromium
 
 from zerotohero.data import fetching, registry, store
 

@@ -16,6 +16,7 @@ from sphinx.util import logging
 from bookbuild import cache, unfinished
 from bookbuild.chapters import Chapter, read_chapters
 from bookbuild.execute import Outcome, execute
+from bookbuild.explorer import connect_explorer
 from bookbuild.figures import check_figures
 from bookbuild.key import cache_key, editions
 from bookbuild.notebooks.export import FOLDER, export, remove_others
@@ -222,6 +223,7 @@ def connect(app: Sphinx) -> None:
     accept_reproduced_figures()
     app.add_directive("reproduced-figures", ReproducedFigures)
     app.add_directive("execution-times", ExecutionTimes)
+    connect_explorer(app)
     # after sphinx-external-toc (900), which excludes the pages that are not in the table
     app.connect("config-inited", build.config_inited, priority=950)
     app.connect("config-inited", drop_thebe, priority=950)

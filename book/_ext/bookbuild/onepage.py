@@ -23,7 +23,10 @@ REFERENCE = re.compile(r"url\(#([^)]+)\)")
 # Attributes that hold ids of the same page, more than one with spaces between them.
 ID_LISTS = {"for", "headers", "aria-labelledby", "aria-describedby", "aria-controls"}
 # What works on a screen only.
-SCREEN = "a.headerlink, .copybtn, script, noscript, .headerbtn, .toggle-button, .d-print-none"
+SCREEN = (
+    "a.headerlink, .copybtn, script, noscript, .headerbtn, .toggle-button, .d-print-none, "
+    ".token-explorer form"
+)
 
 
 class OnePageError(ValueError):

@@ -133,9 +133,10 @@ class BlockTranslator(InlineTranslator):
         if "html" not in node.get("format", "").split():
             raise nodes.SkipNode
         html = node.astext().strip()
-        if "<script" in html.lower():
+        if "<script" in html.lower() or "<form" in html.lower():
             link = f"[open it on the page]({self.page.address})"
             self.write(f"*This part of the chapter is interactive: {link}.*\n\n")
+            return
         self.write(html if isinstance(node.parent, nodes.TextElement) else f"{html}\n\n")
 
 

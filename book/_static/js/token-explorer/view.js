@@ -1,0 +1,149 @@
+/** @file The list of tokens: boxes to walk through with the arrow keys, and details of one. */
+"use strict";
+window.tokenExplorer ??= {};
+
+(() => {
+  const { readable, nameOf, showBytes } = tokenExplorer;
+
+  const COLORS = 6;
+  const LONGEST = 64; // bytes of a token that are shown in its box; its details show all
+
+  /** Makes an element. */
+  function element(tag, className, ...children) {
+    const made = document.createElement(tag);
+    if (className) made.className = className;
+    made.append(...children);
+    return made;
+  }
+
+  /** The pieces of a token as elements. */
+  function showPieces(bytes) {
+    return readable(bytes).map(({ kind, shown }) => {
+      if (kind === "text") return document.createTextNode(shown);
+      return element("span", kind === "broken" ? "te-mark te-broken" : "te-mark", shown);
+    });
+  }
+
+  /** The first bytes of a long token, and dots. */
+  function shorten(bytes, show) {
+    const dots = bytes.length > LONGEST ? ["…"] : [];
+    return [...show(bytes.slice(0, LONGEST)), ...dots];
+  }
+
+  class TokenList {
+    /**
+     * @param {HTMLElement} list where the boxes go
+     * @param {HTMLElement} details where the details of the token in focus go
+     */
+    constructor(list, details) {
+      this.list = list;
+      this.details = details;
+      /** @type {number[]} */
+      this.ids = [];
+      this.shown = 0;
+      this.current = 0; // number of the token whose details are shown
+      list.addEventListener("keydown", (event) => this.move(event));
+      list.addEventListener("focusin", (event) => this.select(this.numberOf(event.target)));
+      list.addEventListener("mouseover", (event) => {
+        const number = this.numberOf(event.target);
+        if (number >= 0 && !list.contains(document.activeElement)) this.select(number);
+      });
+    }
+
+    /** Number of the token that an element belongs to, -1 if none. */
+    numberOf(target) {
+      const box = target.closest("[role=option]");
+      return box ? Number(box.dataset.number) : -1;
+    }
+
+    /** Shows the first tokens of an encoding. */
+    show(tokenizer, ids, most) {
+      this.tokenizer = tokenizer;
+      this.ids = ids;
+      this.shown = Math.min(ids.length, most);
+      const boxes = ids.slice(0, this.shown).map((id, number) => this.box(id, number));
+      this.list.replaceChildren(...boxes);
+      this.select(Math.max(0, Math.min(this.current, this.shown - 1)));
+    }
+
+    /** The box of a token. */
+    box(id, number) {
+      const bytes = this.tokenizer.bytesOf(id);
+      const box = element(
+        "span",
+        `te-token te-color-${number % COLORS}`,
+        element("span", "te-text", ...shorten(bytes, showPieces)),
+        element("span", "te-id", String(id)),
+        element("span", "te-bytes", ...shorten(bytes, (some) => [showBytes(some)])),
+      );
+      box.setAttribute("role", "option");
+      box.setAttribute("aria-selected", "false");
+      box.setAttribute("aria-posinset", String(number + 1));
+      box.setAttribute("aria-setsize", String(this.ids.length));
+      const kind = this.tokenizer.isSpecial(id) ? "special token " : "";
+      const name = `${kind}${nameOf(readable(bytes.slice(0, LONGEST)))}`;
+      const spoken = shorten(bytes, (some) => [showBytes(some)]).join(" ");
+      box.setAttribute("aria-label", `${name}, id ${id}, bytes ${spoken}`);
+      if (kind) box.classList.add("te-special");
+      box.dataset.number = String(number);
+      box.tabIndex = -1;
+      return box;
+    }
+
+    /** Shows the details of a token; the tab key will lead to it. */
+    select(number) {
+      for (const old of this.list.querySelectorAll("[aria-selected=true]")) {
+        old.setAttribute("aria-selected", "false");
+        old.tabIndex = -1;
+      }
+      this.current = Math.max(0, number);
+      const box = this.list.children[number];
+      this.details.replaceChildren();
+      if (!box) return;
+      box.setAttribute("aria-selected", "true");
+      box.tabIndex = 0;
+      const id = this.ids[number];
+      const bytes = this.tokenizer.bytesOf(id);
+      const pair = this.tokenizer.pairOf(id);
+      let origin = [this.tokenizer.isSpecial(id) ? "none: a special token" : "none: a single byte"];
+      if (pair) {
+        origin = pair.flatMap((part, i) => [
+          i ? " and " : "",
+          element("span", "te-part", ...showPieces(this.tokenizer.bytesOf(part))),
+          ` (${part})`,
+        ]);
+      }
+      const rows = {
+        Token: [`${number + 1} of ${this.ids.length.toLocaleString("en")}`],
+        Text: [element("span", "te-part", ...showPieces(bytes))],
+        Id: [String(id)],
+        Bytes: [showBytes(bytes)],
+        "Merged from": origin,
+      };
+      for (const [term, content] of Object.entries(rows)) {
+        const row = element("div", "", element("dt", "", term), element("dd", "", ...content));
+        this.details.append(row);
+      }
+    }
+
+    /** Moves the focus with the arrow keys, Home and End. */
+    move(event) {
+      if (event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      const last = this.shown - 1;
+      const targets = {
+        ArrowRight: Math.min(this.current + 1, last),
+        ArrowDown: Math.min(this.current + 1, last),
+        ArrowLeft: Math.max(this.current - 1, 0),
+        ArrowUp: Math.max(this.current - 1, 0),
+        Home: 0,
+        End: last,
+      };
+      const target = targets[event.key];
+      if (target === undefined) return;
+      event.preventDefault();
+      this.list.children[target].focus();
+    }
+  }
+
+  tokenExplorer.TokenList = TokenList;
+})();
