@@ -43,6 +43,13 @@ def test_a_size_is_at_least_one(name: str, size: int) -> None:
         replace(SMALL, **{name: size})
 
 
+@pytest.mark.parametrize("name", ["vocab_size", "block_size", "n_embd", "n_head", "n_layer"])
+@pytest.mark.parametrize("size", [32.0, "8", True, None])
+def test_a_size_is_whole(name: str, size: object) -> None:
+    with pytest.raises(TypeError, match=rf"^{name} must be an int, got {size!r}$"):
+        replace(SMALL, **{name: size})
+
+
 def test_heads_divide_the_width() -> None:
     with pytest.raises(ValueError, match=r"n_head must divide n_embd, got n_head=5 and n_embd=12"):
         replace(SMALL, n_head=5)

@@ -220,3 +220,15 @@ def test_bad_input() -> None:
         lambda: model(ids(2, 4), ids(2, 5)),
         r"^targets must have the shape of idx, \(2, 4\), got \(2, 5\)$",
     )
+
+
+@pytest.mark.parametrize(("wrong", "shown"), [(11, 11), (-1, -1)])
+def test_an_unknown_id_is_refused(wrong: int, shown: int) -> None:
+    idx = ids(2, 4)
+    idx[1, 2] = wrong
+    refused(lambda: GPT(SMALL)(idx), rf"^idx must hold ids from 0 to 10, got {shown}$")
+
+
+def test_ids_are_whole_numbers() -> None:
+    with pytest.raises(TypeError, match=r"^idx must hold ids of type int64, got torch\.float32$"):
+        GPT(SMALL)(ids(2, 4).float())

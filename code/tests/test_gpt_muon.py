@@ -246,3 +246,16 @@ def test_it_fits_a_matrix() -> None:
 def test_what_is_no_matrix_is_refused(shape: tuple[int, ...], parts: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Muon([torch.nn.Parameter(torch.zeros(shape))], parts=parts)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"lr": -1.0}, "lr must not be negative, got -1.0"),
+        ({"weight_decay": -0.1}, "weight_decay must not be negative, got -0.1"),
+        ({"momentum": 1.0}, "momentum must be from 0 to below 1, got 1.0"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(setting: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        Muon([torch.nn.Parameter(torch.zeros(2, 2))], **setting)

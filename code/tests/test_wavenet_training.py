@@ -63,6 +63,21 @@ def test_the_schedule_rises_and_falls() -> None:
     assert rates[middle] == pytest.approx(0.25, rel=0.02)  # half way down the cosine
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((0, 0.1), "steps must be at least 1, got 0"),
+        ((10, -0.1), "peak must not be negative, got -0.1"),
+        ((10, math.nan), "peak must not be negative, got nan"),
+        ((10, 0.1, 1.0), "warmup must be from 0 to below 1, got 1.0"),
+        ((10, 0.1, -0.5), "warmup must be from 0 to below 1, got -0.5"),
+    ],
+)
+def test_a_schedule_that_cannot_be(arguments: tuple[Any, ...], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        one_cycle(*arguments)
+
+
 # -- training ------------------------------------------------------------------------------
 
 
@@ -141,6 +156,8 @@ def test_a_batch_of_all_examples() -> None:
         ({"batch_size": 71}, ValueError, "batch_size must be at most 70, the examples, got 71"),
         ({"Y": Y[:-1]}, ValueError, "X and Y must have the same length, got 70 and 69"),
         ({"learning_rate": "fast"}, TypeError, "learning_rate must be a number, got 'fast'"),
+        ({"learning_rate": -0.1}, ValueError, "learning_rate must not be negative, got -0.1"),
+        ({"weight_decay": -1}, ValueError, "weight_decay must not be negative, got -1"),
     ],
 )
 def test_bad_arguments(changes: dict[str, Any], error: type[Exception], message: str) -> None:

@@ -26,6 +26,8 @@ class GPTConfig:
 
     Raises
     ------
+    TypeError
+        If a size is not an int.
     ValueError
         If a size is below 1, ``n_head`` does not divide ``n_embd``, or ``dropout`` is out of
         range.
@@ -40,8 +42,11 @@ class GPTConfig:
 
     def __post_init__(self) -> None:
         for name in ("vocab_size", "block_size", "n_embd", "n_head", "n_layer"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+            size = getattr(self, name)
+            if isinstance(size, bool) or not isinstance(size, int):
+                raise TypeError(f"{name} must be an int, got {size!r}")
+            if size < 1:
+                raise ValueError(f"{name} must be at least 1, got {size}")
         if self.n_embd % self.n_head:
             raise ValueError(
                 f"n_head must divide n_embd, got n_head={self.n_head} and n_embd={self.n_embd}"

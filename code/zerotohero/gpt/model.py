@@ -114,9 +114,13 @@ class GPT(nn.Module):
 
         Raises
         ------
+        TypeError
+            If idx does not hold whole numbers.
         ValueError
-            If idx is empty, longer than the block size, or of another shape than targets.
+            If idx is empty, longer than the block size, or of another shape than targets, or
+            (on the CPU) holds an unknown id.
         """
+        self._check(idx)
         logits = self._logits(idx)
         if targets is None:
             return logits, None
@@ -126,6 +130,20 @@ class GPT(nn.Module):
                 f"got {tuple(targets.shape)}"
             )
         return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+    def _check(self, idx: torch.Tensor) -> None:
+        """Raise unless idx holds ids of tokens."""
+        if idx.dtype not in (torch.int64, torch.int32):
+            raise TypeError(f"idx must hold ids of type int64, got {idx.dtype}")
+        # A GPU would have to wait for the answer; there, PyTorch's own check must do.
+        if idx.device.type != "cpu" or not idx.numel():
+            return
+        low, high = idx.min().item(), idx.max().item()
+        if low < 0 or high >= self.config.vocab_size:
+            raise ValueError(
+                f"idx must hold ids from 0 to {self.config.vocab_size - 1}, "
+                f"got {low if low < 0 else high}"
+            )
 
     def _logits(self, idx: torch.Tensor, caches: Sequence[KeysAndValues] = ()) -> torch.Tensor:
         """Return logits for the tokens idx, which follow those in the caches of the blocks."""

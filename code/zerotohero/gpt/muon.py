@@ -82,7 +82,8 @@ class Muon(torch.optim.Optimizer):
     Raises
     ------
     ValueError
-        If a parameter is no matrix, or cannot be cut into ``parts``.
+        If a parameter is no matrix, or cannot be cut into ``parts``; if ``lr`` or
+        ``weight_decay`` is negative, or ``momentum`` is not from 0 to below 1.
     """
 
     def __init__(
@@ -104,6 +105,11 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, defaults)
         self.dtype = dtype
         for group in self.param_groups:
+            for name in ("lr", "weight_decay"):
+                if not group[name] >= 0:
+                    raise ValueError(f"{name} must not be negative, got {group[name]}")
+            if not 0 <= group["momentum"] < 1:
+                raise ValueError(f"momentum must be from 0 to below 1, got {group['momentum']}")
             for p in group["params"]:
                 if p.ndim != 2 or p.shape[0] % group["parts"]:
                     raise ValueError(

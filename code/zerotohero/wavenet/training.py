@@ -23,8 +23,19 @@ def one_cycle(steps: int, peak: float, warmup: float = 0.05) -> Callable[[int], 
     peak : float
         The largest learning rate.
     warmup : float
-        Share of the steps on the way up.
+        Share of the steps on the way up, below 1.
+
+    Raises
+    ------
+    ValueError
+        If ``steps`` is below 1, ``peak`` negative, or ``warmup`` not from 0 to below 1.
     """
+    require_size("steps", steps)
+    require_number("peak", peak)
+    if not peak >= 0:
+        raise ValueError(f"peak must not be negative, got {peak}")
+    if not 0 <= warmup < 1:
+        raise ValueError(f"warmup must be from 0 to below 1, got {warmup}")
 
     def schedule(step: int) -> float:
         done = (step + 1) / (steps + 1)
@@ -91,7 +102,10 @@ def train_adamw(
     """
     require_size("epochs", epochs)
     require_size("batch_size", batch_size)
-    require_number("learning_rate", learning_rate)
+    for name, number in (("learning_rate", learning_rate), ("weight_decay", weight_decay)):
+        require_number(name, number)
+        if not number >= 0:
+            raise ValueError(f"{name} must not be negative, got {number}")
     if len(X) != len(Y):
         raise ValueError(f"X and Y must have the same length, got {len(X)} and {len(Y)}")
     if len(X) < batch_size:
