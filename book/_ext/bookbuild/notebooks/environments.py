@@ -136,4 +136,7 @@ def like_binder(root: Path, folder: Path) -> tuple[Path, Path]:
     home = folder / "home"
     home.mkdir()
     run([checkout / ".binder" / "postBuild"], checkout, PATH=path, HOME=str(home))
+    settings = home / ".jupyter" / "labconfig" / "default_setting_overrides.json"
+    if '"markdown": "Jupytext Notebook"' not in settings.read_text(encoding="utf-8"):
+        raise RuntimeError(f"a click on a chapter would open a text: {settings} says nothing else")
     return python, checkout

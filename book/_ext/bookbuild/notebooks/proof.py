@@ -118,11 +118,14 @@ def watched(peak: list[int], pid: Any) -> Iterator[None]:
 
     def watch() -> None:
         while not done.wait(0.2):
+            number = pid()
+            if number is None:
+                continue
             try:
-                kernel = psutil.Process(pid())
+                kernel = psutil.Process(number)
                 tree = [kernel, *kernel.children(recursive=True)]
                 peak[0] = max(peak[0], sum(process.memory_info().rss for process in tree))
-            except (psutil.Error, TypeError):  # not started yet, or a child that is gone
+            except psutil.Error:  # it is gone, or a child is
                 continue
 
     thread = threading.Thread(target=watch, daemon=True)
@@ -176,11 +179,12 @@ def run_notebook(
         client.km.argv = [*prefix, str(python), "-m", "ipykernel_launcher", "-f"]
         client.km.argv.append("{connection_file}")
 
-        def pid() -> int:
-            return int(client.km.provisioner.pid)
+        def pid() -> int | None:
+            # there is no manager before the start and after the end, and no process in between
+            return getattr(getattr(client.km, "provisioner", None), "pid", None)
 
         def note(cell: Any, cell_index: int, execute_reply: Any) -> None:
-            peak[0] = max(peak[0], peak_memory(pid()) or 0)
+            peak[0] = max(peak[0], peak_memory(pid() or -1) or 0)
 
         client.on_cell_executed = note
         start = time.perf_counter()
