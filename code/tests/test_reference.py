@@ -21,8 +21,6 @@ from zerotohero import figures
 
 BOOK = ROOT / "book"
 LINK = re.compile(r"\]\(([\w-]+\.md)#([^)\s]+)\)")
-# Chapters that link no terms yet; their terms are in the glossary all the same.
-WITHOUT_LINKS = {"08-tokenizer"}
 NUMBERED = re.compile(r"chapter (\d)", re.I)
 
 
@@ -106,7 +104,7 @@ def test_an_entry_is_short_and_leads_to_the_section_that_teaches_it(
 def test_chapters_link_terms_that_are_there_and_each_once(path: Path) -> None:
     known = {term.casefold(): terms[0] for terms, _ in ENTRIES for term in terms}
     terms = linked(path)
-    assert len(terms) >= 5 or path.stem in WITHOUT_LINKS
+    assert len(terms) >= 5
     unknown = [term for term in terms if term.casefold() not in known]
     assert not unknown, "linked, but not in the glossary"
     twice = {term for term in terms if terms.count(term) > 1}
