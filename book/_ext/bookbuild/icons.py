@@ -97,10 +97,11 @@ def slim_icons(static: Path) -> None:
         f'src:url(../{font.name}) format("woff")}}'
     )
     notice = "/* Font Awesome Free 6 by @fontawesome, CC BY 4.0, fonts SIL OFL 1.1 */"
-    path.write_text(f"{MARK}{notice}{face}{css}", encoding="utf-8")
     shutil.rmtree(static / WEBFONTS.parent)
-    for unused in [*(static / "scripts").glob("fontawesome.js*"), *static.rglob("*.map")]:
+    for unused in {*(static / "scripts").glob("fontawesome.js*"), *static.rglob("*.map")}:
         unused.unlink()
+    # Last, for its mark says that all is done.
+    path.write_text(f"{MARK}{notice}{face}{css}", encoding="utf-8")
 
 
 def write_font(source: Path, path: Path, codes: set[int]) -> None:
