@@ -81,9 +81,8 @@ def test_an_icon_is_drawn_with_the_small_font(chapter: Visit) -> None:
     [
         ("keepdim", "02-bigrams"),
         ("topological", "01-micrograd"),
-        ("cross entropy", "03-mlp"),
         ("dilated", "06-wavenet"),
-        ("surrogate", "08-tokenizer"),
+        ("possessive", "08-tokenizer"),
     ],
 )
 def test_the_search_finds_the_words_that_readers_type(
