@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/ready
 
-.PHONY: help book pdf notebooks notebooks-check test lint types spelling bench compare links data clean
+.PHONY: help book pdf notebooks notebooks-check test lint types spelling bench compare links lighthouse data clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make links     try the links to other sites"
 	@echo "make notebooks-check  run every notebook where only the package is installed, offline (NOTEBOOKS=02-bigrams: only that),"
 	@echo "                      and a chapter in an environment made from .binder/; takes a quarter of an hour"
+	@echo "make lighthouse  measure the built pages with Lighthouse (needs node and Chromium)"
 	@echo "make data      fetch and verify the data sets"
 	@echo "make clean     remove _build/"
 
@@ -62,6 +63,10 @@ compare: $(READY)
 
 links: $(READY)
 	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.external
+
+# needs node and Chromium, and `make book` before
+lighthouse: $(READY)
+	$(BIN)/python code/benchmarks/lighthouse.py
 
 data: $(READY)
 	$(BIN)/python -m zerotohero.data --fetch all

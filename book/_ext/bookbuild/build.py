@@ -13,10 +13,12 @@ from sphinx.errors import SphinxError
 from sphinx.project import Project
 from sphinx.util import logging
 
-from bookbuild import cache, unfinished
+from bookbuild import cache, finish, unfinished
+from bookbuild.address import source_page
 from bookbuild.chapters import Chapter, read_chapters
 from bookbuild.execute import Outcome, execute
 from bookbuild.explorer import connect_explorer
+from bookbuild.facts import chapter_facts, video
 from bookbuild.figures import check_figures
 from bookbuild.key import cache_key, editions
 from bookbuild.notebooks.export import FOLDER, export, remove_others
@@ -183,6 +185,12 @@ class Build:
         if embedded and title is not None:
             section = title.parent
             section.insert(section.index(title) + 1, embedded_note(embedded))
+        times = {row["page"]: row["seconds"] for row in self.tables.get("times", [])}
+        link = video(doctree)
+        if app.env.docname in times and title is not None and link:
+            source = source_page(page_label(app, app.env.docname), Path(app.srcdir))
+            line = chapter_facts(doctree, times[app.env.docname], source, link)
+            title.parent.insert(title.parent.index(title) + 1, line)
 
     def doctree_resolved(self, app: Sphinx, doctree: Any, docname: str) -> None:
         """Check the figures of a page, and repair what another extension leaves behind."""
@@ -236,5 +244,6 @@ def connect(app: Sphinx) -> None:
     app.connect("doctree-resolved", build.export_notebook, priority=950)
     # after the theme (501), whose menus it changes
     app.connect("html-page-context", set_menus, priority=950)
+    finish.connect(app)
     # after everything else that writes files
     app.connect("build-finished", build.build_finished, priority=950)

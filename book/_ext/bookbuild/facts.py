@@ -1,0 +1,70 @@
+"""The line below a chapter's title: time to read, time to run, video, source."""
+
+import re
+from typing import Any
+
+from docutils import nodes
+
+__all__ = ["WORDS_PER_MINUTE", "chapter_facts", "first_paragraph", "video", "words"]
+
+WORDS_PER_MINUTE = 200  # prose with formulas between; code is not counted
+VIDEO = re.compile(r"https://(www\.youtube\.com/watch\?v=|youtu\.be/)[\w-]+")
+
+
+def words(doctree: Any) -> int:
+    """Count the words of prose: paragraphs and captions, but neither code nor output."""
+    found = 0
+    for node in doctree.findall(lambda n: isinstance(n, nodes.paragraph | nodes.caption)):
+        parent = node.parent
+        while parent is not None:
+            if isinstance(parent, nodes.container) and parent.get("nb_element"):
+                break
+            parent = parent.parent
+        else:
+            found += len(node.astext().split())
+    return found
+
+
+def video(doctree: Any) -> str | None:
+    """Address of the first video that the page links to, or None."""
+    for link in doctree.findall(nodes.reference):
+        if VIDEO.match(link.get("refuri", "")):
+            return str(link["refuri"])
+    return None
+
+
+def duration(seconds: float) -> str:
+    """Write a time for people: seconds below a minute and a half, then minutes."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def chapter_facts(doctree: Any, seconds: float, source: str, link: str) -> Any:
+    """Paragraph with what a reader wants to know before she begins.
+
+    Parameters
+    ----------
+    doctree
+        The chapter.
+    seconds
+        What its execution took.
+    source
+        Address of its source in the repository.
+    link
+        Address of its video.
+    """
+    minutes = max(1, round(words(doctree) / WORDS_PER_MINUTE))
+    line = nodes.paragraph("", classes=["chapter-facts"])
+    line += nodes.Text(f"{minutes} min to read · {duration(seconds)} to run · ")
+    line += nodes.reference("", "Video", refuri=link, internal=False)
+    line += nodes.Text(" · ")
+    line += nodes.reference("", "Source", refuri=source, internal=False)
+    return line
+
+
+def first_paragraph(doctree: Any) -> str:
+    """Text of the first paragraph of prose of a page; empty without one."""
+    for node in doctree.findall(nodes.paragraph):
+        inside = isinstance(node.parent, nodes.section | nodes.document)
+        if inside and "chapter-facts" not in node["classes"] and len(node.astext()) > 40:
+            return str(node.astext())
+    return ""

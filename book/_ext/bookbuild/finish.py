@@ -1,0 +1,105 @@
+"""What happens to each page between Sphinx's templates and the file.
+
+The page is made light (`weight`), and once all are written, so are the theme's icons (`icons`).
+"""
+
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from bookbuild.facts import first_paragraph
+from bookbuild.icons import missing_icons, slim_icons
+from bookbuild.weight import describe, lighten
+
+__all__ = ["connect", "image_size"]
+
+logger = logging.getLogger(__name__)
+UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "in": 96.0}
+
+
+def builder_inited(app: Sphinx) -> None:
+    """Let each page pass through `finish` after its template is filled in."""
+    if app.builder.format != "html" or not getattr(app.builder, "templates", None):
+        return
+    bridge: Any = app.builder.templates  # of the HTML builders
+    fill = bridge.render
+
+    def render(template: str, context: dict[str, Any]) -> str:
+        page = str(fill(template, context))
+        return finish(app, page, context) if "</head>" in page else page
+
+    bridge.render = render
+
+
+def finish(app: Sphinx, page: str, context: dict[str, Any]) -> str:
+    """Return the page as it is written."""
+    name = str(context.get("pagename", ""))
+    location = name if name in app.env.found_docs else None
+    page = lighten(page, lambda address: image_size(app, address), search=name == "search")
+    for icon in sorted(missing_icons(page)):
+        logger.warning(f"{name}: add the icon {icon} to bookbuild.icons.ICONS", location=location)
+    return page
+
+
+def image_size(app: Sphinx, address: str) -> tuple[int, int] | None:
+    """Width and height in pixels of one of the book's images, by the address it is written at."""
+    found = [
+        source
+        for source, file in getattr(app.builder, "images", {}).items()
+        if file == address.rpartition("/")[2]
+    ]
+    if not found:
+        return None
+    path = Path(app.srcdir) / found[0]
+    if path.suffix == ".svg":
+        return svg_size(path)
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def svg_size(path: Path) -> tuple[int, int] | None:
+    """Width and height in pixels that an SVG file gives itself, or None."""
+    with path.open(encoding="utf-8") as file:
+        tag = re.search(r"<svg\b[^>]*>", file.read(4000))
+    sides = []
+    for side in ("width", "height"):
+        found = re.search(rf'\s{side}="([\d.]+)(px|pt|in)?"', tag.group(0)) if tag else None
+        if found is None:
+            return None
+        sides.append(round(float(found.group(1)) * UNITS[found.group(2) or ""]))
+    return sides[0], sides[1]
+
+
+def page_context(
+    app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: nodes.document | None
+) -> None:
+    """Tell the theme its first mode, and search engines what the page is about."""
+    # Without one the theme reports an error on every page.
+    context["default_mode"] = context.get("default_mode") or "auto"
+    text = describe(first_paragraph(doctree)) if doctree is not None else ""
+    text = text or f"{context.get('title') or name} – {app.config.html_title}"
+    if 'name="description"' not in context.get("metatags", ""):
+        tag = f'<meta name="description" content="{html.escape(text)}" />'
+        context["metatags"] = context.get("metatags", "") + tag
+
+
+def build_finished(app: Sphinx, error: Exception | None) -> None:
+    """Cut the icons of the written site."""
+    static = Path(app.outdir) / "_static"
+    if error is None and app.builder.format == "html" and (static / "styles").is_dir():
+        slim_icons(static)
+
+
+def connect(app: Sphinx) -> None:
+    """Connect this module to Sphinx's events."""
+    app.connect("builder-inited", builder_inited)
+    app.connect("html-page-context", page_context, priority=900)
+    # before the links of the written site are checked
+    app.connect("build-finished", build_finished, priority=940)

@@ -1,0 +1,99 @@
+"""Makes a written page light: what a reader does not need is not loaded.
+
+Works on the HTML of one page. `ThemeChanged` says when a theme no longer writes what is changed
+here, so that an update of it can't make the pages heavy again without anybody noticing.
+"""
+
+import html
+import re
+from collections.abc import Callable
+
+from bookbuild.icons import ThemeChanged
+
+__all__ = ["describe", "lighten"]
+
+ICON_SCRIPT = re.compile(
+    r"\s*<!-- So that users can add custom icons -->\s*<script[^>]*fontawesome\.js[^>]*></script>"
+)
+PRELOAD = re.compile(r'\s*<!-- Pre-loaded scripts[^>]*-->|\s*<link rel="preload" as="script"[^>]*>')
+SEARCH = re.compile(
+    r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>'
+)
+DESIGN = re.compile(
+    r"\s*<(?:link|script)[^>]*(?:sphinx-design\.min\.css|design-tabs\.js)[^>]*>(?:</script>)?"
+)
+VIEWPORT = re.compile(r'\s*<meta name="viewport"[^>]*>')
+BLOCKING = re.compile(r'<script (?![^>]*\bdefer\b)([^>]*src="[^"]*\.js[^"]*"[^>]*)>')
+IMAGE = re.compile(r"<img(?=[\s>])[^>]*>")
+SPACE = re.compile(r"\s+")
+
+
+def lighten(page: str, size: Callable[[str], tuple[int, int] | None], search: bool = False) -> str:
+    """Return a page that loads less, and its scripts later.
+
+    Parameters
+    ----------
+    page
+        Its HTML.
+    size
+        Width and height in pixels of the image at an address, or None.
+    search
+        Whether it is the page of the search, which needs the index.
+
+    Raises
+    ------
+    ThemeChanged
+        When something that is removed was not there.
+    """
+    page = once(ICON_SCRIPT, "", page, "the script of the icons")
+    page = PRELOAD.sub("", page)
+    if not search and "search_as_you_type = false" in page:
+        page = once(SEARCH, "", page, "the scripts of the search")
+    if not re.search(r'class="[^"]*\bsd-', page):
+        page = DESIGN.sub("", page)
+    page = VIEWPORT.sub("", page)
+    page = page.replace(
+        '<meta charset="utf-8" />',
+        '<meta charset="utf-8" />\n'
+        '    <meta name="viewport" content="width=device-width, initial-scale=1" />',
+        1,
+    )
+    # Not the options: scripts in the page itself use them at once.
+    page = BLOCKING.sub(
+        lambda m: (
+            m.group(0)
+            if "documentation_options.js" in m.group(1)
+            else f"<script defer {m.group(1)}>"
+        ),
+        page,
+    )
+    return IMAGE.sub(lambda m: image(m.group(0), size), page)
+
+
+def once(pattern: re.Pattern[str], new: str, page: str, what: str) -> str:
+    """Replace a pattern that must be there."""
+    page, count = pattern.subn(new, page)
+    if not count:
+        raise ThemeChanged(f"the theme changed: {what} was not found in a page")
+    return page
+
+
+def image(tag: str, size: Callable[[str], tuple[int, int] | None]) -> str:
+    """Let an image be loaded when it is needed, and keep its place until then."""
+    source = re.search(r'\bsrc="([^"]+)"', tag)
+    if source is None or "loading=" in tag:
+        return tag
+    extra = ' loading="lazy" decoding="async"'
+    # An author's own width goes before; the height then follows from the file.
+    known = (
+        None if re.search(r"\b(width|height)[=:]", tag) else size(html.unescape(source.group(1)))
+    )
+    if known:
+        extra += f' width="{known[0]}" height="{known[1]}"'
+    return f"<img{extra}{tag[4:]}"
+
+
+def describe(text: str, limit: int = 155) -> str:
+    """Shorten a paragraph to what a search engine shows of a page, at the end of a word."""
+    text = SPACE.sub(" ", text).strip()
+    return text if len(text) <= limit else text[:limit].rsplit(" ", 1)[0].rstrip(",;:") + " …"

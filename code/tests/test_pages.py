@@ -1,0 +1,182 @@
+"""The pages of the built site: light, readable, without a request to anybody else.
+
+They need a built book (`make book`); the parts of the extension are tested by themselves.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import Chromium, Visit
+from build_scratch import ROOT
+from docutils import nodes
+
+from bookbuild.facts import chapter_facts, first_paragraph, video, words
+from bookbuild.icons import ICONS, ThemeChanged, missing_icons
+from bookbuild.weight import describe, image, lighten
+
+HTML = ROOT / "_build" / "html"
+CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]-*.md"))
+PAGES = [
+    "index",
+    *(path.stem for path in sorted((ROOT / "book").glob("*.md")) if path.stem != "index"),
+]
+built = pytest.mark.skipif(
+    not all((HTML / "book" / f"{name}.html").is_file() for name in PAGES),
+    reason="the book has not been built",
+)
+
+
+# -- the pages in a browser
+
+
+@built
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_asks_nobody_else_and_fits_a_phone(chromium: Chromium, name: str) -> None:
+    with chromium.visit(HTML / "book" / f"{name}.html", width=390) as visit:
+        visit.page.wait_for_timeout(300)
+        assert visit.outside(HTML) == []
+        assert visit.errors == []
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert not [url for url in visit.requests if "fontawesome" in url]
+
+
+@pytest.fixture
+def chapter(chromium: Chromium) -> Iterator[Visit]:
+    with chromium.visit(HTML / "book" / "02-bigrams.html") as visit:
+        yield visit
+        assert visit.errors == []
+
+
+@built
+def test_the_parts_of_a_page_still_work(chapter: Visit) -> None:
+    page = chapter.page
+    before = page.evaluate("document.documentElement.dataset.theme")
+    page.locator(".theme-switch-button").first.click()
+    page.locator(".theme-switch-button").first.click()
+    assert page.evaluate("document.documentElement.dataset.theme") != before
+    assert page.locator("mjx-container").count() > 5  # formulas are set
+    hint = page.locator("details, .toggle-button").first
+    assert hint.count() == 1
+    assert page.locator(".copybtn").count() > 5
+    page.keyboard.press("Control+k")
+    assert page.locator(
+        "#pst-search-dialog input, .search-button__search-container input"
+    ).first.is_visible()
+
+
+@built
+def test_an_icon_is_drawn_with_the_small_font(chapter: Visit) -> None:
+    chapter.page.wait_for_function("() => document.fonts.status === 'loaded'")
+    icon = chapter.page.locator("i.fas, i.fa-solid").first
+    family = icon.evaluate("icon => getComputedStyle(icon, '::before').fontFamily")
+    assert "Font Awesome" in family
+    assert (HTML / "_static" / "icons.woff").stat().st_size < 20_000
+
+
+@built
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("keepdim", "02-bigrams"),
+        ("topological", "01-micrograd"),
+        ("dilated", "06-wavenet"),
+        ("possessive", "08-tokenizer"),
+    ],
+)
+def test_the_search_finds_the_words_that_readers_type(
+    chromium: Chromium, query: str, wanted: str
+) -> None:
+    address = (HTML / "search.html").resolve().as_uri() + f"?q={query.replace(' ', '+')}"
+    with chromium.visit(HTML / "search.html") as visit:
+        visit.page.goto(address)
+        visit.page.wait_for_selector("#search-results li", timeout=20_000)
+        links = visit.page.locator("#search-results li a").all()
+        hrefs = [link.get_attribute("href") or "" for link in links]
+        assert any(wanted in href for href in hrefs[:5]), hrefs[:8]
+
+
+@built
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_says_what_it_takes(name: str) -> None:
+    page = (HTML / "book" / f"{name}.html").read_text(encoding="utf-8")
+    found = re.search(r'<p class="chapter-facts">(.*?)</p>', page, re.DOTALL)
+    assert found
+    text = re.sub(r"<[^>]*>", "", found[1])
+    assert re.fullmatch(r"\d+ min to read · \d+ (s|min) to run · Video · Source", text), text
+    assert "https://www.youtube.com/watch?v=" in found[1]
+    assert f"/book/{name}.md" in found[1]
+
+
+# -- the parts of the extension
+
+
+def doctree(*paragraphs: str) -> nodes.document:
+    from docutils.utils import new_document
+
+    document = new_document("page")
+    document += [nodes.paragraph("", text) for text in paragraphs]
+    return document
+
+
+def test_words_are_counted_in_prose_only() -> None:
+    document = doctree("Three words here.", "And two.")
+    output = nodes.container("", nodes.paragraph("", "not this"), nb_element="cell_output")
+    document += output
+    assert words(document) == 5
+
+
+def test_facts() -> None:
+    document = doctree("word " * 1000)
+    line = chapter_facts(document, 95.0, "https://example.org/page.md", "https://youtu.be/abc")
+    assert line.astext() == "5 min to read · 2 min to run · Video · Source"
+    assert chapter_facts(doctree("a"), 29.6, "s", "v").astext().startswith("1 min to read · 30 s")
+
+
+def test_the_first_video_counts() -> None:
+    document = doctree("text")
+    for address in ("https://example.org", "https://youtu.be/one", "https://youtu.be/two"):
+        document += nodes.paragraph("", "", nodes.reference("", "link", refuri=address))
+    assert video(document) == "https://youtu.be/one"
+    assert video(doctree("none")) is None
+
+
+def test_the_description_is_the_first_paragraph() -> None:
+    long = "In this chapter we build an engine that finds derivatives by itself. " * 5
+    assert first_paragraph(doctree("Short.", long)) == long
+    short = describe(long)
+    assert len(short) <= 157
+    assert long.startswith(short.removesuffix(" …"))
+    assert describe("Few  words.") == "Few words."
+
+
+def test_an_image_waits_until_it_is_needed() -> None:
+    tag = image('<img src="a.png" alt="x" />', lambda source: (30, 20))
+    size = 'width="30" height="20"'
+    assert tag == f'<img loading="lazy" decoding="async" {size} src="a.png" alt="x" />'
+    assert size not in image('<img src="a.png" style="width: 5px" />', lambda source: (30, 20))
+    unknown = image('<img src="a.png" />', lambda source: None)
+    assert "width" not in unknown
+    assert image('<img loading="eager" src="a.png">', lambda s: None).count("loading") == 1
+
+
+def test_a_changed_theme_is_noticed() -> None:
+    with pytest.raises(ThemeChanged, match="the script of the icons was not found in a page"):
+        lighten("<html><head></head></html>", lambda source: None)
+
+
+def test_an_icon_that_was_cut_is_noticed() -> None:
+    known = sorted(ICONS)[0]
+    assert missing_icons(f'<i class="fa-solid fa-{known}"></i>') == set()
+    assert missing_icons('<i class="fas fa-dragon"></i>') == {"dragon"}
+    assert missing_icons('<i class="fab fa-github"></i>') != set()
+
+
+def test_the_site_has_no_large_icon_files() -> None:
+    if not HTML.is_dir():
+        pytest.skip("the book has not been built")
+    static = HTML / "_static"
+    assert not list(static.rglob("fontawesome*.js"))
+    assert not (static / "vendor" / "fontawesome").exists()
+    assert not list(Path(static).rglob("*.map"))
