@@ -19,6 +19,7 @@ from bookbuild.weight import describe, lighten
 __all__ = ["connect", "image_size"]
 
 logger = logging.getLogger(__name__)
+SEARCH_BUTTON = re.compile(r'<button class="[^"]*\bsearch-button-field\b[^>]*>')
 UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "in": 96.0}
 
 
@@ -40,10 +41,19 @@ def finish(app: Sphinx, page: str, context: dict[str, Any]) -> str:
     """Return the page as it is written."""
     name = str(context.get("pagename", ""))
     location = name if name in app.env.found_docs else None
+    page = named_by_text(page)
     page = lighten(page, lambda address: image_size(app, address), search=name == "search")
     for icon in sorted(missing_icons(page)):
         logger.warning(f"{name}: add the icon {icon} to bookbuild.icons.ICONS", location=location)
     return page
+
+
+def named_by_text(page: str) -> str:
+    """Let folds and the search be called what can be read on them, so that voice control works."""
+    page = page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+    return SEARCH_BUTTON.sub(
+        lambda button: button.group(0).replace(' aria-label="Search"', ""), page
+    )
 
 
 def image_size(app: Sphinx, address: str) -> tuple[int, int] | None:

@@ -85,6 +85,7 @@ window.tokenExplorer ??= {};
       const spoken = shorten(bytes, (some) => [showBytes(some)]).join(" ");
       box.setAttribute("aria-label", `${name}, id ${id}, bytes ${spoken}`);
       if (kind) box.classList.add("te-special");
+      for (const part of box.children) part.setAttribute("aria-hidden", "true"); // the label has all
       box.dataset.number = String(number);
       box.tabIndex = -1;
       return box;
