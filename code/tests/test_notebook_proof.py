@@ -82,6 +82,19 @@ def test_a_chapter_runs_where_only_the_package_is(
     assert run.memory < 1.5e9
 
 
+def test_the_environment_that_lends_keeps_its_own_package(tmp_path: Path) -> None:
+    """Pip removes what it replaces, even when it installs to another place."""
+
+    def installed() -> set[str]:
+        command = [sys.executable, "-m", "pip", "list", "--format=freeze"]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=True)
+        return {line for line in done.stdout.splitlines() if "zerotohero" in line}
+
+    before = installed()
+    environments.borrowed(environments.build_wheel(ROOT, tmp_path), tmp_path / "env")
+    assert installed() == before
+
+
 def test_the_short_chapters_are_there() -> None:
     assert set(SHORT) <= {chapter.stem for chapter in CHAPTERS}
 

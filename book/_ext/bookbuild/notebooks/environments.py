@@ -91,6 +91,8 @@ def borrowed(wheel: Path, folder: Path) -> Path:
     done = subprocess.run([python, "-c", ask], capture_output=True, encoding="utf-8", check=True)
     site = Path(done.stdout.strip())
     options: list[str | Path] = ["--quiet", "--no-deps", "--no-index", "--prefix", folder]
+    # Without --ignore-installed, pip would remove the package from this environment first.
+    options += ["--ignore-installed"]
     run(pip(Path(sys.executable), "install", *options, wheel), folder)
     (site / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     return python
