@@ -105,7 +105,7 @@ def test_a_page_that_is_not_there(site: Path, tmp_path: Path) -> None:
 def test_the_table_of_contents_of_the_book_itself() -> None:
     parts = onepage.table_of_contents(ROOT / "_toc.yml")
     assert parts[0] == onepage.Part(None, ("book/index",))
-    assert "book/01-micrograd" in parts[1].pages
+    assert any("book/01-micrograd" in part.pages for part in parts)
     for part in parts:
         for page in part.pages:
             assert (ROOT / f"{page}.md").is_file()
