@@ -14,7 +14,9 @@ from bookbuild.notebooks.flaws import flaws
 
 BUILD = ROOT / "_build"
 BUILT = sorted((BUILD / "html" / "notebooks").glob("*.ipynb"))
-MARKUP = re.compile(r"\{[a-z][a-z:-]*\}`|^\s*(:::|```)+\{|\bglue:|%s|<pending|\bNone\)", re.MULTILINE)
+MARKUP = re.compile(
+    r"\{[a-z][a-z:-]*\}`|^\s*(:::|```)+\{|\bglue:|%s|<pending|\bNone\)", re.MULTILINE
+)
 pytestmark = [
     pytest.mark.skipif(not BUILT, reason="there is no build here: run `make book`"),
     pytest.mark.parametrize("path", BUILT, ids=lambda path: path.stem),

@@ -1,6 +1,6 @@
 """Constructs of the book that need more than one page or a list of references, in a notebook."""
 
-from pathlib import Path
+import re
 
 import nbformat
 import pytest
@@ -92,8 +92,9 @@ def test_terms_lead_to_the_glossary(text: str) -> None:
 
 def test_proofs(text: str) -> None:
     assert "The sum of $a$ and $b$ is $a + b$." in text
-    assert "Theorem" in text
-    assert "Sums" in text
+    assert '<a id="thm-a"></a>> **Theorem' not in text  # a quote starts its line
+    assert re.search(r"^> \*\*Theorem 1(\.1)? \(Sums\)\*\*$", text, re.MULTILINE)
+    assert '<a id="thm-a"></a>' in text
     assert "](#thm-a)" in text
 
 
@@ -104,6 +105,6 @@ def test_figures_of_the_text(text: str) -> None:
 
 
 def test_tables_of_lists(text: str) -> None:
-    assert "| name | size |\n| --- | --- |\n| $x$ | `2\\|3` |" in text
+    assert "\n\n| name | size |\n| --- | --- |\n| $x$ | `2\\|3` |" in text
     assert "Sizes" in text
     assert "](#tab-list)" in text
