@@ -43,7 +43,7 @@ def tokens(source: str) -> list[tuple[str, str, dict[str, str]]]:
     """Kind, content and attributes of all that a reader of Markdown finds."""
     found = []
     for block in MarkdownIt("commonmark").enable("table").parse(source):
-        found += [(t.type, t.content, t.attrs) for t in [block, *(block.children or [])]]
+        found += [(t.type, t.info + t.content, t.attrs) for t in [block, *(block.children or [])]]
     return found
 
 
@@ -67,6 +67,9 @@ def test_no_markup_of_the_source_is_left(path: Path) -> None:
     for kind, content, _ in tokens(text(read(path))):
         if kind in {"text", "html_inline", "html_block"}:
             assert not MARKUP.search(content), content
+            # what follows a role is a token of its own: its code
+            assert not re.search(r"\{[a-z][a-z:-]*\}$", content), content
+        assert not (kind == "fence" and content.startswith("{")), content
 
 
 def test_no_path_of_a_machine(path: Path) -> None:
