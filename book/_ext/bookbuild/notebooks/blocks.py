@@ -49,11 +49,32 @@ class BlockTranslator(InlineTranslator):
             self.write(
                 f"<details>\n<summary>{as_html(summary)}</summary>\n\n{body}\n\n</details>\n\n"
             )
-        self.write(self.anchors(node) + markdown.quote(f"**{head}**\n\n{body}"))
+        anchors = f"{found}\n\n" if (found := self.anchors(node)) else ""
+        self.write(anchors + markdown.quote(f"**{head}**\n\n{body}"))
 
     visit_note = visit_tip = visit_hint = visit_important = visit_admonition
     visit_warning = visit_caution = visit_danger = visit_error = visit_attention = visit_admonition
     visit_seealso = visit_topic = visit_sidebar = visit_admonition
+
+    def visit_theorem_node(self, node: Any) -> None:
+        """Write a theorem or one of its kin as a quote, with number, name and anchor.
+
+        The base class writes no anchor, so that a link to it would lead nowhere.
+        """
+        title = next((c for c in node.children if is_title(c)), None)
+        number = self.page.number(node.get("countertype", ""), node["ids"])
+        head = f"{node['realtype'].capitalize()} {number}".strip()
+        name = self.inside(title).strip() if title is not None else ""
+        body = self.inside(node, skip=is_title).strip()
+        anchors = f"{found}\n\n" if (found := self.anchors(node)) else ""
+        self.write(anchors + markdown.quote(f"**{f'{head} {name}'.strip()}**\n\n{body}"))
+
+    visit_axiom_node = visit_lemma_node = visit_definition_node = visit_theorem_node
+    visit_remark_node = visit_conjecture_node = visit_corollary_node = visit_theorem_node
+    visit_algorithm_node = visit_criterion_node = visit_example_node = visit_theorem_node
+    visit_property_node = visit_observation_node = visit_proposition_node = visit_theorem_node
+    visit_assumption_node = visit_notation_node = visit_theorem_node
+    visit_unenumerable_node = visit_theorem_node
 
     def visit_block_quote(self, node: Any) -> None:
         """Write a quotation."""
@@ -96,6 +117,8 @@ class BlockTranslator(InlineTranslator):
     def visit_table(self, node: Any) -> None:
         """Write a table; its first row is the head, since Markdown knows no table without."""
         title = next((c for c in node.children if is_title(c)), None)
+        if anchors := self.anchors(node):  # on the table's first line, it would break the table
+            self.markdown_lines.append(f"{anchors}\n\n")
         if title is not None:
             label = self.page.label("table", node["ids"])
             text = self.inside(title).strip()
@@ -106,7 +129,7 @@ class BlockTranslator(InlineTranslator):
         ]
         lines = [f"| {' | '.join(row)} |" for row in rows]
         lines.insert(1, "|" + " --- |" * len(rows[0]))
-        self.write(self.anchors(node) + "\n".join(lines) + "\n\n")
+        self.write("\n".join(lines) + "\n\n")
 
     def visit_figure(self, node: Any) -> None:
         """Write a figure of the text, with its caption."""

@@ -70,7 +70,7 @@ def export(app: Sphinx, doctree: Any, docname: str, executed: NotebookNode, pack
         cells=executed.cells,
         images={
             path: f"{'../' * docname.count('/')}_images/{name}"
-            for path, name in app.builder.images.items()
+            for path, (_, name) in env.images.items()  # the builder's own are not there yet
         },
     )
     copy = doctree.deepcopy()
