@@ -50,7 +50,7 @@ def _encode(
     return ids
 
 
-TEXTS = ("the other", "a  then an inn", " the", "hé 안 there", "annie", "nnn", "")
+TEXTS = ("the other", "a  then an inn", " the", "hé 안 there", "annie", "nnn")
 
 
 @checker
