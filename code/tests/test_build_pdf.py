@@ -19,8 +19,7 @@ STYLE = ROOT / "book" / "_static" / "css" / "pdf.css"
 PAGE = """<html><head>
 <link rel="stylesheet" href="../_static/a.css">
 <script src="../_static/other.js"></script>
-<script>window.MathJax = {{}}</script>
-<script src="../_static/mathjax/m.js"></script>
+<style id="formulas">@font-face {{src: url("../_static/mathjax/m.woff")}} c.{name} {{}}</style>
 </head><body><nav>menu</nav><article class="bd-article">
 <section id="{name}"><h1>{title}<a class="headerlink" href="#{name}">#</a></h1>
 <section id="summary"><h2><em>Summary</em></h2>{text}</section></section>
@@ -77,8 +76,10 @@ def test_files_are_found_from_where_the_document_lies(document: BeautifulSoup) -
     assert document.select_one("img")["src"] == "../html/_images/p.svg"
     assert not document.select_one("img").has_attr("loading")
     assert [link["href"] for link in document.select("link")] == ["../html/_static/a.css"]
-    scripts = [script.get("src") for script in document.find_all("script")]
-    assert scripts == [None, "../html/_static/mathjax/m.js"], "only what sets formulas"
+    assert not document.find_all("script")
+    styles = [str(style.string) for style in document.select("style#formulas")]
+    assert len(styles) == 3, "each page brings along what its own formulas need"
+    assert all('url("../html/_static/mathjax/m.woff")' in style for style in styles)
 
 
 def test_title_page_contents_and_folds(document: BeautifulSoup) -> None:
@@ -154,9 +155,9 @@ Words in a fold.
 def printed(tmp_path_factory: pytest.TempPathFactory) -> Book:
     require_browser()
     book = Book.create(tmp_path_factory.mktemp("printed"), BOOK)
-    # formulas are set by the script that the real book brings along
+    # the fonts of formulas are in a folder of the real book
     config = (book.folder / "_config.yml").read_text(encoding="utf-8")
-    more = "    mathjax_path: mathjax/tex-mml-chtml.js\n    html_static_path: [static]\n"
+    more = "    html_static_path: [static]\n"
     book.write("_config.yml", config.replace("    nb_merge", f"{more}    nb_merge"))
     shutil.copytree(ROOT / "book/_static/mathjax", book.folder / "static" / "mathjax")
     status, log = book.build(*STRICT)

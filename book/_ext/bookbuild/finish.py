@@ -1,6 +1,7 @@
 """What happens to each page between Sphinx's templates and the file.
 
-The page is made light (`weight`), and once all are written, so are the theme's icons (`icons`).
+Formulas are typeset (`typeset`), the page is made light (`weight`), and once all are written, so
+are the theme's icons (`icons`).
 """
 
 import html
@@ -14,6 +15,7 @@ from sphinx.util import logging
 
 from bookbuild.facts import first_paragraph
 from bookbuild.icons import missing_icons, slim_icons
+from bookbuild.typeset import typeset
 from bookbuild.weight import describe, lighten
 
 __all__ = ["connect", "image_size"]
@@ -41,6 +43,9 @@ def finish(app: Sphinx, page: str, context: dict[str, Any]) -> str:
     """Return the page as it is written."""
     name = str(context.get("pagename", ""))
     location = name if name in app.env.found_docs else None
+    page, flaws = typeset(page)
+    for flaw in flaws:
+        logger.warning(f"{name}: MathJax can't read a formula: {flaw}", location=location)
     page = named_by_text(page)
     page = lighten(page, lambda address: image_size(app, address), search=name == "search")
     for icon in sorted(missing_icons(page)):

@@ -16,10 +16,13 @@ from urllib.parse import unquote, urljoin, urlsplit
 import yaml
 from bs4 import BeautifulSoup, Tag
 
+from bookbuild.typeset import STYLE_ID
+
 __all__ = ["Edition", "OnePageError", "assemble", "table_of_contents"]
 
 EXTERNAL = re.compile(r"^([a-z][a-z0-9+.-]+:|//)", re.IGNORECASE)
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
+FONT = re.compile(r'url\("([^"]+)"\)')
 # Attributes that hold ids of the same page, more than one with spaces between them.
 ID_LISTS = {"for", "headers", "aria-labelledby", "aria-describedby", "aria-controls"}
 # What works on a screen only.
@@ -152,20 +155,18 @@ class Joiner:
             tag.attrs.pop("loading", None)
 
     def head(self, page: str) -> str:
-        """Style sheets of a page, and what sets its formulas."""
-        soup = self.soup(page)
-        tags: list[Tag] = []
-        for link in soup.select('link[rel~="stylesheet"]'):
+        """Style sheets of a page."""
+        links = self.soup(page).select('link[rel~="stylesheet"]')
+        for link in links:
             link["href"] = self.file(page, str(link["href"]))
-            tags.append(link)
-        for script in soup.find_all("script"):
-            source = str(script.get("src", ""))
-            if "mathjax" in source.lower():
-                script["src"] = self.file(page, source)
-                tags.append(script)
-            elif script.string and "window.MathJax" in script.string:
-                tags.append(script)
-        return "\n".join(str(copy.copy(tag)) for tag in tags)
+        return "\n".join(str(copy.copy(link)) for link in links)
+
+    def formulas(self, page: str) -> str:
+        """Style sheet of the formulas of a page; it holds only what that page uses."""
+        style = self.soup(page).select_one(f"style#{STYLE_ID}")
+        if style is None:
+            return ""
+        return FONT.sub(lambda m: f'url("{self.file(page, m[1])}")', f"{style}\n")
 
 
 def heading_text(section: Tag) -> str:
@@ -232,6 +233,7 @@ def assemble(site: Path, parts: list[Part], target: Path, edition: Edition, styl
             '<!DOCTYPE html>\n<html lang="en" data-theme="light" data-mode="light">',
             f'<head><meta charset="utf-8"><title>{escape(edition.title)}</title>',
             joiner.head(names[0]),
+            *filter(None, map(joiner.formulas, names)),
             f"<style>\n{style.read_text(encoding='utf-8')}\n</style></head>",
             f'<body><header class="pdf-title"><p class="pdf-name">{escape(edition.title)}</p>',
             "<p>The executable book</p>",

@@ -27,10 +27,8 @@ FOOTER = (
     '<p style="width: 100%; text-align: center; font: 8pt sans-serif; color: #555">'
     '<span class="pageNumber"></span></p>'
 )
-# Pictures and formulas: MathJax sets them after the page has loaded. A formula that is wider than
-# the paper is set smaller.
+# Pictures and fonts are there. A formula that is wider than the paper is set smaller.
 READY = """async () => {
-    if (window.MathJax) await MathJax.startup.promise;
     await document.fonts.ready;
     await Promise.all([...document.images].map((image) => image.decode().catch(() => null)));
     for (const formula of document.querySelectorAll('mjx-container[display="true"]')) {
