@@ -19,7 +19,7 @@ STYLE = ROOT / "book" / "_static" / "css" / "pdf.css"
 PAGE = """<html><head>
 <link rel="stylesheet" href="../_static/a.css">
 <script src="../_static/other.js"></script>
-<style id="formulas">@font-face {{src: url("../_static/mathjax/m.woff")}} c.{name} {{}}</style>
+<style class="formulas">@font-face {{src: url("../_static/mathjax/m.woff")}} c.{name} {{}}</style>
 </head><body><nav>menu</nav><article class="bd-article">
 <section id="{name}"><h1>{title}<a class="headerlink" href="#{name}">#</a></h1>
 <section id="summary"><h2><em>Summary</em></h2>{text}</section></section>
@@ -77,7 +77,7 @@ def test_files_are_found_from_where_the_document_lies(document: BeautifulSoup) -
     assert not document.select_one("img").has_attr("loading")
     assert [link["href"] for link in document.select("link")] == ["../html/_static/a.css"]
     assert not document.find_all("script")
-    styles = [str(style.string) for style in document.select("style#formulas")]
+    styles = [str(style.string) for style in document.select("style.formulas")]
     assert len(styles) == 3, "each page brings along what its own formulas need"
     assert all('url("../html/_static/mathjax/m.woff")' in style for style in styles)
 

@@ -13,7 +13,7 @@ from build_scratch import ROOT
 from docutils import nodes
 
 from bookbuild.facts import chapter_facts, first_paragraph, video, words
-from bookbuild.finish import named_by_text
+from bookbuild.finish import accessible
 from bookbuild.icons import ICONS, ThemeChanged, missing_icons
 from bookbuild.weight import describe, image, lighten
 
@@ -166,9 +166,9 @@ def test_a_fold_is_called_what_stands_on_it() -> None:
     fold = '<summary aria-label="Toggle hidden content"><p>Show code</p></summary>'
     search = '<button class="btn search-button-field x" aria-label="Search" title="Search">Search'
     icon = '<button class="btn search-button" aria-label="Search"><i></i>'
-    assert named_by_text(fold) == "<summary><p>Show code</p></summary>"
-    assert "aria-label" not in named_by_text(search)
-    assert named_by_text(icon) == icon  # nothing else names it
+    assert accessible(fold) == "<summary><p>Show code</p></summary>"
+    assert "aria-label" not in accessible(search)
+    assert accessible(icon) == icon  # nothing else names it
 
 
 def test_a_changed_theme_is_noticed() -> None:

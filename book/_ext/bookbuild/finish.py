@@ -22,6 +22,7 @@ __all__ = ["connect", "image_size"]
 
 logger = logging.getLogger(__name__)
 SEARCH_BUTTON = re.compile(r'<button class="[^"]*\bsearch-button-field\b[^>]*>')
+SIDEBAR = re.compile(r'(<div id="pst-primary-sidebar")(?! role)')
 UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "in": 96.0}
 
 
@@ -46,15 +47,22 @@ def finish(app: Sphinx, page: str, context: dict[str, Any]) -> str:
     page, flaws = typeset(page)
     for flaw in flaws:
         logger.warning(f"{name}: MathJax can't read a formula: {flaw}", location=location)
-    page = named_by_text(page)
+    page = accessible(page)
     page = lighten(page, lambda address: image_size(app, address), search=name == "search")
     for icon in sorted(missing_icons(page)):
         logger.warning(f"{name}: add the icon {icon} to bookbuild.icons.ICONS", location=location)
     return page
 
 
-def named_by_text(page: str) -> str:
-    """Let folds and the search be called what can be read on them, so that voice control works."""
+def accessible(page: str) -> str:
+    """Mend what the theme and docutils leave for those who don't see the page, or use no mouse.
+
+    Folds and the search are called what can be read on them, so that voice control works; the
+    sidebar is a landmark, so that nothing lies outside of one; entries of the bibliography have the
+    role that replaced theirs in ARIA 1.3.
+    """
+    page = SIDEBAR.sub(r'\1 role="region" aria-label="Book"', page)
+    page = page.replace(' role="doc-biblioentry"', ' role="listitem"')
     page = page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     return SEARCH_BUTTON.sub(
         lambda button: button.group(0).replace(' aria-label="Search"', ""), page

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urljoin, urlsplit
 import yaml
 from bs4 import BeautifulSoup, Tag
 
-from bookbuild.typeset import STYLE_ID
+from bookbuild.typeset import STYLE_CLASS
 
 __all__ = ["Edition", "OnePageError", "assemble", "table_of_contents"]
 
@@ -163,7 +163,7 @@ class Joiner:
 
     def formulas(self, page: str) -> str:
         """Style sheet of the formulas of a page; it holds only what that page uses."""
-        style = self.soup(page).select_one(f"style#{STYLE_ID}")
+        style = self.soup(page).select_one(f"style.{STYLE_CLASS}")
         if style is None:
             return ""
         return FONT.sub(lambda m: f'url("{self.file(page, m[1])}")', f"{style}\n")

@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-__all__ = ["STYLE_ID", "FormulaError", "Typesetter", "typeset"]
+__all__ = ["STYLE_CLASS", "FormulaError", "Typesetter", "typeset"]
 
 FOLDER = Path(__file__).parent / "mathjax"
 FILES = ("loader", "core", "liteDOM", "tex-full", "chtml", "fonts", "convert")
-STYLE_ID = "formulas"  # of the style sheet in a page
+STYLE_CLASS = "formulas"  # of the style sheet in a page
 FONTS = "_static/mathjax/output/chtml/fonts/woff-v2"
 
 # What Sphinx and MyST write for MathJax in the browser.
@@ -97,12 +97,12 @@ def typesetter() -> Typesetter:
 
 
 def typeset(page: str) -> tuple[str, list[str]]:
-    """Replace the formulas of a written page by their typeset form.
+    r"""Replace the formulas of a written page by their typeset form.
 
     Parameters
     ----------
     page
-        HTML as Sphinx's MathJax extension leaves it: ``\\(…\\)`` and ``\\[…\\]`` in elements of the
+        HTML as Sphinx's MathJax extension leaves it: ``\(…\)`` and ``\[…\]`` in elements of the
         class ``math``, and the scripts that would typeset them in the browser.
 
     Returns
@@ -130,4 +130,5 @@ def typeset(page: str) -> tuple[str, list[str]]:
             return match.group(0)
 
     bare = HOLDER.sub(lambda match: FORMULA.sub(formula, match.group(0)), bare)
-    return bare.replace("</head>", f'<style id="{STYLE_ID}">{engine.styles()}</style>\n</head>', 1), flaws
+    style = f'<style class="{STYLE_CLASS}">{engine.styles()}</style>\n'
+    return bare.replace("</head>", f"{style}</head>", 1), flaws
