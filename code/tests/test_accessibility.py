@@ -51,6 +51,40 @@ def test_colors_of_the_dark_theme(chromium: Chromium, name: str) -> None:
         assert violations(visit, COLORS) == []
 
 
+def test_what_scrolls_can_be_reached_with_the_keyboard(chromium: Chromium) -> None:
+    with chromium.visit(path_of("book/01-micrograd"), width=390) as visit:
+        page = visit.page
+        page.add_style_tag(content=ALL)
+        page.wait_for_timeout(300)
+        boxes = page.locator("pre, mjx-container[display=true], .pst-scrollable-table-container")
+        states = boxes.evaluate_all(
+            "boxes => boxes.map(box => [box.localName, box.scrollWidth > box.clientWidth ||"
+            " box.scrollHeight > box.clientHeight, box.tabIndex,"
+            " !box.closest('details:not([open])')])"
+        )
+        seen = [state[:3] for state in states if state[3]]
+        assert {name for name, scrolls, _ in seen if scrolls} == {"pre", "mjx-container"}
+        assert all(index == (0 if scrolls else -1) for _, scrolls, index in seen)
+        # in a closed fold, once it is opened
+        page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
+        page.wait_for_timeout(300)
+        folded = page.locator("details pre").evaluate_all(
+            "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth)"
+            ".map(box => box.tabIndex)"
+        )
+        assert folded
+        assert set(folded) == {0}
+        formula = page.locator("mjx-container[display=true][tabindex='0']").first
+        formula.focus()
+        page.keyboard.press("ArrowRight")
+        page.wait_for_timeout(300)
+        assert formula.evaluate("box => box.scrollLeft") > 0
+        # with room enough, it is no longer a stop on the way through the page
+        page.set_viewport_size({"width": 1600, "height": 900})
+        page.wait_for_timeout(300)
+        assert page.locator("mjx-container[display=true][tabindex]").count() == 0
+
+
 def test_axe_sees_what_is_wrong(chromium: Chromium, tmp_path: Path) -> None:
     page = tmp_path / "bad.html"
     text = '<!DOCTYPE html><html lang="en"><title>x</title><main><h1>x</h1>%s</main></html>'

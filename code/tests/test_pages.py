@@ -15,7 +15,7 @@ from docutils import nodes
 from bookbuild.facts import chapter_facts, first_paragraph, video, words
 from bookbuild.finish import accessible
 from bookbuild.icons import ICONS, ThemeChanged, missing_icons
-from bookbuild.weight import describe, image, lighten
+from bookbuild.weight import describe, image, lighten, lighten_script
 
 HTML = ROOT / "_build" / "html"
 CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]-*.md"))
@@ -172,8 +172,22 @@ def test_a_fold_is_called_what_stands_on_it() -> None:
 
 
 def test_a_changed_theme_is_noticed() -> None:
-    with pytest.raises(ThemeChanged, match="the script of the icons was not found in a page"):
+    with pytest.raises(ThemeChanged, match="the script of the icons was not found"):
         lighten("<html><head></head></html>", lambda source: None)
+
+
+def test_the_script_of_the_theme_measures_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "scripts" / "pydata-sphinx-theme.js"
+    path.parent.mkdir()
+    measure = "e=>{e.tabIndex=e.scrollWidth>e.clientWidth?0:-1}"
+    text = "a();document.querySelectorAll(%s).forEach(" + measure + ");b();\n"
+    path.write_text(text % '["pre",".x > .y"].join(", ")', encoding="utf-8")
+    for _ in range(2):
+        lighten_script(tmp_path)
+        assert path.read_text(encoding="utf-8") == text % '"nothing-that-scrolls"'
+    path.write_text(text % '["code"].join(", ")', encoding="utf-8")
+    with pytest.raises(ThemeChanged, match=r"what pydata-sphinx-theme\.js measures"):
+        lighten_script(tmp_path)
 
 
 def test_an_icon_that_was_cut_is_noticed() -> None:

@@ -16,7 +16,7 @@ from sphinx.util import logging
 from bookbuild.facts import first_paragraph
 from bookbuild.icons import missing_icons, slim_icons
 from bookbuild.typeset import typeset
-from bookbuild.weight import describe, lighten
+from bookbuild.weight import describe, lighten, lighten_script
 
 __all__ = ["connect", "image_size"]
 
@@ -114,10 +114,11 @@ def page_context(
 
 
 def build_finished(app: Sphinx, error: Exception | None) -> None:
-    """Cut the icons of the written site."""
+    """Make the theme's own files light."""
     static = Path(app.outdir) / "_static"
     if error is None and app.builder.format == "html" and (static / "styles").is_dir():
         slim_icons(static)
+        lighten_script(static)
 
 
 def connect(app: Sphinx) -> None:

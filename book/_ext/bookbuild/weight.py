@@ -1,16 +1,18 @@
 """Makes a written page light: what a reader does not need is not loaded.
 
-Works on the HTML of one page. `ThemeChanged` says when a theme no longer writes what is changed
-here, so that an update of it can't make the pages heavy again without anybody noticing.
+Works on the HTML of one page, and on the theme's script. `ThemeChanged` says when a theme no longer
+writes what is changed here, so that an update of it can't make the pages heavy again without
+anybody noticing.
 """
 
 import html
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from bookbuild.icons import ThemeChanged
 
-__all__ = ["describe", "lighten"]
+__all__ = ["describe", "lighten", "lighten_script"]
 
 ICON_SCRIPT = re.compile(
     r"\s*<!-- So that users can add custom icons -->\s*<script[^>]*fontawesome\.js[^>]*></script>"
@@ -27,6 +29,12 @@ BLOCKING = re.compile(r'<script (?![^>]*\bdefer\b)([^>]*src="[^"]*\.js[^"]*"[^>]
 # Names, punctuation and white space have the color of the text around them.
 PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
 IMAGE = re.compile(r"<img(?=[\s>])[^>]*>")
+# Boxes that the theme's script measures when a page was loaded.
+MEASURED = re.compile(
+    r'(querySelectorAll\()\["pre",[^\]]*\]\.join\(", "\)(?=\)\.forEach\([^)]*\.tabIndex=)'
+)
+NOTHING = '"nothing-that-scrolls"'  # matches no element
+SCRIPT = "scripts/pydata-sphinx-theme.js"
 SPACE = re.compile(r"\s+")
 
 
@@ -73,11 +81,29 @@ def lighten(page: str, size: Callable[[str], tuple[int, int] | None], search: bo
     return IMAGE.sub(lambda m: image(m.group(0), size), page)
 
 
+def lighten_script(static: Path) -> None:
+    """Let the theme's script measure nothing at the start. Does nothing the second time.
+
+    ``scrollers.js`` does the same in smaller steps.
+
+    Raises
+    ------
+    ThemeChanged
+        When the script is not as it was.
+    """
+    path = static / SCRIPT
+    script = path.read_text(encoding="utf-8")
+    if NOTHING not in script:
+        script = once(MEASURED, rf"\g<1>{NOTHING}", script, f"what {path.name} measures")
+        script = re.sub(r"\s*//# sourceMappingURL=\S+", "\n", script)
+        path.write_text(script, encoding="utf-8")
+
+
 def once(pattern: re.Pattern[str], new: str, page: str, what: str) -> str:
-    """Replace a pattern that must be there."""
+    """Replace a pattern that must be there, in a page or a script."""
     page, count = pattern.subn(new, page)
     if not count:
-        raise ThemeChanged(f"the theme changed: {what} was not found in a page")
+        raise ThemeChanged(f"the theme changed: {what} was not found")
     return page
 
 
