@@ -13,7 +13,7 @@ from sphinx.errors import SphinxError
 from sphinx.project import Project
 from sphinx.util import logging
 
-from bookbuild import cache, finish, unfinished
+from bookbuild import cache, finish, quality, unfinished
 from bookbuild.address import source_page
 from bookbuild.chapters import Chapter, read_chapters
 from bookbuild.execute import Outcome, execute
@@ -29,7 +29,7 @@ from bookbuild.pages import (
     drop_thebe,
     embedded_note,
 )
-from bookbuild.publish import use_addresses, write_sitemap
+from bookbuild.publish import use_addresses, write_entrance, write_sitemap
 from bookbuild.records import machine, reproduced_figures, time_row, write_json, write_notebook
 from bookbuild.report import page_label, report_times, warn_of_dead_links
 from bookbuild.settings import Settings, page_settings
@@ -217,6 +217,8 @@ class Build:
             write_json(site / "reproduced.json", table_data(app.env)["reproduced"])
             uris = map(app.builder.get_target_uri, app.env.found_docs)
             write_sitemap(site, app.config.html_baseurl, uris)
+            if (front := app.builder.get_target_uri(app.config.root_doc)) != "index.html":
+                write_entrance(site, app.config.html_baseurl, front, app.config.html_title)
             warn_of_dead_links(app, self.chapters)
         report_times(table_data(app.env)["times"], self.executed)
         # Sphinx tells this number to nobody else; it decides the exit status with it, too.
@@ -232,6 +234,7 @@ def connect(app: Sphinx) -> None:
     app.add_directive("reproduced-figures", ReproducedFigures)
     app.add_directive("execution-times", ExecutionTimes)
     connect_explorer(app)
+    quality.connect(app)
     # after sphinx-external-toc (900), which excludes the pages that are not in the table
     app.connect("config-inited", build.config_inited, priority=950)
     app.connect("config-inited", drop_thebe, priority=950)

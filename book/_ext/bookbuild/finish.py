@@ -1,7 +1,7 @@
 """What happens to each page between Sphinx's templates and the file.
 
-Formulas are typeset (`typeset`), the page is made light (`weight`), and once all are written, so
-are the theme's icons (`icons`).
+Formulas are typeset (`typeset`), the page is made light (`weight`), and its style sheets are joined
+(`styles`); once all are written, the theme's own files are made light, too.
 """
 
 import html
@@ -15,6 +15,7 @@ from sphinx.util import logging
 
 from bookbuild.facts import first_paragraph
 from bookbuild.icons import missing_icons, slim_icons
+from bookbuild.styles import Styles
 from bookbuild.typeset import typeset
 from bookbuild.weight import describe, lighten, lighten_script
 
@@ -27,17 +28,27 @@ UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "in": 96.0}
 
 
 def builder_inited(app: Sphinx) -> None:
-    """Let each page pass through `finish` after its template is filled in."""
+    """Let each page pass through `finish` after its template is filled in; then the files."""
     if app.builder.format != "html" or not getattr(app.builder, "templates", None):
         return
     bridge: Any = app.builder.templates  # of the HTML builders
     fill = bridge.render
+    styles = Styles()
 
     def render(template: str, context: dict[str, Any]) -> str:
         page = str(fill(template, context))
-        return finish(app, page, context) if "</head>" in page else page
+        return styles.join(finish(app, page, context)) if "</head>" in page else page
+
+    def build_finished(app: Sphinx, error: Exception | None) -> None:
+        static = Path(app.outdir) / "_static"
+        if error is None and (static / "styles").is_dir():
+            slim_icons(static)
+            lighten_script(static)
+            styles.write(static)
 
     bridge.render = render
+    # before the links of the written site are checked
+    app.connect("build-finished", build_finished, priority=940)
 
 
 def finish(app: Sphinx, page: str, context: dict[str, Any]) -> str:
@@ -113,17 +124,7 @@ def page_context(
         context["metatags"] = context.get("metatags", "") + tag
 
 
-def build_finished(app: Sphinx, error: Exception | None) -> None:
-    """Make the theme's own files light."""
-    static = Path(app.outdir) / "_static"
-    if error is None and app.builder.format == "html" and (static / "styles").is_dir():
-        slim_icons(static)
-        lighten_script(static)
-
-
 def connect(app: Sphinx) -> None:
     """Connect this module to Sphinx's events."""
     app.connect("builder-inited", builder_inited)
     app.connect("html-page-context", page_context, priority=900)
-    # before the links of the written site are checked
-    app.connect("build-finished", build_finished, priority=940)

@@ -1,6 +1,7 @@
 """What the published site says of its own address: canonical links, source links, the sitemap."""
 
 from collections.abc import Iterable
+from html import escape
 from pathlib import Path
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -11,10 +12,25 @@ from sphinx.errors import ConfigError
 
 from bookbuild.address import AddressError, branch, repository, site
 
-__all__ = ["PDF", "use_addresses", "write_sitemap"]
+__all__ = ["PDF", "use_addresses", "write_entrance", "write_sitemap"]
 
 PDF = "zero-to-hero.pdf"  # lies beside the pages; see bookbuild.pdf
 
+# Leads on to the front page, which lies in a folder.
+ENTRANCE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8" />
+<meta name="viewport" content="width=device-width, initial-scale=1" />
+<title>{title}</title>
+<meta name="description" content="{title}, the executable book." />
+<link rel="canonical" href="{root}{page}" />
+<meta http-equiv="Refresh" content="0; url={page}" />
+</head>
+<body><p><a href="{page}">{title}</a></p></body>
+</html>
+"""
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 
@@ -58,3 +74,14 @@ def write_sitemap(folder: Path, root: str, pages: Iterable[str]) -> None:
     ElementTree.ElementTree(urls).write(
         folder / "sitemap.xml", encoding="utf-8", xml_declaration=True
     )
+
+
+def write_entrance(folder: Path, root: str, page: str, title: str) -> None:
+    """Write the ``index.html`` that sends readers of the site's bare address to `page`.
+
+    sphinx-external-toc writes one that says nothing to search engines, or to a browser that
+    follows no such order.
+    """
+    values = {"root": root, "page": quote(page), "title": title}
+    text = ENTRANCE.format(**{name: escape(value) for name, value in values.items()})
+    (folder / "index.html").write_text(text, encoding="utf-8")

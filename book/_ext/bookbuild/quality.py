@@ -1,0 +1,82 @@
+"""``{page-quality}``: what Lighthouse measured of each page, as it was recorded.
+
+The record is written by ``make lighthouse`` (``code/benchmarks/lighthouse.py``), which needs Node
+and a quiet machine; a build only shows it, with the command, the machine and the day.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from bookbuild.tables import page_link, table, text
+
+__all__ = ["RECORD", "PageQuality", "connect"]
+
+RECORD = "book/recorded/lighthouse.json"
+HEADER = {
+    "Page": 24,
+    "Weight (kB)": 10,
+    "First text, phone (s)": 12,
+    "Phone: performance": 12,
+    "Desktop: performance": 12,
+    "Accessibility": 10,
+    "Best practices": 10,
+    "SEO": 10,
+}
+
+
+def scores(page: dict[str, Any], category: str) -> str:
+    """One score where phone and desktop agree, else both."""
+    values = [str(page[device]["scores"][category]) for device in ("phone", "desktop")]
+    return values[0] if values[0] == values[1] else " / ".join(values)
+
+
+class PageQuality(SphinxDirective):
+    """Table of the recorded scores, and how they were measured."""
+
+    def run(self) -> list[Any]:
+        """Return the table and a paragraph about the measurement.
+
+        Raises
+        ------
+        docutils.parsers.rst.DirectiveError
+            When there is no record, or it is not one of ``make lighthouse``.
+        """
+        path = Path(self.env.srcdir) / RECORD
+        self.env.note_dependency(str(path))
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            rows = [self.row(name, page) for name, page in record["pages"].items()]
+            how = (
+                f"Measured with `{record['command']}`: {', '.join(record['versions'])}, median of "
+                f"{record['runs']} runs each, {record['date']}, on {record['machine']}."
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise self.error(
+                f"{RECORD} is no record of `make lighthouse`: {type(error).__name__} {error}"
+            ) from error
+        about = nodes.paragraph()
+        for index, part in enumerate(how.split("`")):
+            about += nodes.literal("", part) if index % 2 else nodes.Text(part)
+        return [table(HEADER, rows, "The pages as Lighthouse sees them"), about]
+
+    def row(self, name: str, page: dict[str, Any]) -> list[Any]:
+        """Cells of one page."""
+        phone, desktop = page["phone"], page["desktop"]
+        return [
+            page_link(self.env, name),
+            text(f"{max(phone['bytes'], desktop['bytes']) / 1000:,.0f}"),
+            text(f"{phone['first_paint'] / 1000:.1f}"),
+            text(str(phone["scores"]["performance"])),
+            text(str(desktop["scores"]["performance"])),
+            *[text(scores(page, name)) for name in ("accessibility", "best-practices", "seo")],
+        ]
+
+
+def connect(app: Sphinx) -> None:
+    """Add the directive."""
+    app.add_directive("page-quality", PageQuality)
