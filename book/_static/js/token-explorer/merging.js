@@ -71,6 +71,7 @@ window.tokenExplorer ??= {};
       previous[at] = at - 1;
       next[at] = at + 1;
     }
+    yield;
     for (let at = 0; at < length; at++) {
       enter(at);
       if ((at + 1) % PAUSE_AFTER === 0) yield;
