@@ -223,10 +223,12 @@ def test_nothing_moves(visit: Visit) -> None:
     assert visit.page.evaluate(moving) == 0
 
 
-def test_a_reload_starts_anew(visit: Visit) -> None:
+def test_who_comes_back_finds_what_belongs_together(visit: Visit) -> None:
+    # A browser may put back what had been chosen, and tells no script of it.
     visit.page.get_by_role("radio", name="GPT-2's").check()
     write(visit, "Hello world", 2)
-    visit.page.reload()
+    visit.page.goto((built().html / "book" / "index.html").resolve().as_uri())
+    visit.page.go_back()
     visit.page.get_by_role("option").first.wait_for()
     assert visit.page.get_by_role("radio", name="This chapter's").is_checked()
     example = visit.page.get_by_role("textbox", name="Text").input_value()
