@@ -63,8 +63,8 @@ def test_what_is_small_on_arrival(chromium: Chromium) -> None:
         ]
     assert len(files) > 6
     assert (
-        sum(file.stat().st_size for file in files) < 50_000
-    )  # not compressed; 47,059 when last measured
+        sum(file.stat().st_size for file in files) < 49_000
+    )  # not compressed; 47,403 when last measured
 
 
 @needs_files
