@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import yaml
+from browser import Visit
 from build_scratch import ROOT, STRICT, Book
 from tokenizer_texts import stored
 
@@ -49,3 +50,21 @@ def _built() -> tuple[tempfile.TemporaryDirectory[str], Book]:
 def built() -> Book:
     """The book, built strictly, with the vocabularies of all three tokenizers."""
     return _built()[1]
+
+
+def write(visit: Visit, text: str, tokens: int) -> None:
+    """Type a text, and wait for its number of tokens."""
+    visit.page.get_by_role("textbox", name="Text").fill(text)
+    wait_for(visit, tokens)
+
+
+def wait_for(visit: Visit, tokens: int) -> None:
+    visit.page.wait_for_function(
+        "number => document.querySelector('[data-count=tokens]').textContent === number",
+        arg=f"{tokens:,}",
+    )
+
+
+def labels(visit: Visit) -> list[str]:
+    boxes = visit.page.get_by_role("option").all()
+    return [box.get_attribute("aria-label") or "" for box in boxes]

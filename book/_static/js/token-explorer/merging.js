@@ -55,7 +55,7 @@ window.tokenExplorer ??= {};
    */
   function* mergePairs(ids, rankOf) {
     const length = ids.length;
-    const tokens = Int32Array.from(ids);
+    const tokens = new Int32Array(ids); // a copy
     const ranks = new Int32Array(length).fill(-1); // of the pair that begins at each place
     const previous = new Int32Array(length);
     const next = new Int32Array(length);
@@ -71,6 +71,7 @@ window.tokenExplorer ??= {};
       previous[at] = at - 1;
       next[at] = at + 1;
     }
+    yield;
     for (let at = 0; at < length; at++) {
       enter(at);
       if ((at + 1) % PAUSE_AFTER === 0) yield;

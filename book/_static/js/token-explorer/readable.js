@@ -30,6 +30,14 @@ window.tokenExplorer ??= {};
     return byte >= 0xc0 ? 2 : 1;
   }
 
+  /** Where to cut bytes so that no character is torn: at most so many of them. */
+  function cutAt(bytes, most) {
+    let end = Math.min(most, bytes.length);
+    // A character has at most three bytes behind its first; more of them belong to none.
+    while (end > most - 3 && (bytes[end] & 0xc0) === 0x80) end--;
+    return end;
+  }
+
   /** The character that begins at a place of the bytes; undefined if they are no valid UTF-8. */
   function characterAt(bytes, at) {
     try {
@@ -42,27 +50,32 @@ window.tokenExplorer ??= {};
   /**
    * A part of a token.
    * @typedef {object} Piece
-   * @property {"text" | "mark" | "broken"} kind readable text, something that cannot be seen, or a
-   *   byte that is only part of a character
+   * @property {"text" | "mark" | "code" | "broken"} kind readable text, symbols or the codes of
+   *   something that cannot be seen, or bytes that are only parts of characters
    * @property {string} shown what stands in the page
-   * @property {string} name what a screen reader says
+   * @property {{name: string, times: number}[]} names what a screen reader says; none for text
    */
 
   /**
-   * Takes a token apart into pieces.
+   * Takes a token apart into pieces. No two neighbors are of one kind: a page draws a hundred
+   * thousand pieces slowly, and a token can be 128 spaces.
    * @param {number[]} bytes
    * @returns {Piece[]}
    */
   function readable(bytes) {
     const pieces = [];
     const add = (kind, shown, name = shown) => {
-      const last = pieces[pieces.length - 1];
-      if (kind === "text" && last?.kind === "text") {
-        last.shown += shown;
-        last.name += name;
+      let piece = pieces[pieces.length - 1];
+      if (piece?.kind !== kind) {
+        piece = { kind, shown, names: [] };
+        pieces.push(piece);
       } else {
-        pieces.push({ kind, shown, name });
+        piece.shown += kind === "code" || kind === "broken" ? ` ${shown}` : shown;
       }
+      if (kind === "text") return;
+      const last = piece.names[piece.names.length - 1];
+      if (last?.name === name) last.times++;
+      else piece.names.push({ name, times: 1 });
     };
     for (let at = 0; at < bytes.length;) {
       const character = characterAt(bytes, at);
@@ -77,7 +90,7 @@ window.tokenExplorer ??= {};
         add("mark", ...named);
       } else if (UNSEEN.test(character)) {
         const code = character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0");
-        add("mark", `U+${code}`);
+        add("code", `U+${code}`);
       } else {
         // A combining mark without a character before it gets a circle to stand on.
         const alone = COMBINING.test(character) && pieces[pieces.length - 1]?.kind !== "text";
@@ -90,7 +103,10 @@ window.tokenExplorer ??= {};
 
   /** What a screen reader says of a token's text. */
   function nameOf(pieces) {
-    return pieces.map((piece) => piece.name).join(" ");
+    const say = ({ name, times }) => (times > 1 ? `${times} times ${name}` : name);
+    return pieces
+      .flatMap(({ kind, shown, names }) => (kind === "text" ? [shown] : names.map(say)))
+      .join(" ");
   }
 
   /** Bytes as hexadecimal numbers. */
@@ -98,5 +114,5 @@ window.tokenExplorer ??= {};
     return bytes.map(hexadecimal).join(" ");
   }
 
-  Object.assign(tokenExplorer, { readable, nameOf, showBytes });
+  Object.assign(tokenExplorer, { readable, nameOf, showBytes, cutAt });
 })();

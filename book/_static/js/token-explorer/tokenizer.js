@@ -69,6 +69,7 @@ window.tokenExplorer ??= {};
     *encodeInSteps(given, allowSpecial) {
       const text = clean(given);
       const encoded = { ids: [], characters: countCharacters(text), bytes: 0, done: 0 };
+      yield encoded; // counting a long text takes a while
       let chunks = 0;
       let units = 0;
       for (const [part, isSpecial] of this.cut(text, allowSpecial)) {

@@ -3,10 +3,11 @@
 window.tokenExplorer ??= {};
 
 (() => {
-  const { readable, nameOf, showBytes } = tokenExplorer;
+  const { readable, nameOf, showBytes, cutAt } = tokenExplorer;
 
   const COLORS = 6;
   const LONGEST = 64; // bytes of a token that are shown in its box; its details show all
+  const IN_A_SLICE = 100; // boxes that are made before the page may do something else
 
   /** Makes an element. */
   function element(tag, className, ...children) {
@@ -17,17 +18,11 @@ window.tokenExplorer ??= {};
   }
 
   /** The pieces of a token as elements. */
-  function showPieces(bytes) {
-    return readable(bytes).map(({ kind, shown }) => {
+  function showPieces(pieces) {
+    return pieces.map(({ kind, shown }) => {
       if (kind === "text") return document.createTextNode(shown);
       return element("span", kind === "broken" ? "te-mark te-broken" : "te-mark", shown);
     });
-  }
-
-  /** The first bytes of a long token, and dots. */
-  function shorten(bytes, show) {
-    const dots = bytes.length > LONGEST ? ["…"] : [];
-    return [...show(bytes.slice(0, LONGEST)), ...dots];
   }
 
   class TokenList {
@@ -40,7 +35,7 @@ window.tokenExplorer ??= {};
       this.details = details;
       /** @type {number[]} */
       this.ids = [];
-      this.shown = 0;
+      this.shown = 0; // so many boxes are those of the ids
       this.current = 0; // number of the token whose details are shown
       list.addEventListener("keydown", (event) => this.move(event));
       list.addEventListener("focusin", (event) => this.select(this.numberOf(event.target)));
@@ -56,33 +51,59 @@ window.tokenExplorer ??= {};
       return box ? Number(box.dataset.number) : -1;
     }
 
-    /** Shows the first tokens of an encoding. */
-    show(tokenizer, ids, most) {
+    /**
+     * Shows the first tokens of an encoding bit by bit: each step puts some boxes into the place
+     * of old ones, so that the list keeps its height and what has been scrolled to.
+     *
+     * @param {number} first the boxes before it are there already
+     */
+    *showInSteps(tokenizer, ids, most, first = 0) {
       this.tokenizer = tokenizer;
       this.ids = ids;
-      this.shown = Math.min(ids.length, most);
-      const boxes = ids.slice(0, this.shown).map((id, number) => this.box(id, number));
-      this.list.replaceChildren(...boxes);
-      this.select(Math.max(0, Math.min(this.current, this.shown - 1)));
+      this.shown = first;
+      const end = Math.min(ids.length, most);
+      for (let number = first; number < end; number++) {
+        const box = this.box(ids[number], number);
+        const old = this.list.children[number];
+        if (old) old.replaceWith(box);
+        else this.list.append(box);
+        this.shown = number + 1;
+        if ((number + 1) % IN_A_SLICE === 0) yield;
+      }
+      while (this.list.children.length > end) this.list.lastChild.remove();
+      this.select(Math.max(0, Math.min(this.current, end - 1)));
+    }
+
+    /** Shows nothing: there is no encoding. */
+    clear() {
+      this.ids = [];
+      this.shown = 0;
+      this.list.replaceChildren();
+      this.details.replaceChildren();
     }
 
     /** The box of a token. */
     box(id, number) {
       const bytes = this.tokenizer.bytesOf(id);
+      const end = cutAt(bytes, LONGEST);
+      const some = bytes.slice(0, end);
+      const rest = bytes.length - end;
+      const more = rest ? [` … and ${rest} more byte${rest === 1 ? "" : "s"}`] : [];
+      const pieces = readable(some);
       const box = element(
         "span",
         `te-token te-color-${number % COLORS}`,
-        element("span", "te-text", ...shorten(bytes, showPieces)),
+        element("span", "te-text", ...showPieces(pieces), ...more),
         element("span", "te-id", String(id)),
-        element("span", "te-bytes", ...shorten(bytes, (some) => [showBytes(some)])),
+        element("span", "te-bytes", showBytes(some), ...more),
       );
       box.setAttribute("role", "option");
       box.setAttribute("aria-selected", "false");
       box.setAttribute("aria-posinset", String(number + 1));
       box.setAttribute("aria-setsize", String(this.ids.length));
       const kind = this.tokenizer.isSpecial(id) ? "special token " : "";
-      const name = `${kind}${nameOf(readable(bytes.slice(0, LONGEST)))}`;
-      const spoken = shorten(bytes, (some) => [showBytes(some)]).join(" ");
+      const name = `${kind}${[nameOf(pieces), ...more].join("")}`;
+      const spoken = [showBytes(some), ...more].join("");
       box.setAttribute("aria-label", `${name}, id ${id}, bytes ${spoken}`);
       if (kind) box.classList.add("te-special");
       for (const part of box.children) part.setAttribute("aria-hidden", "true"); // the label has all
@@ -110,13 +131,13 @@ window.tokenExplorer ??= {};
       if (pair) {
         origin = pair.flatMap((part, i) => [
           i ? " and " : "",
-          element("span", "te-part", ...showPieces(this.tokenizer.bytesOf(part))),
+          element("span", "te-part", ...showPieces(readable(this.tokenizer.bytesOf(part)))),
           ` (${part})`,
         ]);
       }
       const rows = {
         Token: [`${number + 1} of ${this.ids.length.toLocaleString("en")}`],
-        Text: [element("span", "te-part", ...showPieces(bytes))],
+        Text: [element("span", "te-part", ...showPieces(readable(bytes)))],
         Id: [String(id)],
         Bytes: [showBytes(bytes)],
         "Merged from": origin,
@@ -142,7 +163,7 @@ window.tokenExplorer ??= {};
       const target = targets[event.key];
       if (target === undefined) return;
       event.preventDefault();
-      this.list.children[target].focus();
+      this.list.children[target]?.focus();
     }
   }
 
