@@ -15,7 +15,7 @@ from docutils import nodes
 from bookbuild.facts import chapter_facts, first_paragraph, video, words
 from bookbuild.finish import accessible
 from bookbuild.icons import ICONS, ThemeChanged, missing_icons
-from bookbuild.weight import describe, image, lighten, lighten_script
+from bookbuild.weight import describe, image, lighten, lighten_drawings, lighten_script
 
 HTML = ROOT / "_build" / "html"
 CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]-*.md"))
@@ -188,6 +188,16 @@ def test_the_script_of_the_theme_measures_nothing(tmp_path: Path) -> None:
     path.write_text(text % '["code"].join(", ")', encoding="utf-8")
     with pytest.raises(ThemeChanged, match=r"what pydata-sphinx-theme\.js measures"):
         lighten_script(tmp_path)
+
+
+def test_drawings_are_as_fine_as_an_eye_can_see(tmp_path: Path) -> None:
+    path = tmp_path / "a.svg"
+    text = '<svg><path d="M %s L 1.5 -0.001234" id="1.2345"/><text x="%s">3.14159</text></svg>'
+    path.write_text(text % ("12.345678 -7.999999", "10.126"), encoding="utf-8")
+    for _ in range(2):
+        lighten_drawings(tmp_path)
+        expected = (text % ("12.35 -8", "10.13")).replace("-0.001234", "0")
+        assert path.read_text(encoding="utf-8") == expected
 
 
 def test_an_icon_that_was_cut_is_noticed() -> None:

@@ -17,7 +17,7 @@ from bookbuild.facts import first_paragraph
 from bookbuild.icons import missing_icons, slim_icons
 from bookbuild.styles import Styles
 from bookbuild.typeset import typeset
-from bookbuild.weight import describe, lighten, lighten_script
+from bookbuild.weight import describe, lighten, lighten_drawings, lighten_script
 
 __all__ = ["connect", "image_size"]
 
@@ -44,6 +44,7 @@ def builder_inited(app: Sphinx) -> None:
         if error is None and (static / "styles").is_dir():
             slim_icons(static)
             lighten_script(static)
+            lighten_drawings(Path(app.outdir) / app.builder.imagedir)
             styles.write(static)
 
     bridge.render = render

@@ -1,8 +1,8 @@
 """Makes a written page light: what a reader does not need is not loaded.
 
-Works on the HTML of one page, and on the theme's script. `ThemeChanged` says when a theme no longer
-writes what is changed here, so that an update of it can't make the pages heavy again without
-anybody noticing.
+Works on the HTML of one page, on the theme's script and on the drawings. `ThemeChanged` says when a
+theme no longer writes what is changed here, so that an update of it can't make the pages heavy
+again without anybody noticing.
 """
 
 import html
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bookbuild.icons import ThemeChanged
 
-__all__ = ["describe", "lighten", "lighten_script"]
+__all__ = ["describe", "lighten", "lighten_drawings", "lighten_script"]
 
 ICON_SCRIPT = re.compile(
     r"\s*<!-- So that users can add custom icons -->\s*<script[^>]*fontawesome\.js[^>]*></script>"
@@ -35,6 +35,9 @@ MEASURED = re.compile(
 )
 NOTHING = '"nothing-that-scrolls"'  # matches no element
 SCRIPT = "scripts/pydata-sphinx-theme.js"
+# Coordinates in a drawing, to more than two decimals.
+PLACES = re.compile(r'(?<=\s)(d|x|y|points)="([^"]*)"')
+FINE = re.compile(r"-?\d+\.\d{3,}")
 SPACE = re.compile(r"\s+")
 
 
@@ -97,6 +100,23 @@ def lighten_script(static: Path) -> None:
         script = once(MEASURED, rf"\g<1>{NOTHING}", script, f"what {path.name} measures")
         script = re.sub(r"\s*//# sourceMappingURL=\S+", "\n", script)
         path.write_text(script, encoding="utf-8")
+
+
+def lighten_drawings(images: Path) -> None:
+    """Round the coordinates in the SVG files of a folder to a hundredth of a point.
+
+    Matplotlib writes a millionth; a third of a figure's weight is digits that nobody sees.
+    """
+
+    def short(number: re.Match[str]) -> str:
+        text = f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
+        return "0" if text == "-0" else text
+
+    for path in images.glob("*.svg"):
+        before = path.read_text(encoding="utf-8")
+        after = PLACES.sub(lambda place: f'{place[1]}="{FINE.sub(short, place[2])}"', before)
+        if after != before:
+            path.write_text(after, encoding="utf-8")
 
 
 def once(pattern: re.Pattern[str], new: str, page: str, what: str) -> str:
