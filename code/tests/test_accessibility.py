@@ -85,6 +85,45 @@ def test_what_scrolls_can_be_reached_with_the_keyboard(chromium: Chromium) -> No
         assert page.locator("mjx-container[display=true][tabindex]").count() == 0
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_menus_and_folds_work_with_keys(chromium: Chromium, width: int) -> None:
+    with chromium.visit(path_of("book/02-bigrams"), width=width) as visit:
+        page = visit.page
+
+        def walk_to(label: str) -> None:
+            """Press Tab until the element with that label has the focus, which must be seen."""
+            for _ in range(60):
+                page.keyboard.press("Tab")
+                name, style = page.evaluate(
+                    "() => { const at = document.activeElement, css = getComputedStyle(at);"
+                    " return [at.getAttribute('aria-label') || at.textContent.trim(),"
+                    " [css.outlineStyle, css.outlineWidth, css.boxShadow, css.opacity]] }"
+                )
+                assert style[3] != "0", f"{name} has the focus and is not seen"
+                assert (style[0] != "none" and style[1] != "0px") or style[2] != "none", name
+                if name.startswith(label):
+                    return
+            raise AssertionError(f"{label} is not reached")
+
+        walk_to("Launch interactive content")
+        page.keyboard.press("Enter")
+        colab = page.locator(".dropdown-launch-buttons .dropdown-menu a").first
+        assert colab.is_visible()
+        page.keyboard.press("ArrowDown")
+        assert page.evaluate("document.activeElement.closest('.dropdown-menu') !== null")
+        page.keyboard.press("Escape")
+        assert not colab.is_visible()
+        assert page.evaluate("document.activeElement.ariaLabel") == "Launch interactive content"
+        walk_to("Color mode")
+        before = page.evaluate("document.documentElement.dataset.mode")
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.documentElement.dataset.mode") != before
+        walk_to("Show code cell source")
+        for expected in (True, False):
+            page.keyboard.press("Enter")
+            assert page.evaluate("document.activeElement.closest('details').open") is expected
+
+
 def test_axe_sees_what_is_wrong(chromium: Chromium, tmp_path: Path) -> None:
     page = tmp_path / "bad.html"
     text = '<!DOCTYPE html><html lang="en"><title>x</title><main><h1>x</h1>%s</main></html>'
