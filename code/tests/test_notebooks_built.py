@@ -10,6 +10,7 @@ from build_scratch import ROOT
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
+from bookbuild.comments import numbered
 from bookbuild.notebooks.flaws import flaws
 
 BUILD = ROOT / "_build"
@@ -28,7 +29,17 @@ def read(path: Path) -> NotebookNode:
 
 
 def executed(path: Path) -> NotebookNode:
-    return read(BUILD / "executed" / "book" / path.name)
+    """The executed chapter, with the numbers of its formulas as its page gives them."""
+    notebook = read(BUILD / "executed" / "book" / path.name)
+    page = (BUILD / "html" / "book" / f"{path.stem}.html").read_text(encoding="utf-8")
+    numbers = dict(
+        re.findall(r'id="equation-(eq-[\w-]+)">\s*<span class="eqno">\(([\d.]+)\)', page)
+    )
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.source = numbered(cell.source, numbers)
+            assert "# (eq-" not in cell.source
+    return notebook
 
 
 def code(notebook: NotebookNode) -> list[NotebookNode]:

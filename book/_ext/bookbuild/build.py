@@ -1,5 +1,6 @@
 """The course of a build: connects the parts of the extension to Sphinx's events."""
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from sphinx.util import logging
 from bookbuild import cache, finish, quality, unfinished
 from bookbuild.address import source_page
 from bookbuild.chapters import Chapter, read_chapters
+from bookbuild.comments import number_blocks, number_cells
 from bookbuild.execute import Outcome, execute
 from bookbuild.explorer import connect_explorer
 from bookbuild.facts import chapter_facts, video
@@ -28,6 +30,7 @@ from bookbuild.pages import (
     drop_repeated_ids,
     drop_thebe,
     embedded_note,
+    unescape_addresses,
 )
 from bookbuild.publish import use_addresses, write_entrance, write_sitemap
 from bookbuild.records import machine, reproduced_figures, time_row, write_json, write_notebook
@@ -186,8 +189,11 @@ class Build:
             section = title.parent
             section.insert(section.index(title) + 1, embedded_note(embedded))
         times = {row["page"]: row["seconds"] for row in self.tables.get("times", [])}
-        link = video(doctree)
-        if app.env.docname in times and title is not None and link:
+        unescape_addresses(doctree)
+        # a chapter is numbered as its lecture is
+        lecture = re.match(r"(.*/)?\d", app.env.docname)
+        link = video(doctree) if lecture else None
+        if app.env.docname in times and title is not None and (link or not lecture):
             source = source_page(page_label(app, app.env.docname), Path(app.srcdir))
             line = chapter_facts(doctree, times[app.env.docname], source, link)
             title.parent.insert(title.parent.index(title) + 1, line)
@@ -195,6 +201,7 @@ class Build:
     def doctree_resolved(self, app: Sphinx, doctree: Any, docname: str) -> None:
         """Check the figures of a page, and repair what another extension leaves behind."""
         drop_repeated_ids(doctree)
+        number_blocks(doctree, app.env, docname)
         if app.builder.format == "html":
             chapter = self.chapters.get(docname)
             places = chapter.places() if chapter else {}
@@ -203,7 +210,8 @@ class Build:
     def export_notebook(self, app: Sphinx, doctree: Any, docname: str) -> None:
         """Write the notebook of a chapter beside its page."""
         if app.builder.name == "html" and docname in self.notebooks:
-            export(app, doctree, docname, self.notebooks[docname], self.package)
+            cells = number_cells(self.notebooks[docname], app.env, docname)
+            export(app, doctree, docname, cells, self.package)
 
     # -- once everything is written
 

@@ -38,7 +38,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def chapter_facts(doctree: Any, seconds: float, source: str, link: str) -> Any:
+def chapter_facts(doctree: Any, seconds: float, source: str, link: str | None) -> Any:
     """Paragraph with what a reader wants to know before she begins.
 
     Parameters
@@ -50,13 +50,14 @@ def chapter_facts(doctree: Any, seconds: float, source: str, link: str) -> Any:
     source
         Address of its source in the repository.
     link
-        Address of its video.
+        Address of its video; None on a page that belongs to no lecture.
     """
     minutes = max(1, round(words(doctree) / WORDS_PER_MINUTE))
     line = nodes.paragraph("", classes=["chapter-facts"])
     line += nodes.Text(f"{minutes} min to read · {duration(seconds)} to run · ")
-    line += nodes.reference("", "Video", refuri=link, internal=False)
-    line += nodes.Text(" · ")
+    if link:
+        line += nodes.reference("", "Video", refuri=link, internal=False)
+        line += nodes.Text(" · ")
     line += nodes.reference("", "Source", refuri=source, internal=False)
     return line
 

@@ -9,7 +9,13 @@ from sphinx.config import Config
 
 from bookbuild.records import MIME
 
-__all__ = ["accept_reproduced_figures", "drop_repeated_ids", "drop_thebe", "embedded_note"]
+__all__ = [
+    "accept_reproduced_figures",
+    "drop_repeated_ids",
+    "drop_thebe",
+    "embedded_note",
+    "unescape_addresses",
+]
 
 
 def accept_reproduced_figures() -> None:
@@ -54,6 +60,17 @@ def embedded_note(names: list[str]) -> Any:
         "Figures on this page differ slightly from the lecture's."
     )
     return nodes.note("", nodes.paragraph("", text))
+
+
+def unescape_addresses(doctree: Any) -> None:
+    """Write ``&`` in the addresses of links, which MyST writes as HTML's ``&amp;``.
+
+    Sphinx escapes them once more, so that what comes after the first argument of an address
+    would be lost.
+    """
+    for link in doctree.findall(nodes.reference):
+        if "&amp;" in link.get("refuri", ""):
+            link["refuri"] = link["refuri"].replace("&amp;", "&")
 
 
 def drop_repeated_ids(doctree: Any) -> None:

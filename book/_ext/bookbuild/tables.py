@@ -16,8 +16,8 @@ from bookbuild.records import over_budget
 __all__ = ["ExecutionTimes", "ReproducedFigures", "table_data", "table_pages"]
 
 VERDICTS = {
-    True: "✓ reproduced",
-    False: "✗ not reproduced",
+    True: "✓\N{NO-BREAK SPACE}reproduced",
+    False: "✗\N{NO-BREAK SPACE}not reproduced",
     None: "– not comparable (embedded names edition)",
 }
 
@@ -90,7 +90,7 @@ class ReproducedFigures(SphinxDirective):
             return [text("No chapter has recorded a figure to compare yet.")]
         cells = [
             [
-                page_link(self.env, row["page"], f"Lecture {row['lecture']}"),
+                page_link(self.env, row["page"], f"Lecture\N{NO-BREAK SPACE}{row['lecture']}"),
                 text(number(row["what"])),
                 text(number(row["published"])),
                 text(number(row["ours"])),

@@ -22,6 +22,10 @@ FONTS = "_static/mathjax/output/chtml/fonts/woff-v2"
 HOLDER = re.compile(
     r'<(span|div) class="(?:[\w-]+ )*math(?: [\w-]+)*"[^>]*>(?:(?!</?div).)*?</\1>', re.DOTALL
 )
+# A formula in a line, and the punctuation that belongs to its last word.
+CLOSED = re.compile(
+    r'(<span class="(?:[\w-]+ )*math(?: [\w-]+)*"[^>]*>[^<]*</span>[.,;:!?)\]’”–-]+)'
+)
 FORMULA = re.compile(r"\\\((.*?)\\\)|\\\[(.*?)\\\]", re.DOTALL)
 SCRIPT = re.compile(
     r"\s*<script>window\.MathJax = .*?</script>|\s*<script[^>]*mathjax[^>]*></script>", re.DOTALL
@@ -129,6 +133,7 @@ def typeset(page: str) -> tuple[str, list[str]]:
             flaws.append(str(error))
             return match.group(0)
 
+    bare = CLOSED.sub(r'<span class="unbroken">\1</span>', bare)
     bare = HOLDER.sub(lambda match: FORMULA.sub(formula, match.group(0)), bare)
     style = f'<style class="{STYLE_CLASS}">{engine.styles()}</style>\n'
     return bare.replace("</head>", f"{style}</head>", 1), flaws
