@@ -64,8 +64,8 @@ const findWhole = Search._performSearch;
 Search._performSearch = (query, ...terms) => {
   const results = findWhole(query, ...terms);
   if (results.some((result) => result[4] >= 5000)) return results;
-  const words = query.toLowerCase().replaceAll("-", " ").split(/[\s,;:?!]+/).filter((word) => word);
-  for (let length = words.length - 1; length > 0; length--) {
+  const words = query.toLowerCase().split(/[-\s/,;:?!]+/).filter((word) => word);
+  for (let length = words.length; length > 0; length--) {
     const found = [];
     for (let i = 0; i + length <= words.length; i++) {
       const part = words.slice(i, i + length).join(" ");

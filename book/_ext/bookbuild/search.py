@@ -107,7 +107,8 @@ def add_entries(app: Sphinx, doctree: Any, docname: str) -> None:
     if app.builder.format != "html" or not entries:
         return
     # A section may have several ids. Sphinx's own entry for the heading uses the first.
-    first = {name: node["ids"][0] for node in doctree.findall(nodes.section) for name in node["ids"]}
+    sections = doctree.findall(nodes.section)
+    first = {name: section["ids"][0] for section in sections for name in section["ids"]}
     listed = [("single", word, first.get(name, name), "main", None) for word, name in entries]
     doctree += addnodes.index(entries=listed)
 
