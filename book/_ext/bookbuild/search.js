@@ -64,7 +64,8 @@ const findWhole = Search._performSearch;
 Search._performSearch = (query, ...terms) => {
   const results = findWhole(query, ...terms);
   if (results.some((result) => result[4] >= 5000)) return results;
-  const words = query.toLowerCase().split(/[-\s/,;:?!]+/).filter((word) => word);
+  const plain = query.toLowerCase().replaceAll("’", "'");
+  const words = plain.split(/[-–\s/,;:?!]+/).filter((word) => word);
   for (let length = words.length; length > 0; length--) {
     const found = [];
     for (let i = 0; i + length <= words.length; i++) {
