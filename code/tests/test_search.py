@@ -73,7 +73,11 @@ WANTED = {
         "masked self-attention",
         "causal mask",
     ],
-    "07-gpt#six-notes-on-attention": ["positional encoding", "position embedding"],
+    "07-gpt#six-notes-on-attention": [
+        "positional encoding",
+        "position embedding",
+        "encoder decoder",
+    ],
     "07-gpt#several-heads": ["multi-head", "multi-head attention", "multihead attention"],
     "07-gpt#deep-with-residual-connections": ["residual", "residual connection", "skip connection"],
     "07-gpt#dropout-and-initialization": ["dropout"],

@@ -73,7 +73,9 @@ Search._performSearch = (query, ...terms) => {
       if (Object.hasOwn(Search._index.indexentries, part))
         found.unshift(...findWhole(part, new Set(), new Set(), new Set(), new Set()));
     }
-    if (found.length) return [...results, ...found.filter((result) => result[4] >= 4000)];
+    const best = new Map(found.map((result) => [result[0] + result[2], result])); // the last one
+    const explain = found.filter((result) => result[4] >= 4000 && [...best.values()].includes(result));
+    if (explain.length) return [...results, ...explain];
   }
   return results;
 };
