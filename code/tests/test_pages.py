@@ -77,28 +77,6 @@ def test_an_icon_is_drawn_with_the_small_font(chapter: Visit) -> None:
 
 
 @built
-@pytest.mark.parametrize(
-    ("query", "wanted"),
-    [
-        ("keepdim", "02-bigrams"),
-        ("topological", "01-micrograd"),
-        ("dilated", "06-wavenet"),
-        ("possessive", "08-tokenizer"),
-    ],
-)
-def test_the_search_finds_the_words_that_readers_type(
-    chromium: Chromium, query: str, wanted: str
-) -> None:
-    address = (HTML / "search.html").resolve().as_uri() + f"?q={query.replace(' ', '+')}"
-    with chromium.visit(HTML / "search.html") as visit:
-        visit.page.goto(address)
-        visit.page.wait_for_selector("#search-results li", timeout=20_000)
-        links = visit.page.locator("#search-results li a").all()
-        hrefs = [link.get_attribute("href") or "" for link in links]
-        assert any(wanted in href for href in hrefs[:5]), hrefs[:8]
-
-
-@built
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_says_what_it_takes(name: str) -> None:
     page = (HTML / "book" / f"{name}.html").read_text(encoding="utf-8")

@@ -4,7 +4,8 @@
 ``execute`` executes it, ``records`` and ``tables`` show what came out, ``figures`` and ``links``
 check the pages, ``unfinished`` makes a killed build harmless. ``address`` knows where the
 repository and the site are, ``publish`` says it on the pages. ``explorer`` and ``vocabularies`` put
-the token explorer into a page. ``build`` connects them to Sphinx.
+the token explorer into a page. ``search`` leads from the words that readers type to sections.
+``build`` connects them to Sphinx.
 ``python -m bookbuild.compare`` checks that two builds give the same outputs.
 """
 

@@ -35,6 +35,7 @@ from bookbuild.pages import (
 from bookbuild.publish import use_addresses, write_entrance, write_sitemap
 from bookbuild.records import machine, reproduced_figures, time_row, write_json, write_notebook
 from bookbuild.report import page_label, report_times, warn_of_dead_links
+from bookbuild.search import connect_search
 from bookbuild.settings import Settings, page_settings
 from bookbuild.tables import ExecutionTimes, ReproducedFigures, table_data, table_pages
 
@@ -255,6 +256,7 @@ def connect(app: Sphinx) -> None:
     app.connect("doctree-resolved", build.export_notebook, priority=950)
     # after the theme (501), whose menus it changes
     app.connect("html-page-context", set_menus, priority=950)
+    connect_search(app)
     finish.connect(app)
     # after everything else that writes files
     app.connect("build-finished", build.build_finished, priority=950)

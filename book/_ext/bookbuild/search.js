@@ -1,0 +1,81 @@
+/* The order of the search's results. Sphinx puts this into language_data.js, which the page of the
+   search loads after searchtools.js; see html_search_scorer in Sphinx's documentation. */
+
+// No text on the results from a folder on disk: there, a page may not read another one.
+if (window.location.protocol === "file:") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
+// What Sphinx says speaks of categories, which we don't have, and calls sections pages.
+Documentation.addTranslations({
+  locale: "en",
+  plural_expr: "(n != 1)",
+  messages: {
+    "Your search did not match any documents. Please make sure that all words are spelled correctly and that you've selected enough categories.":
+      "Nothing found. All words have to be on one page: try fewer or shorter ones, the usual English name (“softmax”), or a function's name as in code (“masked_fill”). The glossary lists every term.",
+    "Search finished, found ${resultCount} page(s) matching the search query.":
+      "Places found: ${resultCount}",
+  },
+});
+
+// Names of pages, sections and terms by address: an index entry shows its page's title only.
+const sectionNames = () => {
+  const { docnames, titles, alltitles, indexentries } = Search._index;
+  const names = new Map(docnames.map((page, i) => [page, titles[i]]));
+  for (const [entry, places] of Object.entries(indexentries))
+    for (const [page, id] of places)
+      if (id.startsWith("term-")) names.set(`${docnames[page]}#${id}`, `${titles[page]} > ${entry}`);
+  for (const [title, places] of Object.entries(alltitles))
+    for (const [page, id] of places)
+      if (id) names.set(`${docnames[page]}#${id}`, `${titles[page]} > ${title}`);
+  return names;
+};
+
+// First what explains: a chapter's section, the glossary, an exercise, a chapter; then the rest.
+const LAST = /^book\/(api|changelog|contribute|references|reproduced|times)$/;
+const tier = (page, anchor) => {
+  if (LAST.test(page)) return 0;
+  if (page === "book/glossary" && anchor) return 4;
+  if (!/^book\/\d\d-/.test(page)) return 1;
+  if (anchor.startsWith("#ex-")) return 3;
+  return anchor ? 5 : 2;
+};
+
+var Scorer = {
+  title: 100, // as much as an index entry
+  partialTitle: 7,
+  term: 5,
+  partialTerm: 2,
+  objNameMatch: 11,
+  objPartialMatch: 6,
+  objPrio: { 0: 15, 1: 5, 2: -5 },
+  objPrioDefault: 0,
+
+  // [page, title, anchor, description, score, file]; sorted by this score, then by title
+  score(result) {
+    const [page, title, anchor, description, score] = result;
+    Scorer.names ??= sectionNames();
+    if (description === null) result[1] = Scorer.names.get(page + anchor) ?? title;
+    return 1000 * tier(page, anchor) + score;
+  },
+};
+
+// If no section of a chapter has the name that was typed ("what is softmax"), the longest parts of
+// the query that one has ("softmax") go first. Sphinx's results have the best one last.
+const findWhole = Search._performSearch;
+Search._performSearch = (query, ...terms) => {
+  const results = findWhole(query, ...terms);
+  if (results.some((result) => result[4] >= 5000)) return results;
+  const plain = query.toLowerCase().replaceAll("’", "'");
+  const words = plain.split(/[-–\s/,;:?!]+/).filter((word) => word);
+  for (let length = words.length; length > 0; length--) {
+    const found = [];
+    for (let i = 0; i + length <= words.length; i++) {
+      const part = words.slice(i, i + length).join(" ");
+      if (Object.hasOwn(Search._index.indexentries, part))
+        found.unshift(...findWhole(part, new Set(), new Set(), new Set(), new Set()));
+    }
+    const best = new Map(found.map((result) => [result[0] + result[2], result])); // the last one
+    const explain = found.filter((result) => result[4] >= 4000 && [...best.values()].includes(result));
+    if (explain.length) return [...results, ...explain];
+  }
+  return results;
+};
