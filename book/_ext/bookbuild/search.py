@@ -114,8 +114,7 @@ def add_entries(app: Sphinx, doctree: Any, docname: str) -> None:
 
 
 def connect_search(app: Sphinx) -> None:
-    """Connect this module to Sphinx's events, and add its styles: every page has the dialog."""
-    app.add_css_file("css/search.css")
+    """Connect this module to Sphinx's events."""
     app.connect("config-inited", config_inited)
     app.connect("env-updated", collect)
     # after the notebooks were made of the page
