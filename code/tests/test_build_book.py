@@ -48,7 +48,7 @@ def test_reproduced_figures_and_times(clean: tuple[Book, str]) -> None:
     table = book.page("book/reproduced.html")
     for text in ("bigram loss of “José”", "2.4543", "not comparable (embedded names edition)"):
         assert text in table
-    assert re.search(r'href="01-one\.html"><span class="doc">Lecture \d+<', table)
+    assert re.search(r'href="01-one\.html"><span class="doc">Lecture\s\d+<', table)
     times = book.page("book/times.html")
     assert re.search(r'href="02-two\.html"><span class="doc">Two<', times)
     assert "Measured with Python 3." in times
