@@ -18,6 +18,7 @@ LINK = re.compile(
 )
 IMPORT = re.compile(r"""@import\s+(?:url\()?["']?([^"')]+)["']?\)?\s*;""")
 ADDRESS = re.compile(r"""url\(\s*(["']?)(?!data:|https?:|/|#)([^"')]+)\1\s*\)""")
+JOINED = re.compile(r"_static/(all-[0-9a-f]+\.css)")
 CHARSET = re.compile(r'@charset "[^"]*";')
 
 
@@ -43,16 +44,20 @@ class Styles:
         return LINK.sub(lambda match: link if match[1] == addresses[0] else "", page)
 
     def write(self, static: Path) -> None:
-        """Write the joined files into the folder ``_static``, and remove those of other builds.
+        """Write the joined files into the folder ``_static``, and remove those that nobody names.
+
+        A build that writes only what has changed leaves pages, and their style sheets, of others.
 
         Raises
         ------
         ThemeChanged
             When a style sheet that a page names is not there.
         """
-        for old in static.glob("all-*.css"):
-            if old.name not in self.files:
-                old.unlink()
+        unnamed = {path.name for path in static.glob("all-*.css")} - self.files.keys()
+        for page in static.parent.rglob("*.html") if unnamed else ():
+            unnamed -= set(JOINED.findall(page.read_text(encoding="utf-8")))
+        for name in unnamed:
+            (static / name).unlink()
         for name, parts in self.files.items():
             text = "\n".join(sheet(static, part) for part in parts)
             (static / name).write_text(text, encoding="utf-8")
