@@ -274,7 +274,7 @@ def _densities(tensors: dict[str, torch.Tensor], xlabel: str, ax: Axes | None) -
         density, edges = np.histogram(x.detach().double().cpu().numpy(), bins=60, density=True)
         ax.plot((edges[:-1] + edges[1:]) / 2, density, color=color, lw=1.5, label=name)
     ax.set(xlabel=xlabel, ylabel="density", ylim=(0, None))
-    ax.legend(fontsize=8)
+    ax.legend(fontsize=10.5)
     return found
 
 
