@@ -66,7 +66,7 @@ def test_dead_links(tmp_path: Path) -> None:
         <a href="pic é.svg#layer">ok</a> <a href="sub dir/">no index</a>
         <a href="#nope">anchor</a> <div class="cell docutils container"></div>
         <div class="cell docutils container"><img src="no.png" alt="Alt"></div>
-        <script src="no.js"></script> <a href="/root.html">root</a> <a href="../up.html">up</a>
+        <script src="no.js"></script> <a href="/top.html">root</a> <a href="../up.html">up</a>
         """,
         encoding="utf-8",
     )
@@ -80,7 +80,7 @@ def test_dead_links(tmp_path: Path) -> None:
         ("index.html", "anchor", "#nope", None),
         ("index.html", "Alt", "no.png", 1),
         ("index.html", "<script>", "no.js", None),
-        ("index.html", "root", "/root.html", None),
+        ("index.html", "root", "/top.html", None),
         ("index.html", "up", "../up.html", None),
         ("sub dir/page.html", "gone", "../index.html#here", None),
     }

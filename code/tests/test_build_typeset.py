@@ -135,6 +135,14 @@ def test_the_formulas_of_a_page_are_replaced_where_they_stand() -> None:
     assert again == page, "the same page, each time"
 
 
+def test_what_closes_a_sentence_stays_beside_its_formula() -> None:
+    formula = INLINE % "x"
+    page, _ = typeset(PAGE % f"<p>({formula}), {formula} and {formula}.</p>")
+    soup = BeautifulSoup(page, "html.parser")
+    ends = [str(tag.contents[-1]) for tag in soup.select("span.unbroken")]
+    assert ends == ["),", "."]
+
+
 def test_what_cannot_be_read_is_left_and_named() -> None:
     page, flaws = typeset(PAGE % (INLINE % r"\oops" + INLINE % "x"))
     assert len(flaws) == 1

@@ -5,6 +5,9 @@
 check the pages, ``unfinished`` makes a killed build harmless. ``address`` knows where the
 repository and the site are, ``publish`` says it on the pages. ``explorer`` and ``vocabularies`` put
 the token explorer into a page. ``search`` leads from the words that readers type to sections.
+``finish`` makes each page ready: formulas (``typeset``), style sheets (``styles``), icons, what
+loads (``weight``). ``comments`` numbers the formulas that comments name, and ``quality`` shows what
+Lighthouse measured.
 ``build`` connects them to Sphinx.
 ``python -m bookbuild.compare`` checks that two builds give the same outputs.
 """

@@ -27,7 +27,7 @@ TEMPLATE = Path(__file__).with_name("explorer.html")
 EXAMPLE = "Hello, world! I'll count 12345 tokens:\n  안녕하세요 🙂 <|endoftext|>"
 
 
-class token_explorer(nodes.General, nodes.Element):  # type: ignore[misc] # noqa: N801
+class token_explorer(nodes.General, nodes.Element):  # type: ignore[misc] # noqa: N801 # docutils is untyped; nodes have small letters
     """The place of an explorer in a page; ``text`` is what stands in its text box at first."""
 
 

@@ -70,8 +70,8 @@ def accessible(page: str) -> str:
     """Mend what the theme and docutils leave for those who don't see the page, or use no mouse.
 
     Folds and the search are called what can be read on them, so that voice control works; the
-    sidebar is a landmark, so that nothing lies outside of one; entries of the bibliography have the
-    role that replaced theirs in ARIA 1.3.
+    sidebar is a landmark, so that nothing lies outside of one; entries of the bibliography have a
+    role that screen readers know, and not one that is deprecated.
     """
     page = SIDEBAR.sub(r'\1 role="region" aria-label="Book"', page)
     page = page.replace(' role="doc-biblioentry"', ' role="listitem"')

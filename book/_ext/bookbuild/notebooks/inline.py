@@ -14,7 +14,7 @@ __all__ = ["InlineTranslator"]
 class InlineTranslator(BaseTranslator):
     """Visitor of what stands within a line."""
 
-    def visit_Text(self, node: Any) -> None:  # noqa: N802
+    def visit_Text(self, node: Any) -> None:  # noqa: N802 # named after the node
         """Write text, escaped."""
         self.markdown_lines.append(markdown.escape(node.astext()))
 
