@@ -41,6 +41,19 @@ def test_a_reader_comes_back_to_the_same_place(chromium: Chromium, width: int) -
         assert visit.errors == []
 
 
+def test_fonts_of_formulas_are_there_before_anybody_prints(chromium: Chromium) -> None:
+    with chromium.visit(HTML / "02-bigrams.html") as visit:
+        visit.page.wait_for_timeout(1500)
+        fonts = dict(
+            visit.page.evaluate(
+                "[...document.fonts].map(font => [font.family.replaceAll('\"', ''), font.status])"
+            )
+        )
+        needed = ["MJXTEX", "MJXTEX-I", "MJXTEX-S1", "MJXTEX-S2"]
+        assert {name: fonts[name] for name in needed} == dict.fromkeys(needed, "loaded")
+        assert fonts["MJXTEX-FR"] == "unloaded"  # no formula of the page is in Fraktur
+
+
 def test_paper_is_light(chromium: Chromium) -> None:
     with chromium.visit(HTML / "02-bigrams.html", theme="dark") as visit:
         theme = "document.documentElement.dataset.theme"

@@ -110,6 +110,8 @@ def glue(**values: Any) -> None:
 def scientific(x: float, digits: int = 1) -> str:
     """Write a number the way a text does: ``scientific(2.1e-8)`` is ``"2.1 × 10⁻⁸"``.
 
+    Its spaces are those at which no line breaks.
+
     Parameters
     ----------
     x : float
@@ -121,7 +123,8 @@ def scientific(x: float, digits: int = 1) -> str:
         raise ValueError(f"x must be finite, got {x!r}")
     factor, _, exponent = f"{x:.{digits}e}".partition("e")
     superscript = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{factor.replace('-', '−')} × 10{superscript}"
+    # spaces that no line breaks at
+    return f"{factor.replace('-', '−')}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{superscript}"
 
 
 def _fits(ours: Any, published: Any) -> bool:

@@ -28,11 +28,18 @@ HEADER = {
     "SEO": 10,
 }
 
+SAME = ("accessibility", "best-practices", "seo")  # scores that hardly depend on the device
+
 
 def scores(page: dict[str, Any], category: str) -> str:
     """One score where phone and desktop agree, else both."""
     values = [str(page[device]["scores"][category]) for device in ("phone", "desktop")]
     return values[0] if values[0] == values[1] else " / ".join(values)
+
+
+def runs(count: int) -> str:
+    """Say how often each page was loaded."""
+    return "one run each" if count == 1 else f"median of {count} runs each"
 
 
 class PageQuality(SphinxDirective):
@@ -51,9 +58,14 @@ class PageQuality(SphinxDirective):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             rows = [self.row(name, page) for name, page in record["pages"].items()]
+            two = any(
+                scores(page, name).count("/") for page in record["pages"].values() for name in SAME
+            )
             how = (
-                f"Measured with `{record['command']}`: {', '.join(record['versions'])}, median of "
-                f"{record['runs']} runs each, {record['date']}, on {record['machine']}."
+                "Where two numbers stand in a cell, the first is the phone's. " if two else ""
+            ) + (
+                f"Measured with `{record['command']}`: {', '.join(record['versions'])}, "
+                f"{runs(record['runs'])}, {record['date']}, on {record['machine']}."
             )
         except (OSError, ValueError, KeyError) as error:
             raise self.error(
@@ -73,7 +85,7 @@ class PageQuality(SphinxDirective):
             text(f"{phone['first_paint'] / 1000:.1f}"),
             text(str(phone["scores"]["performance"])),
             text(str(desktop["scores"]["performance"])),
-            *[text(scores(page, name)) for name in ("accessibility", "best-practices", "seo")],
+            *[text(scores(page, name)) for name in SAME],
         ]
 
 

@@ -34,7 +34,7 @@ ROOT = re.compile(r'data-content_root="([^"]*)"')
 READ_ALOUD = """
 mjx-container { position: relative; }
 mjx-assistive-mml { position: absolute; top: 0; left: 0; clip: rect(1px, 1px, 1px, 1px);
-  padding: 1px 0 0; border: 0; display: block; width: auto; overflow: hidden; user-select: none; }
+  padding: 1px 0 0; border: 0; display: block; width: 1px; overflow: hidden; user-select: none; }
 """
 
 
