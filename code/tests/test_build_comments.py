@@ -1,4 +1,4 @@
-"""What the extension changes in a page: formulas in comments, addresses, the line of facts."""
+"""What the extension changes in a page: comments, outputs, addresses, the line of facts."""
 
 import json
 
@@ -22,6 +22,13 @@ $$ (eq-first)
 
 ```{code-cell}
 a = "(eq-first)"  # (eq-first), for all
+```
+
+```{code-cell}
+import time
+print("one\\n", flush=True)
+time.sleep(0.5)
+print("two")
 ```
 """
 )
@@ -68,6 +75,13 @@ def test_the_page_and_its_notebook_show_the_number(book: Book) -> None:
     assert comment.get_text() == f"# {number}, for all"
     notebook = json.loads((book.html / "notebooks" / "01-one.ipynb").read_text(encoding="utf-8"))
     assert line in ["".join(cell["source"]) for cell in notebook["cells"]]
+
+
+def test_blank_lines_between_pieces_of_an_output_stay(book: Book) -> None:
+    soup = BeautifulSoup(book.page("book/01-one.html"), "html.parser")
+    output = soup.select_one(".cell_output pre")
+    assert output is not None
+    assert output.get_text() == "one\n\ntwo\n"
 
 
 def test_an_address_keeps_its_arguments(book: Book) -> None:

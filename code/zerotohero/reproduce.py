@@ -164,5 +164,6 @@ def _plain(value: Any) -> Any:
 
 def _show(value: Any) -> str:
     if isinstance(value, list):
-        return "(" + ", ".join(_show(item) for item in value) + ")"
+        # no commas within the numbers of a list
+        return "(" + ", ".join(_show(item).replace(",", "") for item in value) + ")"
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"

@@ -152,6 +152,8 @@ def execute_one(
         timeout=None if chapter.timeout < 0 else chapter.timeout,
         allow_errors=chapter.allow_errors,
         record_timing=False,  # times would differ from run to run
+        # myst-nb joins pieces, too, but drops the blank lines between them: a matter of chance
+        coalesce_streams=True,
         on_cell_start=on_cell_start,
         on_cell_executed=on_cell_executed,
         resources={"metadata": {"path": str(chapter.path.parent)}},

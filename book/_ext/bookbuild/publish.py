@@ -47,7 +47,8 @@ def use_addresses(app: Sphinx, config: Config) -> None:
         raise ConfigError(str(error)) from error
     # what a page can say of them: {{ pdf }}
     pdf = f"[one PDF]({config.html_baseurl}{PDF})"
-    config.myst_substitutions = {**config.myst_substitutions, "pdf": pdf}
+    source = f"[the book's repository]({repository(root)})"
+    config.myst_substitutions = {**config.myst_substitutions, "pdf": pdf, "repository": source}
     config.ogp_site_url = config.html_baseurl
     config.ogp_site_name = config.html_title
 

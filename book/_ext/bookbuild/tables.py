@@ -16,8 +16,8 @@ from bookbuild.records import over_budget
 __all__ = ["ExecutionTimes", "ReproducedFigures", "table_data", "table_pages"]
 
 VERDICTS = {
-    True: "✓\N{NO-BREAK SPACE}reproduced",
-    False: "✗\N{NO-BREAK SPACE}not reproduced",
+    True: "✓",
+    False: "✗",
     None: "– not comparable (embedded names edition)",
 }
 
@@ -36,9 +36,12 @@ def table_pages(env: BuildEnvironment) -> dict[str, set[str]]:
 
 
 def number(value: Any) -> str:
-    """Write a value for the table: six significant digits for a float, lists in parentheses."""
+    """Write a value for the table: six significant digits for a float, lists in parentheses.
+
+    Within a list numbers have no commas of their own.
+    """
     if isinstance(value, list):
-        return "(" + ", ".join(number(item) for item in value) + ")"
+        return "(" + ", ".join(number(item).replace(",", "") for item in value) + ")"
     if isinstance(value, float):
         return f"{value:,.6g}"
     if isinstance(value, int) and not isinstance(value, bool):
@@ -103,7 +106,7 @@ class ReproducedFigures(SphinxDirective):
             "What": 40,
             "Published": 15,
             "Ours": 15,
-            "Verdict": 15,
+            "Fits": 15,
         }
         return [table(header, cells, "Figures of the lectures, and ours")]
 
