@@ -17,24 +17,19 @@ from bookbuild.tables import page_link, table, text
 __all__ = ["RECORD", "PageQuality", "connect"]
 
 RECORD = "book/recorded/lighthouse.json"
-HEADER = {
-    "Page": 24,
-    "Weight (kB)": 10,
-    "First text, phone (s)": 12,
-    "Phone: performance": 12,
-    "Desktop: performance": 12,
-    "Accessibility": 10,
-    "Best practices": 10,
-    "SEO": 10,
-}
+HEADER = {"Page": 40, "Weight (kB)": 12, "First text (s)": 12, "Performance": 18, "Others": 18}
 
-SAME = ("accessibility", "best-practices", "seo")  # scores that hardly depend on the device
+DEVICES = ("phone", "desktop")
+OTHERS = {"accessibility": "accessibility", "best-practices": "best practices", "seo": "SEO"}
+KEY = (
+    "Weight: the heavier of both devices. First text: on the phone. Performance: phone / desktop. "
+    f"Others: {', '.join(OTHERS.values())}, each the lower of both devices. "
+)
 
 
-def scores(page: dict[str, Any], category: str) -> str:
-    """One score where phone and desktop agree, else both."""
-    values = [str(page[device]["scores"][category]) for device in ("phone", "desktop")]
-    return values[0] if values[0] == values[1] else " / ".join(values)
+def scores(page: dict[str, Any], category: str) -> list[int]:
+    """Scores of the phone and of the desktop."""
+    return [page[device]["scores"][category] for device in DEVICES]
 
 
 def runs(count: int) -> str:
@@ -58,13 +53,8 @@ class PageQuality(SphinxDirective):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             rows = [self.row(name, page) for name, page in record["pages"].items()]
-            two = any(
-                scores(page, name).count("/") for page in record["pages"].values() for name in SAME
-            )
             how = (
-                "Where two numbers stand in a cell, the first is the phone's. " if two else ""
-            ) + (
-                f"Measured with `{record['command']}`: {', '.join(record['versions'])}, "
+                f"{KEY}Measured with `{record['command']}`: {', '.join(record['versions'])}, "
                 f"{runs(record['runs'])}, {record['date']}, on {record['machine']}."
             )
         except (OSError, ValueError, KeyError) as error:
@@ -78,14 +68,12 @@ class PageQuality(SphinxDirective):
 
     def row(self, name: str, page: dict[str, Any]) -> list[Any]:
         """Cells of one page."""
-        phone, desktop = page["phone"], page["desktop"]
         return [
             page_link(self.env, name),
-            text(f"{max(phone['bytes'], desktop['bytes']) / 1000:,.0f}"),
-            text(f"{phone['first_paint'] / 1000:.1f}"),
-            text(str(phone["scores"]["performance"])),
-            text(str(desktop["scores"]["performance"])),
-            *[text(scores(page, name)) for name in SAME],
+            text(f"{max(page[device]['bytes'] for device in DEVICES) / 1000:,.0f}"),
+            text(f"{page['phone']['first_paint'] / 1000:.1f}"),
+            text(" / ".join(map(str, scores(page, "performance")))),
+            text(", ".join(str(min(scores(page, other))) for other in OTHERS)),
         ]
 
 
