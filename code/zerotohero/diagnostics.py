@@ -233,7 +233,7 @@ def plot_updates(
         ax.plot(ratios, label=name, color=color, lw=1)
     ax.axhline(-3, color="black", ls="--", lw=1)
     ax.set(xlabel="step", ylabel="log₁₀ of update / weights")
-    ax.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    ax.legend(fontsize=10.5, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return found
 
 
