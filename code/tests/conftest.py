@@ -1,6 +1,7 @@
 """Fixtures that several test files share.
 
 `sealed` keeps a test of the data layer away from the network and from this machine's folders.
+`embedded_names` does the same for the checks that ask for names.
 `one_thread` is for small tensors, with which a second thread costs more than it brings.
 `chromium`, of browser.py, is a real browser.
 """
@@ -17,8 +18,10 @@ import pytest
 import torch
 from browser import chromium as chromium
 
+from zerotohero import check
 from zerotohero.data import fetching, registry, store
 
+NAMES = Path(__file__).parents[2].joinpath("data", "names-ssa-2018.txt")
 CLOSED = "http://127.0.0.1:9/closed"  # the port "discard": nothing listens there
 CONTENT = "".join(f"line {i}\n" for i in range(2000)).encode()
 
@@ -106,3 +109,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def embedded_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no check ask a network for the lecture's names."""
+    for module in (check.mlp, check.wavenet):
+        monkeypatch.setattr(module, "names", lambda: NAMES.read_text(encoding="utf-8").split())

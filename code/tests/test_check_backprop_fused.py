@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from test_check_micrograd import outcome
+from check_answers import outcome
 
 from zerotohero import check
 from zerotohero.backprop import batchnorm_backward, cross_entropy_backward, layernorm_backward

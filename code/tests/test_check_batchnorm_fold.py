@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_check_micrograd import outcome
+from check_answers import outcome
 from torch import nn
 
 from zerotohero import check

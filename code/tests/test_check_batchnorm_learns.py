@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_check_micrograd import outcome
+from check_answers import outcome
 
 from zerotohero import check
 from zerotohero.mlp import MLP, train

@@ -4,19 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from check_answers import outcome
 
 from zerotohero import check
 from zerotohero.micrograd import Value, topological_order
 
 micrograd = check.micrograd
-
-
-def outcome(verdict: check.Verdict, *words: str, hint: str = "") -> None:
-    """Assert a wrong verdict with these words in its message, and exactly this hint."""
-    assert verdict.status == "wrong"
-    for word in words:
-        assert word in verdict.message
-    assert verdict.hint == hint
 
 
 # -- exercise 4: the order -----------------------------------------------------------

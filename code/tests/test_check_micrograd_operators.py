@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from check_answers import outcome
 from micrograd_answers import Closure, LocalGradients, Torch
-from test_check_micrograd import outcome
 
 from zerotohero import check
 from zerotohero.micrograd import Value

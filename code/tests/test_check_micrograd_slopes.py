@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_check_micrograd import outcome
+from check_answers import outcome
 
 from zerotohero import check
 

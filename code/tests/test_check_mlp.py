@@ -1,104 +1,21 @@
-"""The checks of chapter 3, all of them: stubs and junk. Then contexts and embeddings."""
+"""The checks of chapter 3: contexts and embeddings."""
 
-import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from test_check_micrograd import outcome
+from check_answers import outcome
 
 from zerotohero import check
 from zerotohero.bigrams import CHARACTERS
-from zerotohero.mlp import MLP, build_contexts
+from zerotohero.mlp import build_contexts
 
-NAMES = Path(__file__).parents[2].joinpath("data", "names-ssa-2018.txt")
 mlp = check.mlp
 Answer = Callable[..., Any]
-CHECKS = ("contexts", "embed", "uniform_start", "direct_connections", "beat_the_lecture")
-
-
-@pytest.fixture(autouse=True)
-def embedded_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no check ask a network for the lecture's names."""
-    monkeypatch.setattr(mlp, "names", lambda: NAMES.read_text(encoding="utf-8").split())
-
-
-# -- all exercises -------------------------------------------------------------------------
-
-
-def raises(error: BaseException) -> Answer:
-    def answer(*_: Any) -> None:
-        raise error
-
-    return answer
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_a_stub_is_not_done_yet(name: str) -> None:
-    def empty(*_: Any) -> None: ...
-
-    def documented(*_: Any) -> None:
-        """Say what is to be done."""
-
-    for stub in (None, ..., empty, documented, raises(NotImplementedError())):
-        assert getattr(mlp, name)(stub).status == "not done yet"
-
-
-class Odd:
-    """An object that does not even compare or show itself."""
-
-    def __eq__(self, other: object) -> bool:
-        raise ZeroDivisionError
-
-    __hash__ = object.__hash__
-
-    def __repr__(self) -> str:
-        raise ZeroDivisionError
-
-
-@pytest.mark.parametrize("name", CHECKS)
-@pytest.mark.parametrize(
-    "junk",
-    [
-        5,
-        "text",
-        torch.zeros(3),
-        raises(ValueError("no")),
-        raises(SystemExit()),
-        lambda: 1,
-        lambda *_: 1.5,
-        lambda *_: "text",
-        lambda *_: (1, 2),
-        lambda *_: ([[1, 2], [3]], "x"),
-        lambda *_: iter(()),
-        lambda *_: torch.tensor(math.nan),
-        lambda *_: torch.zeros(0, 27),
-        lambda *_: torch.zeros(2, 3, dtype=torch.complex64),
-        lambda *_: MLP,
-        lambda *_: Odd(),
-        Odd(),
-    ],
-)
-def test_junk_is_wrong_and_raises_nothing(name: str, junk: Any) -> None:
-    verdict = getattr(mlp, name)(junk)
-    assert verdict.status == "wrong"
-    assert verdict.message
-
-
-def forgets(*_: Any, ready: bool = False) -> Any:
-    if ready:
-        return 1
-    return None
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_a_missing_return(name: str) -> None:
-    hint = "Does every path through the function return?"
-    outcome(getattr(mlp, name)(forgets), "returned None", hint=hint)
+pytestmark = pytest.mark.usefixtures("embedded_names")
 
 
 # -- exercise 1: contexts ------------------------------------------------------------------

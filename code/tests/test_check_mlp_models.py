@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from test_check_micrograd import outcome
+from check_answers import outcome
 
 from zerotohero import check
 from zerotohero.bigrams import CountingModel
@@ -18,12 +18,7 @@ from zerotohero.mlp import MLP, build_contexts, split_words
 NAMES = Path(__file__).parents[2].joinpath("data", "names-ssa-2018.txt")
 mlp = check.mlp
 Answer = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def embedded_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no check ask a network for the lecture's names."""
-    monkeypatch.setattr(mlp, "names", lambda: NAMES.read_text(encoding="utf-8").split())
+pytestmark = pytest.mark.usefixtures("embedded_names")
 
 
 # -- exercise 3: a sensible first loss -----------------------------------------------------

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from test_check_micrograd import outcome
+from check_answers import outcome
 
 from zerotohero import check
 from zerotohero.check.tokenizer_gpt4 import toy_ranks

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from test_check_micrograd import outcome
+from check_answers import outcome
 from test_check_tokenizer import Plain, Strict
 
 from zerotohero import check

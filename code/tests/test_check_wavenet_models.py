@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_check_micrograd import outcome
+from check_answers import outcome
 
 from zerotohero import check
 from zerotohero.mlp import build_contexts, split_words
@@ -16,12 +16,7 @@ from zerotohero.wavenet import hierarchical
 NAMES = Path(__file__).parents[2].joinpath("data", "names-ssa-2018.txt")
 wavenet = check.wavenet
 Answer = Callable[..., Any]
-
-
-@pytest.fixture(autouse=True)
-def embedded_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no check ask a network for the lecture's names."""
-    monkeypatch.setattr(wavenet, "names", lambda: NAMES.read_text(encoding="utf-8").split())
+pytestmark = pytest.mark.usefixtures("embedded_names")
 
 
 # -- multiplications -----------------------------------------------------------------------
