@@ -161,11 +161,10 @@ def test_a_bad_formula_stops_the_strict_build(tmp_path: Path) -> None:
 # -- the built book
 
 
+@pytest.mark.built
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_every_formula_of_a_chapter_is_set(name: str) -> None:
     path = HTML / "book" / f"{name}.html"
-    if not path.is_file():
-        pytest.skip("the book has not been built")
     soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
     holders = soup.select(".math")
     assert holders
@@ -181,12 +180,11 @@ def fonts() -> set[str]:
     return {path.name for path in folder.glob("*.woff")}
 
 
+@pytest.mark.built
 def test_formulas_are_seen_without_a_script(
     chromium: Chromium, fonts: set[str], tmp_path: Path
 ) -> None:
     path = HTML / "book" / "01-micrograd.html"
-    if not path.is_file():
-        pytest.skip("the book has not been built")
     with chromium.visit(path, width=390, javascript=False) as visit:
         visit.page.wait_for_timeout(500)
         formula = visit.page.locator("mjx-container").first

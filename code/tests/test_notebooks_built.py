@@ -19,7 +19,7 @@ MARKUP = re.compile(
     r"\{[a-z][a-z:-]*\}`|^\s*(:::|```)+\{|\bglue:|%s|<pending|\bNone\)", re.MULTILINE
 )
 pytestmark = [
-    pytest.mark.skipif(not BUILT, reason="there is no build here: run `make book`"),
+    pytest.mark.built,
     pytest.mark.parametrize("path", BUILT, ids=lambda path: path.stem),
 ]
 

@@ -7,7 +7,7 @@ from browser import Chromium
 from build_scratch import ROOT
 
 HTML = ROOT / "_build" / "html" / "book"
-pytestmark = pytest.mark.skipif(not HTML.is_dir(), reason="the book has not been built")
+pytestmark = pytest.mark.built
 
 
 def position(page: Any) -> float:

@@ -14,6 +14,7 @@ from serve import serve
 
 HTML = ROOT / "_build" / "html"
 NAMES = [f"book/{path.stem}" for path in sorted((ROOT / "book").glob("*.md"))]
+pytestmark = pytest.mark.built
 LIMIT = 1_000_000  # bytes as sent, on a first visit
 SCROLL = """async () => {
     for (let top = 0; top < document.body.scrollHeight; top += 700) {
@@ -25,8 +26,6 @@ SCROLL = """async () => {
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[str]:
-    if not HTML.is_dir():
-        pytest.skip("the book has not been built")
     with serve(HTML, "/some/where/") as address:
         yield address
 

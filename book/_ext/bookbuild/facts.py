@@ -8,6 +8,7 @@ from docutils import nodes
 __all__ = ["WORDS_PER_MINUTE", "chapter_facts", "first_paragraph", "video", "words"]
 
 WORDS_PER_MINUTE = 200  # prose with formulas between; code is not counted
+CITATION = re.compile(r"\s*\[[^\]]*\b\d{4}[a-z]?\]")
 VIDEO = re.compile(r"https://(www\.youtube\.com/watch\?v=|youtu\.be/)[\w-]+")
 
 
@@ -67,5 +68,5 @@ def first_paragraph(doctree: Any) -> str:
     for node in doctree.findall(nodes.paragraph):
         inside = isinstance(node.parent, nodes.section | nodes.document)
         if inside and "chapter-facts" not in node["classes"] and len(node.astext()) > 40:
-            return str(node.astext())
+            return CITATION.sub("", node.astext())
     return ""

@@ -23,6 +23,7 @@ __all__ = ["connect", "image_size"]
 
 logger = logging.getLogger(__name__)
 SEARCH_BUTTON = re.compile(r'<button class="[^"]*\bsearch-button-field\b[^>]*>')
+DESCRIPTION = re.compile(r'(<meta (?:name|property)="(?:og:)?description" content=")[^"]*"')
 SIDEBAR = re.compile(r'(<div id="pst-primary-sidebar")(?! role)')
 UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "in": 96.0}
 
@@ -119,10 +120,13 @@ def page_context(
     # Without one the theme reports an error on every page.
     context["default_mode"] = context.get("default_mode") or "auto"
     text = describe(first_paragraph(doctree)) if doctree is not None else ""
-    text = text or f"{context.get('title') or name} – {app.config.html_title}"
-    if 'name="description"' not in context.get("metatags", ""):
-        tag = f'<meta name="description" content="{html.escape(text)}" />'
-        context["metatags"] = context.get("metatags", "") + tag
+    tags = context.get("metatags", "")
+    if text:  # sphinxext-opengraph would begin with the line of facts
+        tags = DESCRIPTION.sub(lambda found: found[1] + html.escape(text) + '"', tags)
+    if 'name="description"' not in tags:
+        text = text or f"{context.get('title') or name} – {app.config.html_title}"
+        tags += f'<meta name="description" content="{html.escape(text)}" />'
+    context["metatags"] = tags
 
 
 def connect(app: Sphinx) -> None:

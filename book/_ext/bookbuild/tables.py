@@ -38,14 +38,14 @@ def table_pages(env: BuildEnvironment) -> dict[str, set[str]]:
 def number(value: Any) -> str:
     """Write a value for the table: six significant digits for a float, lists in parentheses.
 
-    Within a list numbers have no commas of their own.
+    Within a list numbers have no commas of their own. A minus is a minus, not a hyphen.
     """
     if isinstance(value, list):
         return "(" + ", ".join(number(item).replace(",", "") for item in value) + ")"
     if isinstance(value, float):
-        return f"{value:,.6g}"
+        return f"{value:,.6g}".replace("-", "−")
     if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
+        return f"{value:,}".replace("-", "−")
     return "–" if value is None else str(value)
 
 
