@@ -1,4 +1,4 @@
-"""The checks of alternative texts, inline drawings and links."""
+"""The checks of alternative texts, inline drawings, links and memory."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import build_scratch  # noqa: F401 # makes bookbuild importable
 import pytest
 from bs4 import BeautifulSoup
 
+from bookbuild import report
 from bookbuild.figures import alt_flaw, svg_flaw
 from bookbuild.links import dead_links
 
@@ -84,3 +85,13 @@ def test_dead_links(tmp_path: Path) -> None:
         ("index.html", "up", "../up.html", None),
         ("sub dir/page.html", "gone", "../index.html#here", None),
     }
+
+
+def test_a_chapter_too_large_for_binder_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    warned: list[str] = []
+    monkeypatch.setattr(report.logger, "warning", lambda text, **_: warned.append(text))
+    row = {"label": "one", "page": "one", "seconds": 1.0, "threads": 1, "budget": None}
+    memories = {"unknown": None, "small": 1.49e9, "large": 1.51e9}
+    report.report_times([{**row, "label": k, "memory": m} for k, m in memories.items()], set())
+    (warning,) = warned
+    assert warning.startswith("large: executing it took 1,510 MB of memory")

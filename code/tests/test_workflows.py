@@ -135,6 +135,26 @@ def test_the_build_is_the_strict_one_and_knows_site_and_data() -> None:
     assert "jupyter-book build . --all -W -n --keep-going" in makefile
 
 
+def test_what_is_published_has_passed_the_tests_of_the_built_book() -> None:
+    found = workflow("build")["jobs"]["book"]["steps"]
+    runs = [step.get("run", "") for step in found]
+    (place,) = (i for i, run in enumerate(runs) if "pytest -m built" in run)
+    assert runs.index("make book pdf") < place
+    assert set(found[place]["env"].values()) == {"1"}
+    uploads = [i for i, step in enumerate(found) if "upload-artifact@" in step.get("uses", "")]
+    assert place < min(uploads)
+
+
+def test_pull_requests_and_every_week_execute_the_notebooks() -> None:
+    for name, job in (("check", "notebooks"), ("notebooks", "execute")):
+        called = workflow(name)["jobs"][job]
+        assert called["uses"] == "$/.github/workflows/execute.yml"
+        assert called["needs"] == "build"
+    runs = [step.get("run", "") for step in workflow("execute")["jobs"]["execute"]["steps"]]
+    for what in ("check", "binder"):
+        assert any(run.endswith(f"bookbuild.notebooks {what}") for run in runs)
+
+
 def test_the_execution_cache_is_kept_under_the_key_of_the_build() -> None:
     found = workflow("build")["jobs"]["book"]["steps"]
     restore, save = (
@@ -144,6 +164,10 @@ def test_the_execution_cache_is_kept_under_the_key_of_the_build() -> None:
     assert restore["with"]["path"] == save["with"]["path"] == "_build/.jupyter_cache"
     assert "steps.key.outputs.key" in restore["with"]["key"]
     assert restore["with"]["restore-keys"].endswith("steps.key.outputs.key }}-")
+    # a cache that may lack chapters has another name
+    complete, _, rest = save["with"]["key"].partition("}}")
+    assert "cache-primary-key" in complete
+    assert "job.status != 'success'" in rest
     assert any("-m bookbuild.key" in step.get("run", "") for step in found)
 
 

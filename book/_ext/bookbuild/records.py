@@ -14,6 +14,7 @@ from bookbuild.chapters import Chapter
 from bookbuild.execute import cores
 
 __all__ = [
+    "MEMORY_LIMIT",
     "MIME",
     "machine",
     "over_budget",
@@ -99,6 +100,9 @@ def time_row(chapter: Chapter, data: dict[str, Any]) -> dict[str, Any]:
         "machine": data["machine"],
         "budget": chapter.settings.budget,
     }
+
+
+MEMORY_LIMIT = 1.5e9  # bytes; Binder gives 2e9, and its server takes a part of them
 
 
 def over_budget(row: dict[str, Any], factor: float = 1.0) -> bool:

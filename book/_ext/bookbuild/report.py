@@ -10,7 +10,7 @@ from sphinx.util import logging
 
 from bookbuild.chapters import Chapter, Place
 from bookbuild.links import dead_links
-from bookbuild.records import over_budget
+from bookbuild.records import MEMORY_LIMIT, over_budget
 
 __all__ = ["page_label", "report_times", "warn_of_dead_links"]
 
@@ -57,9 +57,9 @@ def shown_cell(chapter: Chapter, position: int) -> Place | None:
 
 
 def report_times(rows: list[dict[str, Any]], executed: set[str]) -> None:
-    """Print the table of times; warn of exceeded budgets where they are enforced.
+    """Print the table of times; warn of too much memory, and of exceeded budgets.
 
-    They are where ``ZEROTOHERO_ENFORCE_BUDGET`` is set: to 1, or to a larger number by which
+    Of those only where ``ZEROTOHERO_ENFORCE_BUDGET`` is set: to 1, or to a larger number by which
     the budgets are multiplied, for machines whose speed nobody vouches for.
 
     Parameters
@@ -79,6 +79,14 @@ def report_times(rows: list[dict[str, Any]], executed: set[str]) -> None:
         mark = "  over budget" if over_budget(row) else ""
         seconds = f"{row['seconds']:.1f}"
         logger.info(form, row["label"], seconds, state, row["threads"], budget, mark)
+    for row in rows:
+        if row["memory"] is not None and row["memory"] > MEMORY_LIMIT:
+            logger.warning(
+                f"{row['label']}: executing it took {row['memory'] / 1e6:,.0f} MB of memory, but "
+                f"only {MEMORY_LIMIT / 1e6:,.0f} MB are sure to be there on Binder",
+                location=row["page"],
+                type="bookbuild",
+            )
     factor = float(os.environ.get("ZEROTOHERO_ENFORCE_BUDGET") or "inf")
     for row in rows:
         if not over_budget(row, factor):

@@ -16,10 +16,9 @@ from bookbuild.notebooks import environments
 from bookbuild.notebooks.export import FOLDER
 from bookbuild.notebooks.proof import MIRROR, Run, run_notebook
 from bookbuild.notebooks.publish import PublishError, publish
-from bookbuild.records import machine, write_json
+from bookbuild.records import MEMORY_LIMIT, machine, write_json
 from bookbuild.settings import page_settings
 
-MEMORY_LIMIT = 1.5e9  # bytes; Binder gives 2e9, and its server takes a part of them
 ROOT = Path()
 
 
