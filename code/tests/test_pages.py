@@ -161,6 +161,11 @@ def test_a_fold_is_called_what_stands_on_it() -> None:
     assert accessible(icon) == icon  # nothing else names it
 
 
+def test_a_link_to_an_exercise_begins_with_a_letter() -> None:
+    title = '<p class="admonition-title">Solution to<a class="x" href="#y"> Exercise 2.1</a></p>'
+    assert 'Solution to <a class="x" href="#y">Exercise 2.1</a>' in accessible(title)
+
+
 def test_a_changed_theme_is_noticed() -> None:
     with pytest.raises(ThemeChanged, match="the script of the icons was not found"):
         lighten("<html><head></head></html>", lambda source: None)

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 SEARCH_BUTTON = re.compile(r'<button class="[^"]*\bsearch-button-field\b[^>]*>')
 DESCRIPTION = re.compile(r'(<meta (?:name|property)="(?:og:)?description" content=")[^"]*"')
 SIDEBAR = re.compile(r'(<div id="pst-primary-sidebar")(?! role)')
+SOLUTION = re.compile(r"(Solution to)(<a\b[^>]*>) ")
 UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "in": 96.0}
 
 
@@ -72,9 +73,11 @@ def accessible(page: str) -> str:
 
     Folds and the search are called what can be read on them, so that voice control works; the
     sidebar is a landmark, so that nothing lies outside of one; entries of the bibliography have a
-    role that screen readers know, and not one that is deprecated.
+    role that screen readers know, and not one that is deprecated. A link to an exercise begins
+    with its first letter, not with the space before.
     """
     page = SIDEBAR.sub(r'\1 role="region" aria-label="Book"', page)
+    page = SOLUTION.sub(r"\1 \2", page)
     page = page.replace(' role="doc-biblioentry"', ' role="listitem"')
     page = page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     return SEARCH_BUTTON.sub(
