@@ -36,7 +36,7 @@ const tier = (page, anchor) => {
   if (LAST.test(page)) return 0;
   if (page === "book/glossary" && anchor) return 4;
   if (!/^book\/(\d\d-|start$|index$)/.test(page) || (!anchor && !/\d/.test(page))) return 1;
-  if (anchor.startsWith("#ex-")) return 3;
+  if (anchor.startsWith("#ex-") || anchor.includes("-solution-")) return 3;
   return anchor ? 5 : 2;
 };
 
@@ -79,7 +79,8 @@ const findNamed = (query) => {
     for (const [page, id] of places) {
       const [place, anchor] = [docnames[page], id ? `#${id}` : ""];
       const rank = tier(place, anchor);
-      if ((!anchor && titles[page] !== name) || (!whole && (rank < 2 || rank === 4))) continue;
+      if (!anchor && !titles[page].endsWith(name)) continue; // a hint; titles have their number
+      if (!whole && (rank < 2 || rank === 4)) continue;
       const share = whole ? (anchor ? 2 : 3) : wanted.length / words.length;
       if (share + rank / 1000 <= (found.get(place + anchor)?.order ?? 0)) continue;
       const title = Scorer.names.get(place + anchor);
