@@ -89,6 +89,7 @@ WANTED = {
         "train/test split",
         "train loss vs dev loss",
         "hyperparameters",
+        "validation loss",
     ],
     "03-mlp#the-hidden-layer-and-what-a-view-is": ["view", "stride", "reshape"],
     "03-mlp": ["A multilayer perceptron", "3. a multilayer perceptron"],
@@ -258,6 +259,22 @@ def test_a_result_says_which_section_it_is(page: Any) -> None:
     titles = dict(find(page, "keepdim"))
     assert titles["book/02-bigrams#broadcasting"].endswith(" > Broadcasting")
     assert titles["book/glossary#term-keepdim"] == "Glossary > keepdim"
+    titles = dict(find(page, "trigram"))
+    assert titles["book/02-bigrams#ex-trigram"].endswith(
+        " > Exercise: Trigrams, by counting and by a network"
+    )
+
+
+@built
+def test_a_word_of_javascript_is_no_word_of_the_book(page: Any) -> None:
+    places = [place for place, _ in find(page, "constructor")]
+    assert all(place.startswith("book/") for place in places)
+
+
+@built
+def test_what_the_book_does_not_have_is_not_made_up(page: Any) -> None:
+    for query in ("unigram", "kubernetes"):
+        assert find(page, query) == []
 
 
 # -- the page of the results

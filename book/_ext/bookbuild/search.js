@@ -25,7 +25,10 @@ const sectionNames = () => {
       if (id.startsWith("term-")) names.set(`${docnames[page]}#${id}`, `${titles[page]} > ${entry}`);
   for (const [title, places] of Object.entries(alltitles))
     for (const [page, id] of places)
-      if (id) names.set(`${docnames[page]}#${id}`, `${titles[page]} > ${title}`);
+      if (id) {
+        const name = title.replace(/^ \((.*)\)$/, "Exercise: $1");
+        names.set(`${docnames[page]}#${id}`, `${titles[page]} > ${name}`);
+      }
   return names;
 };
 
@@ -99,6 +102,9 @@ const findNamed = (query) => {
 // with the longest parts of it ("what is softmax"). Sphinx's results have the best one last.
 const findWhole = Search._performSearch;
 Search._performSearch = (query, ...terms) => {
+  // Every object of JavaScript has this name, and Sphinx would take it for a word of the book.
+  for (const words of [Search._index.terms, Search._index.titleterms])
+    if (!Object.hasOwn(words, "constructor")) words.constructor = undefined;
   const results = findWhole(query, ...terms);
   const addFirst = (first) => {
     const places = new Set(first.map((result) => result[0] + result[2]));
