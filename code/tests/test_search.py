@@ -27,6 +27,10 @@ built = pytest.mark.skipif(
 
 # For each section, what readers type who look for it.
 WANTED = {
+    "index": ["neural networks: zero to hero"],
+    "index#how-to-read-it": ["pdf", "download pdf"],
+    "start": ["start here"],
+    "start#on-a-laptop": ["install", "how to run"],
     "01-micrograd#the-chain-rule": ["chain rule", "chain-rule"],
     "01-micrograd#backpropagation-by-hand": ["backpropagation", "backprop", "backward pass"],
     "01-micrograd#in-which-order": ["topological sort", "topological order", "topological"],
@@ -34,11 +38,26 @@ WANTED = {
     "01-micrograd#the-max-margin-loss": ["hinge loss", "max-margin loss"],
     "01-micrograd#keeping-the-weights-small": ["weight decay", "regularization"],
     "01-micrograd#gradient-checking-as-a-tool": ["gradient check", "gradient checking"],
+    "01-micrograd": [
+        "Backpropagation, spelled out",
+        "backpropagation spelled out: building micrograd",
+        "micrograd",
+    ],
+    "01-micrograd#a-number-that-remembers": [
+        "Value class",
+        "class Value",
+        "operator overloading",
+        "DAG",
+    ],
+    "01-micrograd#the-model-and-its-squashing-function": ["derivative of tanh", "tanh derivative"],
+    "01-micrograd#the-same-in-pytorch": ["requires_grad"],
+    "01-micrograd#a-longer-expression": ["relu"],
+    "01-micrograd#neurons-layers-and-a-network": ["neural network"],
+    "01-micrograd#four-examples-and-a-loss": ["mean squared error", "loss"],
     "02-bigrams#what-one-word-says": ["bigram", "bigrams"],
     "02-bigrams#broadcasting": ["keepdim", "broadcasting", "pytorch broadcasting"],
-    "02-bigrams#one-row-and-drawing-from-it": ["multinomial"],
+    "02-bigrams#one-row-and-drawing-from-it": ["multinomial", "seed", "random seed"],
     "02-bigrams#a-name-character-by-character": ["sampling"],
-    "07-gpt#writing-with-two-knobs": ["temperature", "top-k"],
     "02-bigrams#likelihood": ["negative log likelihood", "negative log-likelihood", "NLL"],
     "02-bigrams#one-hot-logits-softmax": [
         "softmax",
@@ -47,43 +66,97 @@ WANTED = {
         "one hot",
         "logits",
     ],
+    "02-bigrams": ["Language modeling: bigrams"],
+    "02-bigrams#the-data": ["dataset", "data set"],
+    "02-bigrams#the-gradient-derived": ["softmax derivative", "gradient of softmax"],
+    "02-bigrams#forward-backward-update": ["torch.no_grad", "no_grad"],
+    "02-bigrams#ex-trigram": ["trigram"],
     "03-mlp#embeddings": ["embedding", "embeddings"],
     "03-mlp#the-output-layer-and-the-loss": [
         "cross entropy",
         "cross-entropy",
         "cross entropy loss",
+        "F.cross_entropy",
+        "numerical stability",
+        "logsumexp",
+        "loss is nan",
     ],
     "03-mlp#minibatches": ["minibatch", "mini-batch", "batch size"],
     "03-mlp#a-learning-rate": ["learning rate", "learning rates"],
-    "03-mlp#overfitting-made-visible": ["overfitting", "train test split", "train/test split"],
-    "03-mlp#the-hidden-layer-and-what-a-view-is": ["view", "stride"],
+    "03-mlp#overfitting-made-visible": [
+        "overfitting",
+        "train test split",
+        "train/test split",
+        "train loss vs dev loss",
+        "hyperparameters",
+        "validation loss",
+    ],
+    "03-mlp#the-hidden-layer-and-what-a-view-is": ["view", "stride", "reshape"],
+    "03-mlp": ["A multilayer perceptron", "3. a multilayer perceptron"],
     "04-batchnorm#dead-neurons": ["dead neurons", "dead neuron"],
-    "04-batchnorm#gains": ["kaiming init", "kaiming initialization", "He initialization"],
+    "04-batchnorm#gains": [
+        "kaiming init",
+        "kaiming initialization",
+        "He initialization",
+        "he init",
+    ],
     "04-batchnorm#batch-normalization": ["batch norm", "batchnorm", "batch normalization"],
     "04-batchnorm#beyond-the-lecture-norms-without-a-batch": ["layer norm", "LayerNorm", "rmsnorm"],
+    "04-batchnorm": ["Activations, gradients and BatchNorm", "activations gradients batchnorm"],
+    "04-batchnorm#the-first-loss": ["initial loss", "why does the loss start high"],
+    "04-batchnorm#the-repair": ["hockey stick"],
+    "04-batchnorm#the-saturated-tanh": ["tanh saturation", "saturated tanh"],
     "05-backprop-ninja#mean-and-variance-and-the-factor-n-1": ["bessel", "bessel's correction"],
+    "05-backprop-ninja": ["backprop ninja", "5 · Backprop Ninja"],
+    "05-backprop-ninja#why-write-it-by-hand": ["gradient clipping"],
+    "05-backprop-ninja#matrix-times-matrix-from-a-2-2-case": ["matmul", "matrix multiplication"],
+    "05-backprop-ninja#exercise-2-cross-entropy-in-one-expression": [
+        "cross entropy gradient",
+        "gradient of cross entropy",
+    ],
+    "05-backprop-ninja#exercise-3-batch-normalization-in-one-expression": [
+        "backprop through batchnorm",
+        "batchnorm backward",
+    ],
+    "05-backprop-ninja#the-same-for-layer-normalization": [
+        "layer norm backward",
+        "layernorm backward",
+    ],
     "06-wavenet#the-same-network-as-a-convolution": [
         "dilated",
         "dilated convolution",
         "causal convolution",
     ],
+    "06-wavenet": ["wavenet"],
+    "06-wavenet#a-plot-that-can-be-read": ["loss curve"],
+    "06-wavenet#modules": ["nn.Module", "state_dict", "save model"],
+    "06-wavenet#the-price-of-training": ["warmup", "learning rate warmup"],
+    "07-gpt#writing-with-two-knobs": ["temperature", "top-k"],
     "07-gpt#averaging-the-past-four-ways": [
         "attention",
         "attention mechanism",
         "self-attention",
         "masked self-attention",
         "causal mask",
+        "mask",
     ],
     "07-gpt#six-notes-on-attention": [
         "positional encoding",
         "position embedding",
         "encoder decoder",
+        "positional embedding",
     ],
     "07-gpt#several-heads": ["multi-head", "multi-head attention", "multihead attention"],
     "07-gpt#deep-with-residual-connections": ["residual", "residual connection", "skip connection"],
     "07-gpt#dropout-and-initialization": ["dropout"],
     "07-gpt#adamw": ["adam", "AdamW"],
     "07-gpt#the-cache": ["kv cache", "kv-cache"],
+    "07-gpt": ["GPT from scratch"],
+    "07-gpt#the-text": ["token"],
+    "07-gpt#why-the-scores-are-scaled": ["why divide by sqrt"],
+    "07-gpt#one-head-in-a-language-model": ["token embedding"],
+    "07-gpt#the-model": ["GPT"],
+    "07-gpt#nanogpt": ["gelu", "weight tying", "distributed training", "ddp"],
     "08-tokenizer#byte-pair-encoding-by-hand": ["byte pair encoding", "byte-pair encoding", "bpe"],
     "08-tokenizer#gpt-2-s-pattern-piece-by-piece": ["regex"],
     "08-tokenizer#gpt-4-s-pattern": ["possessive", "possessive quantifier"],
@@ -91,6 +164,10 @@ WANTED = {
     "08-tokenizer#special-tokens": ["special tokens", "special token"],
     "08-tokenizer#sentencepiece": ["sentencepiece"],
     "08-tokenizer#a-token-explorer": ["token explorer"],
+    "08-tokenizer": ["The GPT tokenizer", "gpt tokenizer"],
+    "08-tokenizer#utf-8-utf-16-utf-32": ["emoji"],
+    "08-tokenizer#the-tokenizers-of-gpt-2-and-gpt-4": ["gpt-4 tokenizer", "gpt-2 tokenizer"],
+    "08-tokenizer#how-large-a-vocabulary": ["vocabulary size", "vocab size"],
 }
 QUERIES = [(query, place) for place, queries in WANTED.items() for query in queries]
 
@@ -136,6 +213,22 @@ def test_the_section_that_explains_it_is_first(page: Any, query: str, wanted: st
 
 
 @built
+def test_a_whole_heading_leads_to_its_section(page: Any) -> None:
+    """Also without its capitals and commas. A listed word or a term may lead elsewhere."""
+    titles, names, entries = page.evaluate(
+        "() => [Search._index.alltitles, Search._index.docnames, Search._index.indexentries]"
+    )
+    tried = 0
+    for title, places in titles.items():
+        chapters = {f"{names[at]}#{name}" for at, name in places if name and "/0" in names[at]}
+        query = " ".join(re.findall(r"[\w’'-]+", title.lower()))
+        if chapters and query not in entries and "(" not in title:  # no exercise, no solution
+            assert find(page, query)[0][0] in chapters, query
+            tried += 1
+    assert tried > 150
+
+
+@built
 def test_a_term_of_the_glossary_leads_to_its_section(page: Any) -> None:
     glossary = (HTML / "book" / "glossary.html").read_text(encoding="utf-8")
     entries = re.findall(r'((?:<dt id="term-.*?</dt>)+)<dd>(.*?)</dd>', glossary, re.DOTALL)
@@ -166,6 +259,22 @@ def test_a_result_says_which_section_it_is(page: Any) -> None:
     titles = dict(find(page, "keepdim"))
     assert titles["book/02-bigrams#broadcasting"].endswith(" > Broadcasting")
     assert titles["book/glossary#term-keepdim"] == "Glossary > keepdim"
+    titles = dict(find(page, "trigram"))
+    assert titles["book/02-bigrams#ex-trigram"].endswith(
+        " > Exercise: Trigrams, by counting and by a network"
+    )
+
+
+@built
+def test_a_word_of_javascript_is_no_word_of_the_book(page: Any) -> None:
+    places = [place for place, _ in find(page, "constructor")]
+    assert all(place.startswith("book/") for place in places)
+
+
+@built
+def test_what_the_book_does_not_have_is_not_made_up(page: Any) -> None:
+    for query in ("unigram", "kubernetes"):
+        assert find(page, query) == []
 
 
 # -- the page of the results
@@ -239,6 +348,7 @@ def test_spellings() -> None:
     assert {"cross-entropy", "cross entropy"} <= set(spellings("Cross-entropy"))
     assert {"batch norm", "batch-norm", "batch norms"} <= set(spellings("batch norm"))
     assert "newton schulz iteration" in spellings("Newton–Schulz iteration")
+    assert {"warmup", "warm up"} <= set(spellings("warm-up"))
     assert {"query", "queries"} <= set(spellings("query"))
     assert "bessel's correction" in spellings("Bessel’s correction")
 

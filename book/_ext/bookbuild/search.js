@@ -25,17 +25,21 @@ const sectionNames = () => {
       if (id.startsWith("term-")) names.set(`${docnames[page]}#${id}`, `${titles[page]} > ${entry}`);
   for (const [title, places] of Object.entries(alltitles))
     for (const [page, id] of places)
-      if (id) names.set(`${docnames[page]}#${id}`, `${titles[page]} > ${title}`);
+      if (id) {
+        const name = title.replace(/^ \((.*)\)$/, "Exercise: $1");
+        names.set(`${docnames[page]}#${id}`, `${titles[page]} > ${name}`);
+      }
   return names;
 };
 
-// First what explains: a chapter's section, the glossary, an exercise, a chapter; then the rest.
+// First what explains: a section of a chapter or of the first pages, the glossary, an exercise, a
+// chapter; then the rest.
 const LAST = /^book\/(api|changelog|contribute|references|reproduced|times)$/;
 const tier = (page, anchor) => {
   if (LAST.test(page)) return 0;
   if (page === "book/glossary" && anchor) return 4;
-  if (!/^book\/\d\d-/.test(page)) return 1;
-  if (anchor.startsWith("#ex-")) return 3;
+  if (!/^book\/(\d\d-|start$|index$)/.test(page) || (!anchor && !/\d/.test(page))) return 1;
+  if (anchor.startsWith("#ex-") || anchor.includes("-solution-")) return 3;
   return anchor ? 5 : 2;
 };
 
@@ -58,13 +62,61 @@ var Scorer = {
   },
 };
 
-// If no section of a chapter has the name that was typed ("what is softmax"), the longest parts of
-// the query that one has ("softmax") go first. Sphinx's results have the best one last.
+// The words of a text as Sphinx's index has them: in small letters, stemmed, without "the", "of" ...
+const stems = (text) => {
+  const stemmer = new Stemmer();
+  const words = splitQuery(text.toLowerCase()).filter((word) => !stopwords.includes(word));
+  return words.map((word) => stemmer.stemWord(word));
+};
+
+// Places with a name that has all words of the query. Sorted like Sphinx's results: the best one
+// last, which has the fewest other words. A whole title is one also without its number.
+const findNamed = (query) => {
+  const { docnames, filenames, titles, alltitles, indexentries } = Search._index;
+  const wanted = stems(query.replace(/^\s*\d+\s*[.·:]/, ""));
+  const found = new Map();
+  const look = (name, places, isTitle) => {
+    const words = stems(name);
+    if (!wanted.length || !wanted.every((word) => words.includes(word))) return;
+    const whole = isTitle && words.join(" ") === wanted.join(" ");
+    for (const [page, id] of places) {
+      const [place, anchor] = [docnames[page], id ? `#${id}` : ""];
+      const rank = tier(place, anchor);
+      if (!anchor && !titles[page].endsWith(name)) continue; // a hint; titles have their number
+      if (!whole && (rank < 2 || rank === 4)) continue;
+      const share = whole ? (anchor ? 2 : 3) : wanted.length / words.length;
+      if (share + rank / 1000 <= (found.get(place + anchor)?.order ?? 0)) continue;
+      const title = Scorer.names.get(place + anchor);
+      const result = [place, title, anchor, null, 1000 * rank + 100, filenames[page]];
+      found.set(place + anchor, { result, whole, order: share + rank / 1000 });
+    }
+  };
+  Scorer.names ??= sectionNames();
+  for (const [name, places] of Object.entries(alltitles)) look(name, places, true);
+  for (const [name, places] of Object.entries(indexentries)) look(name, places, false);
+  return [...found.values()].sort((a, b) => a.order - b.order);
+};
+
+// A whole title goes first, unless it is a listed word. If no section of a chapter has the name that
+// was typed, those go first that have all its words in one name ("tanh saturation"), else those
+// with the longest parts of it ("what is softmax"). Sphinx's results have the best one last.
 const findWhole = Search._performSearch;
 Search._performSearch = (query, ...terms) => {
+  // Every object of JavaScript has this name, and Sphinx would take it for a word of the book.
+  for (const words of [Search._index.terms, Search._index.titleterms])
+    if (!Object.hasOwn(words, "constructor")) words.constructor = undefined;
   const results = findWhole(query, ...terms);
+  const addFirst = (first) => {
+    const places = new Set(first.map((result) => result[0] + result[2]));
+    return [...results.filter((result) => !places.has(result[0] + result[2])), ...first];
+  };
+  const plain = query.toLowerCase().replaceAll("’", "'").trim();
+  const isListed = Object.hasOwn(Search._index.indexentries, plain);
+  const named = isListed ? [] : findNamed(query);
+  const whole = named.filter((place) => place.whole);
+  if (whole.length) return addFirst(whole.map((place) => place.result));
   if (results.some((result) => result[4] >= 5000)) return results;
-  const plain = query.toLowerCase().replaceAll("’", "'");
+  if (named.length) return addFirst(named.map((place) => place.result));
   const words = plain.split(/[-–\s/,;:?!]+/).filter((word) => word);
   for (let length = words.length; length > 0; length--) {
     const found = [];

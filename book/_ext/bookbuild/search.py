@@ -32,7 +32,7 @@ def typed(word: str) -> str:
 def spellings(word: str) -> list[str]:
     """Return the ways in which readers spell a word: with and without hyphens, as a plural."""
     word = typed(word)
-    forms = {word, word.replace("-", " ")}
+    forms = {word, word.replace("-", " "), word.replace("-", "")}
     if len(word.split()) == 2:
         forms.add(word.replace(" ", "-"))
     plurals = {form + "s" for form in forms if not form.endswith("s")}
