@@ -66,6 +66,22 @@ def test_the_parts_of_a_page_still_work(chapter: Visit) -> None:
 
 
 @built
+@pytest.mark.parametrize("name", ["index", *CHAPTERS, "changelog"])
+def test_the_search_is_in_sight(chromium: Chromium, name: str) -> None:
+    """Also where the theme has scrolled the sidebar to the chapter that is read."""
+    with chromium.visit(HTML / "book" / f"{name}.html", height=700) as visit:
+        visit.page.wait_for_timeout(500)
+        box = visit.page.locator(".bd-sidebar-primary .search-button-field").bounding_box()
+        assert box is not None
+        assert 0 <= box["y"] < 250
+        middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+        found = (
+            "([x, y]) => document.elementFromPoint(x, y).closest('.search-button-field') != null"
+        )
+        assert visit.page.evaluate(field, middle)
+
+
+@built
 def test_an_icon_is_drawn_with_the_small_font(chapter: Visit) -> None:
     chapter.page.wait_for_function("() => document.fonts.status === 'loaded'")
     icon = chapter.page.locator("i.fas, i.fa-solid").first
