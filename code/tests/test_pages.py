@@ -75,9 +75,7 @@ def test_the_search_is_in_sight(chromium: Chromium, name: str) -> None:
         assert box is not None
         assert 0 <= box["y"] < 250
         middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
-        found = (
-            "([x, y]) => document.elementFromPoint(x, y).closest('.search-button-field') != null"
-        )
+        field = "([x, y]) => !!document.elementFromPoint(x, y).closest('.search-button-field')"
         assert visit.page.evaluate(field, middle)
 
 
