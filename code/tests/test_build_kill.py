@@ -81,6 +81,8 @@ def start(book: Book) -> tuple[subprocess.Popen[bytes], int]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        # A shell that runs the tests in the background has them ignore SIGINT, and what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     eventually(lambda: list(signs.glob("kernel-*")), "for the second chapter's kernel")
     caches = book.folder / "_build" / ".jupyter_cache"
