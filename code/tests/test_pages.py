@@ -71,6 +71,7 @@ def test_the_search_is_in_sight(chromium: Chromium, name: str) -> None:
     """Also where the theme has scrolled the sidebar to the chapter that is read."""
     with chromium.visit(HTML / "book" / f"{name}.html", height=700) as visit:
         visit.page.wait_for_timeout(500)
+        assert visit.page.locator(".search-button-field:visible").count() == 1
         box = visit.page.locator(".bd-sidebar-primary .search-button-field").bounding_box()
         assert box is not None
         assert 0 <= box["y"] < 250
