@@ -27,6 +27,18 @@ if TYPE_CHECKING:
 REQUIRE = "ZEROTOHERO_REQUIRE_BROWSER"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
+# Until fonts are there, scripts have had their turn, and nothing has moved for 300 ms.
+STILL = """async () => {
+    const pause = () => new Promise((done) => setTimeout(done, 100));
+    const places = () => [scrollX, scrollY, document.documentElement.scrollHeight].join();
+    await document.fonts.ready;
+    await new Promise((done) => requestIdleCallback(done));
+    for (let last = "", same = 0; same < 3; await pause()) {
+        same = places() === last ? same + 1 : 0;
+        last = places();
+    }
+}"""
+
 # The theme of the site remembers what the reader has chosen.
 CHOOSE_THEME = "for (const key of ['mode', 'theme']) localStorage.setItem(key, '{theme}')"
 
@@ -53,6 +65,10 @@ class Visit:
     page: "Page"
     requests: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    def settle(self) -> None:
+        """Wait until the page has come to rest, however slow the machine is."""
+        self.page.evaluate(STILL)
 
     def outside(self, folder: Path) -> list[str]:
         """Return the requests for anything but files of `folder`."""

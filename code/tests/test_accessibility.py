@@ -24,7 +24,7 @@ ALL = ".bd-article > section > section { content-visibility: visible !important;
 def violations(visit: Visit, options: dict[str, Any] | None = None) -> list[str]:
     """A line for each element that violates a rule of axe."""
     visit.page.add_style_tag(content=ALL)
-    visit.page.wait_for_timeout(300)
+    visit.settle()
     found = Axe().run(visit.page, options=options).response["violations"]
     return [
         f"{rule['id']}: {node['target']}: {node['failureSummary']}"
@@ -54,7 +54,7 @@ def test_what_scrolls_can_be_reached_with_the_keyboard(chromium: Chromium) -> No
     with chromium.visit(path_of("book/02-bigrams"), width=240) as visit:
         page = visit.page
         page.add_style_tag(content=ALL)
-        page.wait_for_timeout(300)
+        visit.settle()
         boxes = page.locator("pre, mjx-container[display=true], .pst-scrollable-table-container")
         states = boxes.evaluate_all(
             "boxes => boxes.map(box => [box.localName, box.scrollWidth > box.clientWidth ||"
@@ -66,7 +66,7 @@ def test_what_scrolls_can_be_reached_with_the_keyboard(chromium: Chromium) -> No
         assert all(index == (0 if scrolls else -1) for _, scrolls, index in seen)
         # in a closed fold, once it is opened
         page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
-        page.wait_for_timeout(300)
+        visit.settle()
         folded = page.locator("details pre").evaluate_all(
             "boxes => boxes.filter(box => box.scrollWidth > box.clientWidth)"
             ".map(box => box.tabIndex)"
@@ -76,11 +76,10 @@ def test_what_scrolls_can_be_reached_with_the_keyboard(chromium: Chromium) -> No
         formula = page.locator("mjx-container[display=true][tabindex='0']").first
         formula.focus()
         page.keyboard.press("ArrowRight")
-        page.wait_for_timeout(300)
-        assert formula.evaluate("box => box.scrollLeft") > 0
+        page.wait_for_function("() => document.activeElement.scrollLeft > 0")
         # with room enough, it is no longer a stop on the way through the page
         page.set_viewport_size({"width": 1600, "height": 900})
-        page.wait_for_timeout(300)
+        visit.settle()
         assert page.locator("mjx-container[display=true][tabindex]").count() == 0
 
 

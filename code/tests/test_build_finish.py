@@ -93,11 +93,12 @@ def test_every_page_of_the_built_book_has_one_style_sheet() -> None:
 
 
 def test_the_entrance_says_where_the_book_is(tmp_path: Path) -> None:
-    write_entrance(tmp_path, "https://a.b/c/", "book/a b.html", "Nets & <more>")
+    write_entrance(tmp_path, "https://a.b/c/", "book/a b.html", "Nets & <more>", "images/a b.svg")
     soup = BeautifulSoup((tmp_path / "index.html").read_text(encoding="utf-8"), "html.parser")
     assert soup.title is not None
     assert soup.title.get_text() == "Nets & <more>"
     assert soup.select_one("link[rel=canonical]")["href"] == "https://a.b/c/book/a%20b.html"  # type: ignore[index]
+    assert soup.select_one("link[rel=icon]")["href"] == "_static/a%20b.svg"  # type: ignore[index]
     assert soup.select_one("meta[http-equiv]")["content"] == "0; url=book/a%20b.html"  # type: ignore[index]
     assert soup.select_one("a")["href"] == "book/a%20b.html"  # type: ignore[index]
 

@@ -186,7 +186,7 @@ def test_formulas_are_seen_without_a_script(
 ) -> None:
     path = HTML / "book" / "01-micrograd.html"
     with chromium.visit(path, width=390, javascript=False) as visit:
-        visit.page.wait_for_timeout(500)
+        visit.page.wait_for_timeout(1500)  # settle() needs scripts
         formula = visit.page.locator("mjx-container").first
         box = formula.bounding_box()
         assert box is not None

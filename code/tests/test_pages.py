@@ -34,7 +34,7 @@ built = pytest.mark.built
 @pytest.mark.parametrize("name", [*(f"book/{name}" for name in PAGES), *MADE])
 def test_a_page_asks_nobody_else_and_fits_a_phone(chromium: Chromium, name: str) -> None:
     with chromium.visit(HTML / f"{name}.html", width=390) as visit:
-        visit.page.wait_for_timeout(300)
+        visit.settle()
         assert visit.outside(HTML) == []
         assert visit.errors == []
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -70,7 +70,7 @@ def test_the_parts_of_a_page_still_work(chapter: Visit) -> None:
 def test_the_search_is_in_sight(chromium: Chromium, name: str) -> None:
     """Also where the theme has scrolled the sidebar to the chapter that is read."""
     with chromium.visit(HTML / "book" / f"{name}.html", height=700) as visit:
-        visit.page.wait_for_timeout(500)
+        visit.settle()
         assert visit.page.locator(".search-button-field:visible").count() == 1
         box = visit.page.locator(".bd-sidebar-primary .search-button-field").bounding_box()
         assert box is not None

@@ -227,7 +227,10 @@ class Build:
             uris = map(app.builder.get_target_uri, app.env.found_docs)
             write_sitemap(site, app.config.html_baseurl, uris)
             if (front := app.builder.get_target_uri(app.config.root_doc)) != "index.html":
-                write_entrance(site, app.config.html_baseurl, front, app.config.html_title)
+                config = app.config
+                write_entrance(
+                    site, config.html_baseurl, front, config.html_title, config.html_favicon
+                )
             warn_of_dead_links(app, self.chapters)
         report_times(table_data(app.env)["times"], self.executed)
         # Sphinx tells this number to nobody else; it decides the exit status with it, too.

@@ -26,6 +26,7 @@ ENTRANCE = """\
 <title>{title}</title>
 <meta name="description" content="{title}, the executable book." />
 <link rel="canonical" href="{root}{page}" />
+<link rel="icon" href="{icon}" />
 <meta http-equiv="Refresh" content="0; url={page}" />
 </head>
 <body><p><a href="{page}">{title}</a></p></body>
@@ -77,12 +78,29 @@ def write_sitemap(folder: Path, root: str, pages: Iterable[str]) -> None:
     )
 
 
-def write_entrance(folder: Path, root: str, page: str, title: str) -> None:
+def write_entrance(
+    folder: Path, root: str, page: str, title: str, favicon: str | None = None
+) -> None:
     """Write the ``index.html`` that sends readers of the site's bare address to `page`.
 
     sphinx-external-toc writes one that says nothing to search engines, or to a browser that
-    follows no such order.
+    follows no such order. Nor does it name an icon; a browser then asks the host for
+    ``/favicon.ico``, which is not the book's.
+
+    Parameters
+    ----------
+    folder
+        Where the site was written.
+    root
+        Address of the site, with a slash at its end.
+    page
+        Path of the front page below it.
+    title
+        Title of the book.
+    favicon
+        Path of the icon in the sources; Sphinx copies it into ``_static``.
     """
-    values = {"root": root, "page": quote(page), "title": title}
+    icon = f"_static/{quote(Path(favicon).name)}" if favicon else "data:,"
+    values = {"root": root, "page": quote(page), "title": title, "icon": icon}
     text = ENTRANCE.format(**{name: escape(value) for name, value in values.items()})
     (folder / "index.html").write_text(text, encoding="utf-8")
