@@ -15,7 +15,7 @@ from build_scratch import ROOT
 HTML = ROOT / "_build" / "html"
 pytestmark = pytest.mark.built
 NAMES = [f"book/{path.stem}" for path in sorted((ROOT / "book").glob("*.md"))]
-PAGES = [*NAMES, "search", "genindex"]
+PAGES = [*NAMES, "search", "genindex", "404"]
 COLORS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 # Long chapters leave out what is off the screen; axe shall see it.
 ALL = ".bd-article > section > section { content-visibility: visible !important; }"

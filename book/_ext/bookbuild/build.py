@@ -32,7 +32,7 @@ from bookbuild.pages import (
     embedded_note,
     unescape_addresses,
 )
-from bookbuild.publish import use_addresses, write_entrance, write_sitemap
+from bookbuild.publish import use_addresses, write_entrances, write_sitemap
 from bookbuild.records import machine, reproduced_figures, time_row, write_json, write_notebook
 from bookbuild.report import page_label, report_times, warn_of_dead_links
 from bookbuild.search import connect_search
@@ -226,11 +226,11 @@ class Build:
             write_json(site / "reproduced.json", table_data(app.env)["reproduced"])
             uris = map(app.builder.get_target_uri, app.env.found_docs)
             write_sitemap(site, app.config.html_baseurl, uris)
-            if (front := app.builder.get_target_uri(app.config.root_doc)) != "index.html":
-                config = app.config
-                write_entrance(
-                    site, config.html_baseurl, front, config.html_title, config.html_favicon
-                )
+            config = app.config
+            front = app.builder.get_target_uri(config.root_doc) or "index.html"
+            write_entrances(
+                site, config.html_baseurl, front, config.html_title, config.html_favicon
+            )
             warn_of_dead_links(app, self.chapters)
         report_times(table_data(app.env)["times"], self.executed)
         # Sphinx tells this number to nobody else; it decides the exit status with it, too.

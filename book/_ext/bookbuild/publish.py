@@ -12,7 +12,7 @@ from sphinx.errors import ConfigError
 
 from bookbuild.address import AddressError, branch, repository, site
 
-__all__ = ["PDF", "use_addresses", "write_entrance", "write_sitemap"]
+__all__ = ["PDF", "use_addresses", "write_entrances", "write_sitemap"]
 
 PDF = "zero-to-hero.pdf"  # lies beside the pages; see bookbuild.pdf
 
@@ -30,6 +30,32 @@ ENTRANCE = """\
 <meta http-equiv="Refresh" content="0; url={page}" />
 </head>
 <body><p><a href="{page}">{title}</a></p></body>
+</html>
+"""
+# What the host shows at an address that has no page, at whatever depth: hence the base.
+MISSING = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8" />
+<meta name="viewport" content="width=device-width, initial-scale=1" />
+<title>Page not found: {title}</title>
+<meta name="robots" content="noindex" />
+<base href="{root}" />
+<link rel="icon" href="{icon}" />
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 15vh auto; }}
+main {{ padding: 0 1.25rem; }}
+</style>
+</head>
+<body>
+<main>
+<h1>There is no such page</h1>
+<p>It may have a new name.
+Begin at <a href="{page}">the front page</a>, or <a href="search.html">search the book</a>.</p>
+</main>
+</body>
 </html>
 """
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -78,14 +104,16 @@ def write_sitemap(folder: Path, root: str, pages: Iterable[str]) -> None:
     )
 
 
-def write_entrance(
+def write_entrances(
     folder: Path, root: str, page: str, title: str, favicon: str | None = None
 ) -> None:
-    """Write the ``index.html`` that sends readers of the site's bare address to `page`.
+    """Write the two pages that lead to `page`: ``index.html`` and ``404.html``.
 
-    sphinx-external-toc writes one that says nothing to search engines, or to a browser that
-    follows no such order. Nor does it name an icon; a browser then asks the host for
-    ``/favicon.ico``, which is not the book's.
+    The first one sends readers of the site's bare address on. sphinx-external-toc writes one that
+    says nothing to search engines, or to a browser that follows no such order. Nor does it name an
+    icon; a browser then asks the host for ``/favicon.ico``, which is not the book's.
+
+    GitHub Pages shows the second one to readers whose link leads to no page.
 
     Parameters
     ----------
@@ -102,5 +130,8 @@ def write_entrance(
     """
     icon = f"_static/{quote(Path(favicon).name)}" if favicon else "data:,"
     values = {"root": root, "page": quote(page), "title": title, "icon": icon}
-    text = ENTRANCE.format(**{name: escape(value) for name, value in values.items()})
-    (folder / "index.html").write_text(text, encoding="utf-8")
+    for name, text in (("index.html", ENTRANCE), ("404.html", MISSING)):
+        if name == page:  # the front page itself
+            continue
+        filled = text.format(**{name: escape(value) for name, value in values.items()})
+        (folder / name).write_text(filled, encoding="utf-8")
