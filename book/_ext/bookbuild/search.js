@@ -131,3 +131,35 @@ Search._performSearch = (query, ...terms) => {
   }
   return results;
 };
+
+// The section of a page that has most of the words: most different ones, then most often.
+const sectionWith = (html, words) => {
+  const main = new DOMParser().parseFromString(html, "text/html").querySelector("[role=main]");
+  let best = { id: "", different: 0, often: 0 };
+  // from the inside out, so that a section is left with what is in none of its parts
+  for (const section of [...(main?.querySelectorAll("section[id]") ?? [])].reverse()) {
+    section.remove();
+    const text = section.textContent.toLowerCase();
+    const counts = [...words].map((word) => text.split(word).length - 1);
+    const different = counts.filter((count) => count).length;
+    const often = counts.reduce((sum, count) => sum + count, 0);
+    if (different > best.different || (different === best.different && often >= best.often))
+      best = { id: section.id, different, often };
+  }
+  return best.different ? `#${best.id}` : "";
+};
+
+// A hit in the text of a page leads to that section. Only where pages are served: the text is there.
+const summarize = Search.makeSearchSummary;
+Search.makeSearchSummary = (html, words, anchor) => {
+  const section = anchor || sectionWith(html, words);
+  const summary = summarize(html, words, section);
+  queueMicrotask(() => {
+    const link = summary?.parentElement?.querySelector("a");
+    if (!link || anchor || !section) return;
+    const name = Scorer.names.get(link.getAttribute("href").replace(/\.html$/, "") + section);
+    link.hash = section;
+    if (name) link.innerHTML = name;
+  });
+  return summary;
+};
