@@ -10,6 +10,7 @@ import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from threading import Barrier
 
 import nbformat
 import pytest
@@ -17,8 +18,8 @@ from build_scratch import ROOT
 from chapter_source import CHAPTERS, code_cells
 from nbformat import NotebookNode
 
+from bookbuild.notebooks import __main__ as notebooks
 from bookbuild.notebooks import environments
-from bookbuild.notebooks.__main__ import report
 from bookbuild.notebooks.first import first_cell, requirement
 from bookbuild.notebooks.proof import Run, environment, run_notebook, without_network
 from zerotohero import data
@@ -93,6 +94,27 @@ def test_the_environment_that_lends_keeps_its_own_package(tmp_path: Path) -> Non
     before = installed()
     environments.borrowed(environments.build_wheel(ROOT, tmp_path), tmp_path / "env")
     assert installed() == before
+
+
+def test_only_notebooks_of_one_thread_run_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    running, met = set(), Barrier(2)
+
+    def fake(path: Path, python: Path, mirror: str | None, *, threads: int) -> Run:
+        running.add(path.stem)
+        if path.stem == "greedy":
+            assert running == {"greedy"}
+        else:
+            met.wait(timeout=30)  # both are here at the same time
+        running.remove(path.stem)
+        return Run(path.stem, 1.0, threads, "", None, None)
+
+    counts = {"one": 1, "greedy": 2, "other": 1}
+    monkeypatch.setattr(notebooks, "threads", counts.get)
+    monkeypatch.setattr(notebooks, "run_notebook", fake)
+    monkeypatch.setattr(notebooks.os, "cpu_count", lambda: 2)
+    runs = notebooks.run_all([Path(f"{name}.ipynb") for name in counts], Path("python"), None)
+    assert {run.name: run.memory for run in runs} == counts
+    assert [run.name for run in runs] == list(counts)
 
 
 def test_the_short_chapters_are_there() -> None:
@@ -233,8 +255,8 @@ def test_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def run(memory: int, failure: str | None = None) -> Run:
         return Run("01-one", 1.23, memory, "network namespace", 0.5, 2, failure)
 
-    assert report([run(10**9)], tmp_path / "r.json", "fine") == 0
-    assert report([run(10**9), run(1_600_000_000)], tmp_path / "r.json", "large") == 1
+    assert notebooks.report([run(10**9)], tmp_path / "r.json", "fine") == 0
+    assert notebooks.report([run(10**9), run(1_600_000_000)], tmp_path / "r.json", "large") == 1
     assert "TOO MUCH MEMORY" in capsys.readouterr().out
-    assert report([run(1, "it broke")], tmp_path / "r.json", "broken") == 1
+    assert notebooks.report([run(1, "it broke")], tmp_path / "r.json", "broken") == 1
     assert "it broke" in (tmp_path / "r.json").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,6 +45,20 @@ def report(runs: Sequence[Run], record: Path, what: str) -> int:
     return int(wrong)
 
 
+def run_all(paths: Sequence[Path], python: Path, mirror: str | None) -> list[Run]:
+    """Run notebooks: those of one thread side by side, one a core, then the others alone."""
+    count = {path: threads(path.stem) for path in paths}
+
+    def run(path: Path) -> Run:
+        print(f"executing {path.stem}", flush=True)
+        return run_notebook(path, python, mirror, threads=count[path])
+
+    side_by_side = [path for path in paths if count[path] == 1]
+    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        runs = dict(zip(side_by_side, pool.map(run, side_by_side), strict=True))
+    return [runs.get(path) or run(path) for path in paths]
+
+
 def check(names: Sequence[str], build: Path, python: Path | None, mirror: str | None) -> int:
     """Run the notebooks `names`, by default all, and return the exit status."""
     found = {path.stem: path for path in sorted((build / "html" / FOLDER).glob("*.ipynb"))}
@@ -58,10 +73,7 @@ def check(names: Sequence[str], build: Path, python: Path | None, mirror: str | 
             print("making a fresh environment with the package", flush=True)
             wheel = environments.build_wheel(ROOT.resolve(), Path(name))
             python = environments.installed(ROOT.resolve(), wheel, Path(name) / "environment")
-        runs = []
-        for stem in names or found:
-            print(f"executing {stem}", flush=True)
-            runs.append(run_notebook(found[stem], python, mirror, threads=threads(stem)))
+        runs = run_all([found[stem] for stem in names or found], python, mirror)
     what = "exported notebooks, each from an empty folder, with only the package installed"
     return report(runs, build / "notebooks-check.json", what)
 
