@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 REQUIRE = "ZEROTOHERO_REQUIRE_BROWSER"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
+# Long chapters leave out what is off the screen; tests shall see it.
+ALL = ".bd-article > section > section { content-visibility: visible !important; }"
+
 # Until fonts are there, scripts have had their turn, and nothing has moved for 300 ms.
 STILL = """async () => {
     const pause = () => new Promise((done) => setTimeout(done, 100));

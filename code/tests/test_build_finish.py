@@ -160,3 +160,8 @@ def test_the_record_covers_the_book() -> None:
         assert set(page) == {"phone", "desktop"}
         assert all(device["third_parties"] == [] for device in page.values())
         assert all(device["bytes"] < 1_000_000 for device in page.values())
+        for name, device in page.items():
+            speed = device["scores"].pop("performance")
+            assert speed >= (95 if name == "desktop" else 85)
+            assert set(device["scores"]) == {"accessibility", "best-practices", "seo"}
+            assert min(device["scores"].values()) >= 95

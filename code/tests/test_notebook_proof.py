@@ -52,9 +52,9 @@ def write(path: Path, *sources: str) -> Path:
     return path
 
 
-def first() -> NotebookNode:
+def first(*data: str) -> NotebookNode:
     name, version = PROJECT["name"], PROJECT["version"]
-    return first_cell(name, version, requirement(name, "https://localhost/a/b", "0" * 40))
+    return first_cell(name, version, requirement(name, "https://localhost/a/b", "0" * 40), data)
 
 
 def notebook_of(chapter: Path, folder: Path) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Chromium, Visit
+from browser import ALL, Chromium, Visit
 from build_scratch import ROOT
 from docutils import nodes
 
@@ -24,6 +24,16 @@ PAGES = [
     *(path.stem for path in sorted((ROOT / "book").glob("*.md")) if path.stem != "index"),
 ]
 MADE = ["search", "genindex", "py-modindex", "404"]  # pages that the build adds
+# Elements that reach beyond the window, although nothing around them can be scrolled.
+CUT_OFF = """() => [...document.querySelectorAll(".bd-article *")].filter((el) => {
+    if (el.getBoundingClientRect().right <= innerWidth + 1 || !el.checkVisibility()) return false;
+    for (let around = el; around; around = around.parentElement) {
+        const style = getComputedStyle(around);
+        if (/auto|scroll/.test(style.overflowX)) return false;
+        if (style.clip !== "auto" || style.clipPath !== "none") return false; // read out, not shown
+    }
+    return true;
+}).map((el) => el.outerHTML.slice(0, 200))"""
 built = pytest.mark.built
 
 
@@ -34,10 +44,12 @@ built = pytest.mark.built
 @pytest.mark.parametrize("name", [*(f"book/{name}" for name in PAGES), *MADE])
 def test_a_page_asks_nobody_else_and_fits_a_phone(chromium: Chromium, name: str) -> None:
     with chromium.visit(HTML / f"{name}.html", width=390) as visit:
+        visit.page.add_style_tag(content=ALL)
         visit.settle()
         assert visit.outside(HTML) == []
         assert visit.errors == []
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+        assert visit.page.evaluate(CUT_OFF) == []
         assert not [url for url in visit.requests if "fontawesome" in url]
 
 

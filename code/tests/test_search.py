@@ -132,6 +132,18 @@ def test_what_the_book_does_not_have_is_not_made_up(page: Any) -> None:
         assert find(page, query) == []
 
 
+@built
+@pytest.mark.parametrize(
+    ("words", "section"),
+    [(["apple", "pear"], "#one"), (["apple"], "#two"), (["plum"], "#all"), (["fig"], "")],
+)
+def test_a_hit_in_a_text_leads_to_a_section(page: Any, words: list[str], section: str) -> None:
+    html = """<main role="main"><section id="all"><p>Apple, plum</p>
+        <section id="one"><p>apple pear</p></section>
+        <section id="two"><p>an apple and two apples</p></section></section></main>"""
+    assert page.evaluate("([html, words]) => sectionWith(html, words)", [html, words]) == section
+
+
 # -- the page of the results
 
 

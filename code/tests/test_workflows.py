@@ -156,19 +156,22 @@ def test_pull_requests_and_every_week_execute_the_notebooks() -> None:
 
 
 def test_the_execution_cache_is_kept_under_the_key_of_the_build() -> None:
+    key, restore = steps(GITHUB / "actions" / "execution-cache" / "action.yml")
+    assert "-m bookbuild.key" in key["run"]
+    before = restore["with"]["restore-keys"]
+    assert "steps.key.outputs.key" in before
+    assert before.endswith("hashFiles('_config.yml', 'book/_ext/**/*.py') }}-")
+    assert restore["with"]["key"] == before + "${{ hashFiles('book/*.md') }}"
     found = workflow("build")["jobs"]["book"]["steps"]
-    restore, save = (
-        next(step for step in found if f"cache/{what}@" in str(step.get("uses")))
-        for what in ("restore", "save")
-    )
+    (use,) = (step for step in found if str(step.get("uses")).endswith("/execution-cache"))
+    assert use["if"] == "${{ !inputs.cold }}"
+    assert workflow("notebooks")["jobs"]["build"]["with"] == {"cold": True}
+    (save,) = (step for step in found if "cache/save@" in str(step.get("uses")))
     assert restore["with"]["path"] == save["with"]["path"] == "_build/.jupyter_cache"
-    assert "steps.key.outputs.key" in restore["with"]["key"]
-    assert restore["with"]["restore-keys"].endswith("steps.key.outputs.key }}-")
     # a cache that may lack chapters has another name
     complete, _, rest = save["with"]["key"].partition("}}")
-    assert "cache-primary-key" in complete
+    assert "steps.cache.outputs.key" in complete
     assert "job.status != 'success'" in rest
-    assert any("-m bookbuild.key" in step.get("run", "") for step in found)
 
 
 def test_the_matrix_is_what_the_package_supports() -> None:
@@ -204,6 +207,7 @@ def test_updates_hold_what_must_be_held() -> None:
     for name in ("regex", "torch", "huggingface-hub"):  # held at what is pinned
         (bound,) = held[name]
         assert f"{name}=={bound.removeprefix('>')} " in pins
+    assert set(pip["directories"]) == {"/", "/.binder"}
     local = [path.parent for path in FILES if path.name == "action.yml"]
     folders = {f"/{path.relative_to(ROOT).as_posix()}" for path in local}
     assert set(actions["directories"]) == {"/", *folders}

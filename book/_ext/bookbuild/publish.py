@@ -42,7 +42,7 @@ MISSING = """\
 <title>Page not found: {title}</title>
 <meta name="robots" content="noindex" />
 <base href="{root}" />
-<link rel="icon" href="{icon}" />
+<link rel="icon" href="data:," />
 <style>
 :root {{ color-scheme: light dark; }}
 body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 15vh auto; }}

@@ -16,6 +16,7 @@ from bookbuild.notebooks.flaws import flaws
 from bookbuild.notebooks.page import Page
 from bookbuild.notebooks.translator import ChapterTranslator
 from bookbuild.records import write_notebook
+from bookbuild.settings import page_settings
 
 __all__ = ["FOLDER", "export", "notebook_name", "package_version", "remove_others"]
 
@@ -86,7 +87,8 @@ def export(app: Sphinx, doctree: Any, docname: str, executed: NotebookNode, pack
     cells = translator.output.cells
     revision = address.commit(root) or address.branch(root)
     source = requirement(package.name, address.repository(root), revision)
-    cells.insert(0, first_cell(package.name, package_version(package), source))
+    data = page_settings(Path(app.env.doc2path(docname))).data
+    cells.insert(0, first_cell(package.name, package_version(package), source, data))
     origin = (
         f"*This notebook is a chapter of [{app.config.html_title}]({address.site(root)}). "
         f"[Read it as a page]({page.address}).*"

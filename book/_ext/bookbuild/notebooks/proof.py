@@ -1,8 +1,9 @@
 """Prove that notebooks run: from an empty folder, where only the package is installed, offline.
 
 The kernel is a process of another environment, without the checkout on its path, with a home of
-its own, and without a network: where the system allows it (Linux, as root) in a network namespace
-in which there is nothing, elsewhere behind proxies that lead nowhere.
+its own, and without a network: where the system allows it (Linux) in a network namespace in which
+there is nothing, elsewhere behind proxies that lead nowhere. With ``ZEROTOHERO_REQUIRE_OFFLINE=1``
+only the first will do.
 """
 
 import os
@@ -31,6 +32,7 @@ __all__ = ["Run", "environment", "run_notebook"]
 
 NOWHERE = "http://127.0.0.1:9"  # the port "discard": nobody listens
 MIRROR = "ZEROTOHERO_DATA_MIRROR"
+REQUIRE = "ZEROTOHERO_REQUIRE_OFFLINE"
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,13 @@ def without_network() -> tuple[list[str], str]:
     """Return the words before a command that take the network away, and what to call that."""
     unshare = shutil.which("unshare")
     if unshare and sys.platform == "linux":
-        command = [unshare, "--net", "--"]
-        if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
-            return command, "network namespace"
+        # as root; and as a user, who is root in a namespace of users of its own
+        for options in (["--net"], ["--user", "--map-root-user", "--net"]):
+            command = [unshare, *options, "--"]
+            if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
+                return command, "network namespace"
+    if os.environ.get(REQUIRE) == "1":
+        raise RuntimeError(f"{REQUIRE}=1, but there are no network namespaces here")
     return [], "proxies to nowhere"
 
 
