@@ -40,14 +40,14 @@ def test_fonts_of_formulas_are_there_before_anybody_prints(chromium: Chromium) -
     with chromium.visit(HTML / "02-bigrams.html") as visit:
         page = visit.page
         needed = ["MJXTEX", "MJXTEX-I", "MJXTEX-S1", "MJXTEX-S2"]
-        page.evaluate(
-            "window.state = (name) => [...document.fonts]"
-            ".find((font) => font.family.replaceAll('\"', '') === name).status"
+        state = (
+            "([...document.fonts].find((font) => font.family.replaceAll('\"', '') === name).status)"
         )
         page.wait_for_function(
-            "names => names.every((name) => state(name) === 'loaded')", arg=needed
+            f"(names) => names.every((name) => {state} === 'loaded')", arg=needed
         )
-        assert page.evaluate("state('MJXTEX-FR')") == "unloaded"  # no formula is in Fraktur
+        # no formula of the page is in Fraktur
+        assert page.evaluate(f"(name) => {state}", "MJXTEX-FR") == "unloaded"
 
 
 def test_paper_is_light(chromium: Chromium) -> None:

@@ -44,7 +44,7 @@ MISSING = """\
 <base href="{root}" />
 <link rel="icon" href="data:," />
 <style>
-:root {{ color-scheme: light dark; }}
+:root {{ color-scheme: light dark; background: Canvas; color: CanvasText; }}
 body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 15vh auto; }}
 main {{ padding: 0 1.25rem; }}
 </style>
