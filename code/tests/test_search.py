@@ -201,6 +201,11 @@ def test_results_of_a_server_show_where_the_words_stand(chromium: Chromium) -> N
         # for files on disk Chromium sometimes hands to the next page too late.)
         text.locator("a").click()
         visit.page.locator("#broadcasting .highlighted").first.wait_for(state="attached")
+        # a word that is only in the text leads to the section, too
+        visit.page.goto(f"http://127.0.0.1:{server.server_port}/search.html")
+        found = open_results(visit, "permute")
+        visit.page.locator("#search-results a[href$='#all-heads-at-once']").wait_for()
+        assert all("#" in link.get_attribute("href") for link in found.all())
         assert visit.errors == []
     finally:
         context.close()
