@@ -22,6 +22,7 @@ from bookbuild.notebooks import __main__ as notebooks
 from bookbuild.notebooks import environments
 from bookbuild.notebooks.first import first_cell, requirement
 from bookbuild.notebooks.proof import Run, environment, run_notebook, without_network
+from bookbuild.settings import page_settings
 from zerotohero import data
 
 SHORT = ["01-micrograd", "02-bigrams"]
@@ -68,7 +69,7 @@ def notebook_of(chapter: Path, folder: Path) -> Path:
         cells = [c for c in nbformat.read(exported, as_version=4).cells if c.cell_type == "code"]
         if [cell.source for cell in cells[1:]] == sources:
             return exported
-    return write(folder / exported.name, first().source, *sources)
+    return write(folder / exported.name, first(*page_settings(chapter).data).source, *sources)
 
 
 # -- the short chapters --------------------------------------------------------------------
@@ -153,6 +154,21 @@ def test_the_first_cell_does_nothing_where_the_package_is(python: Path, tmp_path
     assert done.returncode == 0
 
 
+def test_the_first_cell_brings_the_data(python: Path, mirror: Path, tmp_path: Path) -> None:
+    if not any(mirror.iterdir()):
+        pytest.skip("the lecture's names are not to be had here")
+    found = (
+        "from zerotohero.data.__main__ import findings\n"
+        "states = {name: finding.state for name, edition, finding in findings()"
+        " if edition == 'lecture'}\n"
+        "assert states['names'] == 'verified', states\n"
+    )
+    with_cell = write(tmp_path / "with.ipynb", first("names").source, found)
+    assert run_notebook(with_cell, python, str(mirror)).failure is None
+    without = write(tmp_path / "without.ipynb", first().source, found)
+    assert "AssertionError" in (run_notebook(without, python, str(mirror)).failure or "")
+
+
 @pytest.mark.parametrize("there", [None, "0.0.1"], ids=["missing", "old"])
 def test_the_first_cell_brings_the_package(tmp_path: Path, there: str | None) -> None:
     """It installs a package of a folder in place of the archive, and the same process has it."""
@@ -225,6 +241,15 @@ def test_it_has_no_network(python: Path, tmp_path: Path) -> None:
 def test_its_kernel_sees_no_interface(python: Path, tmp_path: Path) -> None:
     source = "import socket\nassert [name for _, name in socket.if_nameindex()] == ['lo']"
     assert failure(python, tmp_path, source) == ""
+
+
+def test_it_can_insist_on_an_empty_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.delenv("ZEROTOHERO_REQUIRE_OFFLINE", raising=False)
+    assert without_network() == ([], "proxies to nowhere")
+    monkeypatch.setenv("ZEROTOHERO_REQUIRE_OFFLINE", "1")
+    with pytest.raises(RuntimeError, match="no network namespaces"):
+        without_network()
 
 
 def test_it_measures_memory_of_kernel_and_children(python: Path, tmp_path: Path) -> None:

@@ -53,6 +53,20 @@ def test_a_page_asks_nobody_else_and_fits_a_phone(chromium: Chromium, name: str)
         assert not [url for url in visit.requests if "fontawesome" in url]
 
 
+def test_what_is_cut_off_is_noticed(chromium: Chromium, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(
+        """<!DOCTYPE html><div class="bd-article" style="contain: paint">
+        <p id="wide" style="width: 900px">cut off</p>
+        <div style="overflow-x: auto"><p style="width: 900px">can be scrolled</p></div></div>""",
+        encoding="utf-8",
+    )
+    with chromium.visit(page, width=390) as visit:
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+        (found,) = visit.page.evaluate(CUT_OFF)
+        assert 'id="wide"' in found
+
+
 @pytest.fixture
 def chapter(chromium: Chromium) -> Iterator[Visit]:
     with chromium.visit(HTML / "book" / "02-bigrams.html") as visit:
