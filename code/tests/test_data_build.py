@@ -151,8 +151,9 @@ def test_content_without_a_place_to_store_it(sealed, server, monkeypatch) -> Non
 # -- the warning, where a process of its own shows it --------------------------
 
 SCRIPT = (
-    "from zerotohero import data; data.store.places = lambda: []; "  # the lecture's may be there
-    "print(len(data.names()), len(data.names()))"
+    "from zerotohero import data; data.store.places = lambda: []\n"  # the lecture's may be there
+    "first = data.names()\n"
+    "print(len(first), len(data.names()))"
 )
 
 

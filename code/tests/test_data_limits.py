@@ -26,7 +26,7 @@ def register(monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
 @pytest.mark.parametrize("part", ["headers", "body"])
 def test_server_that_drips(sealed, server, monkeypatch, part) -> None:
     """Each byte comes in time, and all of them would be right in the end."""
-    over = threading.Event()
+    over, dripped = threading.Event(), threading.Event()
 
     def answer(request) -> None:
         head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(CONTENT)}\r\n\r\n".encode()
@@ -37,6 +37,7 @@ def test_server_that_drips(sealed, server, monkeypatch, part) -> None:
             request.wfile.write(bytes([byte]))
             if over.wait(0.05):
                 return
+        dripped.set()
         request.wfile.write(rest)
 
     server.answer = answer
@@ -46,6 +47,7 @@ def test_server_that_drips(sealed, server, monkeypatch, part) -> None:
     try:
         with pytest.raises(data.DataError) as caught:
             data.fetch("tiny")
+        assert not dripped.is_set(), "it was waited for"
     finally:
         over.set()
     assert server.url in str(caught.value)
@@ -89,7 +91,7 @@ def test_redirect(server) -> None:
 def test_redirect_away_from_http(server, tmp_path, scheme) -> None:
     (tmp_path / "tiny.txt").write_bytes(CONTENT)
     server.answer = lambda request: redirect(request, f"{scheme}://{tmp_path}/tiny.txt")
-    with pytest.raises(errors.UnavailableError):
+    with pytest.raises(errors.UnavailableError, match=r"not http\(s\)|not allowed"):
         downloads.from_url(server.url, len(CONTENT))
 
 
