@@ -95,6 +95,21 @@ def test_percentage_in_a_terminal_only(sealed, server, monkeypatch, output) -> N
         assert "\r" not in shown
 
 
+def test_percentage_of_a_source_that_fails_is_wiped_out(sealed, server, monkeypatch) -> None:
+    def answer(request) -> None:
+        reply(request, CONTENT if request.path == "/2" else CONTENT[:9000], claim=len(CONTENT))
+
+    server.answer = answer
+    urls = (f"{server.url}/1", f"{server.url}/2")
+    monkeypatch.setitem(registry.REGISTRY, "tiny", dataset(urls=urls))
+    monkeypatch.setattr(progress, "BIG", len(CONTENT))
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    data.fetch_all(["tiny"])
+    lines = sys.stdout.getvalue().split("\n")
+    assert [line.rpartition("\r")[2] for line in lines[:2]] == [f"tiny: from {u}" for u in urls]
+    assert "\r 47 %" in lines[1]
+
+
 # -- without a network --------------------------------------------------------
 
 

@@ -43,15 +43,20 @@ def fetch_all(names: Iterable[str], say: Say = print) -> dict[str, Edition]:
 
 
 def _fetch(name: str, say: Say) -> Edition:
-    meter = Meter() if say is print and sys.stdout and sys.stdout.isatty() else None
+    meter = Meter()
+    in_terminal = say is print and sys.stdout is not None and sys.stdout.isatty()
+
+    def begin(line: str) -> None:
+        meter.clear()
+        say(line)
+
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            found = find(name, begin=say, progress=meter or silent)
+            found = find(name, begin=begin, progress=meter if in_terminal else silent)
             stored(found)
         finally:
-            if meter:
-                meter.clear()
+            meter.clear()
             for warning in caught:
                 say(f"{name}: {warning.message}")
     for line in _summary(name, found):
