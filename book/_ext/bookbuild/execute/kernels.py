@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 # Threads that wait for others spin before they sleep. PyTorch's OpenMP (GNU's) spins so long that
 # next to any other busy process most of the time is lost; a short spin costs nothing when idle.
 SPIN = {"GOMP_SPINCOUNT": "1000"}
+# The package says with a warning that the embedded edition of a data set stands in.
+EDITION = "ignore:The embedded edition stands in:UserWarning"
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -108,6 +110,7 @@ def kernel_environment(
         "PYTHONHASHSEED": "0",
         # The build has fetched the data, and says on the page which edition it is.
         "ZEROTOHERO_OFFLINE": "1",
+        "PYTHONWARNINGS": ",".join(filter(None, [base.get("PYTHONWARNINGS"), EDITION])),
         "PYTHONPATH": os.pathsep.join([str(package.parent), *([inherited] if inherited else [])]),
         "IPYTHONDIR": str(ipython),
     }
