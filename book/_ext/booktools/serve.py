@@ -106,11 +106,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8000, help="0: any that is free")
     options = parser.parse_args(arguments)
     try:
-        with serve(options.site, port=options.port) as address:
+        with suppress(KeyboardInterrupt), serve(options.site, port=options.port) as address:
             print(f"{address}   (Ctrl-C stops)", flush=True)
             threading.Event().wait()
-    except KeyboardInterrupt:
-        return 0
     except OSError as error:
         print(f"can't serve {options.site}: {error}", file=sys.stderr)
         return 2
+    return 0
