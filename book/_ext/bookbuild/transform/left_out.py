@@ -94,9 +94,9 @@ class LeaveOut(SphinxPostTransform):
             if "sd-stretched-link" in node.get("classes", []):
                 node.parent.remove(node)  # it covers a card, and has no words
             elif node["reftype"] == "term" or (node["refexplicit"] and node["reftype"] != "numref"):
-                node.replace_self(node[0].children)
+                node.replace_self(nodes.inline("", "", *node[0].children))
             else:
-                node.replace_self(nodes.Text(title(left_out[page]) or page))
+                node.replace_self(nodes.inline("", title(left_out[page]) or page))
 
     def page(self, node: Any) -> str | None:
         """Page to which a reference leads, if that is left out."""
@@ -127,7 +127,7 @@ class LeaveOut(SphinxPostTransform):
             domain.reference_style, node["reftype"], [(entries[key], None, no_link) for key in keys]
         )
         parts = text.render(domain.backend)
-        node.replace_self(nodes.Text("".join(part.astext() for part in parts)))
+        node.replace_self(nodes.inline("", "".join(part.astext() for part in parts)))
 
 
 def setup(app: Sphinx) -> None:
