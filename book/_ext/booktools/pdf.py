@@ -14,7 +14,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from bookbuild.book.address import commit, site
-from bookbuild.book.settings import TOC, read_config, read_toc
+from bookbuild.book.settings import TOC, language, read_config, read_toc
 from bookbuild.check.unfinished import NAME as UNFINISHED
 from bookbuild.write.site import PDF
 from booktools.browser import NoBrowserError, launch
@@ -104,6 +104,7 @@ def edition(root: Path) -> Edition:
         author=str(config["author"]),
         site=site(root),
         notes=(f"Version {built[:12]}",) if built else (),
+        lang=language(config),
     )
 
 
@@ -111,10 +112,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; see the module's docstring. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m booktools pdf", description=__doc__)
     parser.add_argument("root", nargs="?", type=Path, default=Path(), help="folder of _config.yml")
+    parser.add_argument("--build", type=Path, help="folder of the build; by default _build there")
     parser.add_argument("--check", action="store_true", help="only whether there is a browser")
     options = parser.parse_args(arguments)
     root: Path = options.root
-    build = root / "_build"
+    build: Path = options.build or root / "_build"
     page, target = build / "pdf" / "book.html", build / "pdf" / PDF
     try:
         if options.check:

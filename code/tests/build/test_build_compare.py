@@ -125,7 +125,7 @@ def test_refuses_what_can_not_be_compared(
 def compare(book: Book, *options: str) -> subprocess.CompletedProcess[str]:
     """Run the command in the book's folder."""
     return subprocess.run(
-        [sys.executable, "-m", "booktools.compare", *options],
+        [sys.executable, "-m", "booktools", "compare", *options],
         cwd=book.folder,
         env=book.environment(PYTHONPATH=str(EXTENSIONS), TMPDIR=str(book.folder.parent)),
         capture_output=True,

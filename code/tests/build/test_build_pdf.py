@@ -166,7 +166,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Book:
 
 
 def test_the_printed_book(printed: Book) -> None:
-    command = [sys.executable, "-m", "booktools.pdf"]
+    command = [sys.executable, "-m", "booktools", "pdf"]
     environment = printed.environment(PYTHONPATH=str(EXTENSIONS))
     done = subprocess.run(
         command,

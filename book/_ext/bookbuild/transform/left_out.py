@@ -19,6 +19,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import docname_join, logging
 from sphinxcontrib.bibtex.citation_target import parse_citation_targets
 from sphinxcontrib.bibtex.style.referencing import format_references
+from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 from sphinxcontrib.bibtex.style.template import SphinxReferenceInfo
 
 from bookbuild.build import build_of
@@ -124,7 +125,9 @@ class LeaveOut(SphinxPostTransform):
             return
         no_link = SphinxReferenceInfo(self.app.builder, self.env.docname, "", "", None, "", "")
         text = format_references(
-            domain.reference_style, node["reftype"], [(entries[key], None, no_link) for key in keys]
+            AuthorYearReferenceStyle(),
+            node["reftype"],
+            [(entries[key], None, no_link) for key in keys],
         )
         parts = text.render(domain.backend)
         node.replace_self(nodes.inline("", "".join(part.astext() for part in parts)))

@@ -21,7 +21,7 @@ PDF = "zero-to-hero.pdf"  # lies beside the pages; see booktools.pdf
 # Leads on to the front page, which lies in a folder.
 ENTRANCE = """\
 <!DOCTYPE html>
-<html lang="en">
+<html lang="{lang}">
 <head>
 <meta charset="utf-8" />
 <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -37,7 +37,7 @@ ENTRANCE = """\
 # What the host shows at an address that has no page, at whatever depth: hence the base.
 MISSING = """\
 <!DOCTYPE html>
-<html lang="en">
+<html lang="{lang}">
 <head>
 <meta charset="utf-8" />
 <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -107,7 +107,12 @@ def write_sitemap(folder: Path, root: str, pages: Iterable[str]) -> None:
 
 
 def write_entrances(
-    folder: Path, root: str, page: str, title: str, favicon: str | None = None
+    folder: Path,
+    root: str,
+    page: str,
+    title: str,
+    favicon: str | None = None,
+    lang: str = "en",
 ) -> None:
     """Write the two pages that lead to `page`: ``index.html`` and ``404.html``.
 
@@ -129,9 +134,11 @@ def write_entrances(
         Title of the book.
     favicon
         Path of the icon in the sources; Sphinx copies it into ``_static``.
+    lang
+        Language of the book.
     """
     icon = f"_static/{quote(Path(favicon).name)}" if favicon else "data:,"
-    values = {"root": root, "page": quote(page), "title": title, "icon": icon}
+    values = {"root": root, "page": quote(page), "title": title, "icon": icon, "lang": lang}
     for name, text in (("index.html", ENTRANCE), ("404.html", MISSING)):
         if name == page:  # the front page itself
             continue
@@ -148,7 +155,14 @@ def write_files(app: Sphinx, error: Exception | None) -> None:
     uris = map(app.builder.get_target_uri, app.env.found_docs)
     write_sitemap(folder, config.html_baseurl, uris)
     front = app.builder.get_target_uri(config.root_doc) or "index.html"
-    write_entrances(folder, config.html_baseurl, front, config.html_title, config.html_favicon)
+    write_entrances(
+        folder,
+        config.html_baseurl,
+        front,
+        config.html_title,
+        config.html_favicon,
+        config.language,
+    )
 
 
 def setup(app: Sphinx) -> None:
