@@ -16,11 +16,11 @@ from urllib.parse import unquote, urljoin, urlsplit
 from bs4 import BeautifulSoup, Tag
 
 from bookbuild.book.settings import Part
+from bookbuild.check.links import EXTERNAL
 from bookbuild.write.math import STYLE_CLASS
 
 __all__ = ["Edition", "OnePageError", "assemble"]
 
-EXTERNAL = re.compile(r"^([a-z][a-z0-9+.-]+:|//)", re.IGNORECASE)
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
 FONT = re.compile(r'url\("([^"]+)"\)')
 # Attributes that hold ids of the same page, more than one with spaces between them.
