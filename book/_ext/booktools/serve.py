@@ -106,9 +106,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8000, help="0: any that is free")
     options = parser.parse_args(arguments)
     try:
-        with suppress(KeyboardInterrupt), serve(options.site, port=options.port) as address:
+        with serve(options.site, port=options.port) as address:
             print(f"{address}   (Ctrl-C stops)", flush=True)
             threading.Event().wait()
+    except KeyboardInterrupt:
+        print()
     except OSError as error:
         print(f"can't serve {options.site}: {error}", file=sys.stderr)
         return 2

@@ -207,15 +207,16 @@ def execute(chapters: list[Chapter], package: Path, ipython: Path) -> Iterator[O
     ipython.mkdir(parents=True, exist_ok=True)
     # The longest first, so that no core idles at the end while another one works it off.
     ordered = sorted(chapters, key=lambda c: c.settings.budget or 0, reverse=True)
+    if ordered:
+        logger.info("chapters to execute: %d; some take minutes", len(ordered))
     running = Running()
     # The threads only report; messages and the cache's database stay in the calling thread.
-    reports: queue.SimpleQueue[Chapter | Outcome | BaseException] = queue.SimpleQueue()
+    reports: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
 
     def work(chapter: Chapter) -> None:
         if running.stopped:
             return
         try:
-            reports.put(chapter)
             threads = chapter.settings.threads
             environment = kernel_environment(os.environ, threads, package, ipython)
             with TemporaryDirectory(prefix="kernel-") as folder:
@@ -231,12 +232,10 @@ def execute(chapters: list[Chapter], package: Path, ipython: Path) -> Iterator[O
         left = len(ordered)
         while left:
             report = reports.get()
-            if isinstance(report, Chapter):
-                logger.info("executing %s", report.label)
-            elif isinstance(report, Outcome):
+            if isinstance(report, Outcome):
                 left -= 1
-                verb = "FAILED " if report.failure else "executed "
-                logger.info("%s%s, %.1f s", verb, report.chapter.label, report.seconds)
+                form = "FAILED %s, %.1f s" if report.failure else "executed %s, %.1f s"
+                logger.info(form, report.chapter.label, report.seconds)
                 yield report
             else:
                 raise report
