@@ -21,8 +21,17 @@ class NoBrowserError(RuntimeError):
 
 
 def find_browser() -> str | None:
-    """Path of the browser that ``CHROME_PATH`` names, or of one that is on the path."""
-    return os.environ.get(CHROME_PATH) or next(filter(None, map(shutil.which, NAMES)), None)
+    """Path of the browser that ``CHROME_PATH`` names, or of one that is on the path.
+
+    Raises
+    ------
+    NoBrowserError
+        When ``CHROME_PATH`` names no program.
+    """
+    named = os.environ.get(CHROME_PATH)
+    if named and shutil.which(named) is None:
+        raise NoBrowserError(f"{CHROME_PATH} should be the path of a browser, not {named!r}")
+    return named or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 def launch(playwright: Playwright) -> Browser:

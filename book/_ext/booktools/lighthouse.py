@@ -23,7 +23,7 @@ from typing import Any
 from bookbuild.execute.kernels import cores
 from bookbuild.execute.results import processor, write_json
 from bookbuild.transform.quality import RECORD
-from booktools.browser import CHROME_PATH, find_browser
+from booktools.browser import CHROME_PATH, NoBrowserError, find_browser
 from booktools.serve import serve
 
 VERSION = "12.8.2"  # the last one that runs on Node 20
@@ -150,13 +150,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--record", type=Path, default=Path(RECORD))
     parser.add_argument("pages", nargs="*", help="default: the front page and the chapters")
     given = parser.parse_args(arguments)
-    if path := find_browser():  # else Lighthouse looks for Chrome itself
-        os.environ[CHROME_PATH] = path
     try:
         command()
+        if path := find_browser():  # else Lighthouse looks for Chrome itself
+            os.environ[CHROME_PATH] = path
         with serve(given.site, PREFIX) as site:
             rows, versions = measure(given, site)
-    except (NotMeasuredError, FileNotFoundError) as error:
+    except (NotMeasuredError, NoBrowserError, FileNotFoundError) as error:
         print(f"not measured: {error}", file=sys.stderr)
         return 2
     load = f"load average {os.getloadavg()[1]:.1f}" if hasattr(os, "getloadavg") else ""
