@@ -2,14 +2,27 @@
 
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from bookbuild.book.settings import TOC, read_toc, short_toc
 
-__all__ = ["BUILD", "UnknownPageError", "pages_of_book", "select", "short_build"]
+__all__ = [
+    "BUILD",
+    "UnknownPageError",
+    "pages_of_book",
+    "run",
+    "run_quietly",
+    "select",
+    "short_build",
+]
 
 # `jupyter-book build` of this very environment, whatever is on the path.
 BUILD = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
+
+# What Jupyter Book prints before a build, and the line of the box after it.
+BEFORE = ("Running Jupyter-Book", "Source Folder:", "Config Path:", "Output Path:")
+AFTER = "====="
 
 
 class UnknownPageError(ValueError):
@@ -72,3 +85,16 @@ def run(command: list[str], log: Path) -> int:
     with log.open("w", encoding="utf-8") as stream:
         done = subprocess.run(command, stdout=stream, stderr=subprocess.STDOUT, check=False)
     return done.returncode
+
+
+def run_quietly(command: list[str], environment: Mapping[str, str] | None = None) -> int:
+    """Run a build without the lines that Jupyter Book adds, and return its exit status."""
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
+    ) as process:
+        ended = False
+        for line in process.stdout or ():
+            ended = ended or AFTER in line
+            if not ended and not line.startswith(BEFORE):
+                print(line, end="", flush=True)
+    return process.returncode

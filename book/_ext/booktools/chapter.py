@@ -6,33 +6,16 @@ book, and go there. Links to pages that are not built become text.
 
 import argparse
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 from bookbuild.execute import CACHE
-from booktools.builds import UnknownPageError, pages_of_book, select, short_build
+from booktools.builds import UnknownPageError, pages_of_book, run_quietly, select, short_build
 
 __all__ = ["main"]
 
 OUTPUT = Path("_build") / "chapter"
 SHARED = Path("_build") / ".jupyter_cache"
-# What Jupyter Book prints before a build, and the box after it, which names the front page.
-BEFORE = ("Running Jupyter-Book", "Source Folder:", "Config Path:", "Output Path:")
-AFTER = "====="
-
-
-def build(command: list[str], environment: dict[str, str]) -> int:
-    """Run a build, print its lines but Jupyter Book's own, and return its exit status."""
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, encoding="utf-8", errors="replace"
-    ) as process:
-        ended = False
-        for line in process.stdout or ():
-            ended = ended or AFTER in line
-            if not ended and not line.startswith(BEFORE):
-                print(line, end="", flush=True)
-    return process.returncode
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (UnknownPageError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    status = build(command, {CACHE: str(SHARED.resolve()), **os.environ})
+    status = run_quietly(command, {CACHE: str(SHARED.resolve()), **os.environ})
     if status == 0:
         for page in pages:
             print(OUTPUT / "_build" / "html" / f"{page}.html")

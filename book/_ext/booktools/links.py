@@ -8,7 +8,6 @@ broken. Exit status: 0 nothing is broken, 1 something is, 2 the check itself fai
 import argparse
 import json
 import shutil
-import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -18,7 +17,7 @@ from typing import Any
 import yaml
 
 from bookbuild.book.settings import CONFIG, TOC, read_config
-from booktools.builds import BUILD
+from booktools.builds import BUILD, run_quietly
 
 __all__ = ["broken", "main", "report"]
 
@@ -88,14 +87,14 @@ def main(arguments: list[str] | None = None) -> int:
     print("reading the pages, and trying their links to other sites", flush=True)
     paths = [".", "--path-output", str(FOLDER), "--config", str(config), "--toc", TOC]
     builder = ["--builder", "custom", "--custom-builder", "linkcheck"]
-    status = subprocess.run([*BUILD, *paths, *builder], check=False)
+    status = run_quietly([*BUILD, *paths, *builder])
     output = FOLDER / "_build" / "linkcheck" / "output.json"
     if not output.is_file():
         print("the links were not tried: the build failed before", file=sys.stderr)
         return 2
     lines = output.read_text(encoding="utf-8").splitlines()
     text = report(json.loads(line) for line in lines if line.strip())
-    if status.returncode and not text:
+    if status and not text:
         print("the build failed, but not because of a broken link", file=sys.stderr)
         return 2
     (FOLDER / "report.md").write_text(text, encoding="utf-8")

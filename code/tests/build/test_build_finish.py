@@ -104,7 +104,8 @@ def test_the_entrance_says_where_the_book_is(tmp_path: Path) -> None:
 
 
 def test_a_link_that_leads_to_no_page_leads_on(tmp_path: Path) -> None:
-    write_entrances(tmp_path, "https://a.b/c/", "index.html", "Nets & <more>")
+    write_entrances(tmp_path, "https://a.b/c/", "index.html", "Nets & <more>", lang="de")
+    assert '<html lang="de">' in (tmp_path / "404.html").read_text(encoding="utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["404.html"]  # index.html is a page
     soup = BeautifulSoup((tmp_path / "404.html").read_text(encoding="utf-8"), "html.parser")
     # from whatever depth the reader asked
