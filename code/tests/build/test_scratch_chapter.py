@@ -95,8 +95,8 @@ zerotohero:
 
 # Numbers made larger
 
-A {{term}}`derivative` and a {{term}}`gradient` are numbers, like a {{term}}`loss`, a {{term}}`learning rate`
-or a {{term}}`logit`. We make one larger.
+A {{term}}`derivative` and a {{term}}`gradient` are numbers, like a {{term}}`loss`,
+a {{term}}`learning rate` or a {{term}}`logit`. We make one larger.
 
 ```{{code-cell}} ipython3
 from zerotohero.check import scratch as check
