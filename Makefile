@@ -3,24 +3,32 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/ready
+TOOLS := $(BIN)/python -m booktools
+STRICT := -W -n --keep-going
+# The one path to the extensions and tools of the book, for all that is run here.
+export PYTHONPATH := $(CURDIR)/book/_ext$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help book pdf notebooks notebooks-check test lint types spelling bench compare links lighthouse data clean
+.PHONY: help book draft chapter serve pdf notebooks notebooks-check publish-notebooks test test-site \
+	test-all lint types spelling bench compare links lighthouse release-check data clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make book      build the whole book to _build/html/ (strict: any warning fails)"
-	@echo "make notebooks build the book; its chapters as notebooks are in _build/html/notebooks/"
-	@echo "make test      run the tests"
-	@echo "make pdf       the whole book as one PDF, _build/pdf/zero-to-hero.pdf (needs Chromium or Chrome)"
-	@echo "make lint      ruff: lint and format      make types   mypy"
-	@echo "make spelling  codespell                  make bench   measure speed, side by side"
-	@echo "make compare   build twice from nothing and compare every output (CHAPTERS=01-micrograd: only that)"
-	@echo "make links     try the links to other sites"
-	@echo "make notebooks-check  run every notebook where only the package is installed, offline (NOTEBOOKS=02-bigrams: only that),"
-	@echo "                      and a chapter in an environment made from .binder/; takes a quarter of an hour"
-	@echo "make lighthouse  measure the built pages with Lighthouse (needs node and Chromium)"
-	@echo "make data      fetch and verify the data sets"
-	@echo "make clean     remove _build/"
+	@echo "make book          build the whole book to _build/html/ (strict: any warning fails)"
+	@echo "make draft         the same, only what changed, and warnings are just shown"
+	@echo "make chapter C=04  build one chapter, to _build/chapter/"
+	@echo "make serve         serve the built book at http://127.0.0.1:8000/"
+	@echo "make test          a newcomer's tests: the package, the checks, the sources of the book"
+	@echo "make test-all      every test; builds the book first, and needs Chromium or Chrome"
+	@echo "make lint types spelling   ruff, mypy, codespell"
+	@echo
+	@echo "make pdf           the whole book as one PDF (needs Chromium or Chrome)"
+	@echo "make bench         measure speed, side by side"
+	@echo "make compare       build twice from nothing and compare every output (C=01: only that chapter)"
+	@echo "make links         try the links to other sites"
+	@echo "make notebooks-check   run the notebooks where only the package is installed, offline (C=02: only that)"
+	@echo "make release-check what takes long: all notebooks, two builds compared, Lighthouse"
+	@echo "make data          fetch and verify the data sets"
+	@echo "make clean         remove _build/"
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "Python 3.11 or newer is needed; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v[:2])'
@@ -28,22 +36,46 @@ $(READY): requirements.txt pyproject.toml
 	$(PIP) install --quiet -r requirements.txt
 	@touch $@
 
+# -- the book
+
 # --all reads every page again, so that a warning of an earlier build is not missed;
 # cells whose code has not changed come from the execution cache all the same.
 book: $(READY)
-	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	@$(BIN)/jupyter-book build . --all $(STRICT)
+
+draft: $(READY)
+	@$(BIN)/jupyter-book build .
+
+chapter: $(READY)
+	@$(if $(C),,echo "name a chapter: make chapter C=04"; exit 2;) $(TOOLS) chapter $(C)
+
+serve: $(READY)
+	@$(TOOLS) serve
 
 # Prints the pages of the strict build.
 pdf: book
-	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.pdf
+	@$(TOOLS) pdf
+
 notebooks: book # the same strict build writes them
 
 notebooks-check: notebooks
-	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.notebooks check $(NOTEBOOKS)
-	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.notebooks binder
+	@$(TOOLS) notebooks check $(C)
+	@$(TOOLS) notebooks binder
+
+# to the branch that Colab and Binder read; REMOTE=address pushes it there
+publish-notebooks: $(READY)
+	@$(TOOLS) notebooks publish $(if $(REMOTE),--push "$(REMOTE)")
+
+# -- tests and checks
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -q code/tests/package code/tests/check code/tests/book
+
+test-site: $(READY)
+	@$(BIN)/python -m pytest -q code/tests/site
+
+test-all: book
+	@$(BIN)/python -m pytest
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -56,20 +88,22 @@ spelling: $(READY)
 	$(BIN)/codespell
 
 bench: $(READY)
-	$(BIN)/python code/benchmarks/run.py
+	@$(BIN)/python code/benchmarks/run.py
 
 compare: $(READY)
-	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.compare $(if $(CHAPTERS),--chapters $(CHAPTERS))
+	@$(TOOLS) compare $(if $(C),--chapters $(C))
 
 links: $(READY)
-	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.external
+	@$(TOOLS) links
 
-# needs node and Chromium, and `make book` before
-lighthouse: $(READY)
-	$(BIN)/python code/benchmarks/lighthouse.py
+# needs node and Chromium
+lighthouse: book
+	@$(TOOLS) lighthouse
+
+release-check: notebooks-check compare lighthouse
 
 data: $(READY)
-	$(BIN)/python -m zerotohero.data --fetch all
+	@$(BIN)/python -m zerotohero.data --fetch all
 
 clean:
 	rm -rf _build

@@ -170,8 +170,8 @@ def plain(text: str) -> str:
 
 
 def executed(log: str) -> list[str]:
-    """Chapters that a build executed, in the order of their start."""
-    return re.findall(r"^executing (\S+)$", log, flags=re.MULTILINE)
+    """Chapters that a build executed, sorted."""
+    return sorted(re.findall(r"^executed (\S+), ", log, flags=re.MULTILINE))
 
 
 def fence(text: str, marker: str) -> int:

@@ -74,8 +74,6 @@ def run(
 def execute_missing(app: Sphinx, build: Build, store: Any) -> None:
     """Execute the chapters that are not in the cache, and put them there."""
     missing = [c for c in build.chapters.values() if cache.lookup(store, c.notebook) is None]
-    if missing:
-        logger.info("")  # Sphinx has begun a line
     ipython = Path(app.outdir).parent / ".ipython"
     failures: list[Outcome] = []
     for outcome in execute(missing, build.package, ipython):

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 # Threads that wait for others spin before they sleep. PyTorch's OpenMP (GNU's) spins so long that
 # next to any other busy process most of the time is lost; a short spin costs nothing when idle.
 SPIN = {"GOMP_SPINCOUNT": "1000"}
+# The package says with a warning that the embedded edition of a data set stands in.
+EDITION = "ignore:The embedded edition stands in:UserWarning"
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -108,6 +110,7 @@ def kernel_environment(
         "PYTHONHASHSEED": "0",
         # The build has fetched the data, and says on the page which edition it is.
         "ZEROTOHERO_OFFLINE": "1",
+        "PYTHONWARNINGS": ",".join(filter(None, [base.get("PYTHONWARNINGS"), EDITION])),
         "PYTHONPATH": os.pathsep.join([str(package.parent), *([inherited] if inherited else [])]),
         "IPYTHONDIR": str(ipython),
     }
@@ -204,15 +207,16 @@ def execute(chapters: list[Chapter], package: Path, ipython: Path) -> Iterator[O
     ipython.mkdir(parents=True, exist_ok=True)
     # The longest first, so that no core idles at the end while another one works it off.
     ordered = sorted(chapters, key=lambda c: c.settings.budget or 0, reverse=True)
+    if ordered:
+        logger.info("chapters to execute: %d; some take minutes", len(ordered))
     running = Running()
     # The threads only report; messages and the cache's database stay in the calling thread.
-    reports: queue.SimpleQueue[Chapter | Outcome | BaseException] = queue.SimpleQueue()
+    reports: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
 
     def work(chapter: Chapter) -> None:
         if running.stopped:
             return
         try:
-            reports.put(chapter)
             threads = chapter.settings.threads
             environment = kernel_environment(os.environ, threads, package, ipython)
             with TemporaryDirectory(prefix="kernel-") as folder:
@@ -228,12 +232,10 @@ def execute(chapters: list[Chapter], package: Path, ipython: Path) -> Iterator[O
         left = len(ordered)
         while left:
             report = reports.get()
-            if isinstance(report, Chapter):
-                logger.info("executing %s", report.label)
-            elif isinstance(report, Outcome):
+            if isinstance(report, Outcome):
                 left -= 1
-                verb = "FAILED " if report.failure else "executed "
-                logger.info("%s%s, %.1f s", verb, report.chapter.label, report.seconds)
+                form = "FAILED %s, %.1f s" if report.failure else "executed %s, %.1f s"
+                logger.info(form, report.chapter.label, report.seconds)
                 yield report
             else:
                 raise report
