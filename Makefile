@@ -8,8 +8,8 @@ STRICT := -W -n --keep-going
 # The one path to the extensions and tools of the book, for all that is run here.
 export PYTHONPATH := $(CURDIR)/book/_ext$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help book draft chapter serve pdf notebooks notebooks-check publish-notebooks test test-site \
-	test-all lint types spelling bench compare links lighthouse release-check data clean
+.PHONY: help book draft chapter serve pdf notebooks notebooks-check binder-check publish-notebooks \
+	test test-book test-all lint types spelling bench compare links lighthouse release-check data clean
 .DEFAULT_GOAL := help
 
 help:
@@ -26,7 +26,7 @@ help:
 	@echo "make compare       build twice from nothing and compare every output (C=01: only that chapter)"
 	@echo "make links         try the links to other sites"
 	@echo "make notebooks-check   run the notebooks where only the package is installed, offline (C=02: only that)"
-	@echo "make release-check what takes long: all notebooks, two builds compared, Lighthouse"
+	@echo "make release-check what takes long: all notebooks, all built twice, speed, Lighthouse"
 	@echo "make data          fetch and verify the data sets"
 	@echo "make clean         remove _build/"
 
@@ -58,8 +58,11 @@ pdf: book
 
 notebooks: book # the same strict build writes them
 
-notebooks-check: notebooks
+# after `make book`
+notebooks-check: $(READY)
 	@$(TOOLS) notebooks check $(C)
+
+binder-check: $(READY)
 	@$(TOOLS) notebooks binder
 
 # to the branch that Colab and Binder read; REMOTE=address pushes it there
@@ -71,11 +74,11 @@ publish-notebooks: $(READY)
 test: $(READY)
 	@$(BIN)/python -m pytest -q code/tests/package code/tests/check code/tests/book
 
-test-site: $(READY)
-	@$(BIN)/python -m pytest -q code/tests/site
+# the tests that build scratch books, train networks, or look at the built book in a browser
+test-book: book
+	@$(BIN)/python -m pytest -q code/tests/build code/tests/site
 
-test-all: book
-	@$(BIN)/python -m pytest
+test-all: test test-book
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -100,7 +103,7 @@ links: $(READY)
 lighthouse: book
 	@$(TOOLS) lighthouse
 
-release-check: notebooks-check compare lighthouse
+release-check: book notebooks-check binder-check compare bench lighthouse
 
 data: $(READY)
 	@$(BIN)/python -m zerotohero.data --fetch all

@@ -110,7 +110,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"{address}   (Ctrl-C stops)", flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:
-        return 0
+        print()
     except OSError as error:
         print(f"can't serve {options.site}: {error}", file=sys.stderr)
         return 2
+    return 0
