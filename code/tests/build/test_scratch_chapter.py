@@ -7,14 +7,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from build_scratch import EXTENSIONS, ROOT, plain
+from build_scratch import ROOT, STRICT, plain
 from chapter_source import CHAPTERS
+
+from bookbuild.execute import CACHE
+from booktools.builds import short_build
 
 NUMBER = f"{len(CHAPTERS) + 1:02}"
 NAME = f"{NUMBER}-scratch"
@@ -66,20 +68,7 @@ def test_triple_has_a_hint_for_twice_the_number() -> None:
     assert check.triple(double).hint == "That is twice the number."
 """
 
-if (EXTENSIONS / "bookbuild" / "transform" / "listings.py").is_file():
-    LISTING = """\
-```{listing} zerotohero.scratch.double
-```
-"""
-else:
-    LISTING = """\
-```{literalinclude} ../code/zerotohero/scratch.py
-:language: python
-:pyobject: double
-```
-"""
-
-PAGE = f"""\
+PAGE = """\
 ---
 jupytext:
   text_representation:
@@ -95,10 +84,10 @@ zerotohero:
 
 # Numbers made larger
 
-A {{term}}`derivative` and a {{term}}`gradient` are numbers, like a {{term}}`loss`,
-a {{term}}`learning rate` or a {{term}}`logit`. We make one larger.
+A {term}`derivative` and a {term}`gradient` are numbers, like a {term}`loss`,
+a {term}`learning rate` or one of the {term}`logits`. We make one larger.
 
-```{{code-cell}} ipython3
+```{code-cell} ipython3
 from zerotohero.check import scratch as check
 from zerotohero.reproduce import glue
 from zerotohero.scratch import double
@@ -106,8 +95,10 @@ from zerotohero.scratch import double
 print(double(1.5))
 ```
 
-{LISTING}
-```{{code-cell}} ipython3
+```{listing} zerotohero.scratch.double
+```
+
+```{code-cell} ipython3
 :tags: [check]
 
 larger = double(1.5)
@@ -115,34 +106,34 @@ assert larger == 1.5 + 1.5
 glue(larger=larger)
 ```
 
-Twice 1.5 is {{glue:text}}`larger:.1f`.
+Twice 1.5 is {glue:text}`larger:.1f`.
 
-```{{exercise-start}} Three times
+```{exercise-start} Three times
 :label: ex-triple
 ```
 
 Write `triple(number)`, which returns three times the number.
 
-```{{exercise-end}}
+```{exercise-end}
 ```
 
-```{{code-cell}} ipython3
+```{code-cell} ipython3
 def triple(number): ...
 
 
 check.triple(triple)
 ```
 
-:::{{admonition}} Hint
+:::{admonition} Hint
 :class: dropdown
 Twice the number, and once more.
 :::
 
-```{{solution-start}} ex-triple
+```{solution-start} ex-triple
 :class: dropdown
 ```
 
-```{{code-cell}} ipython3
+```{code-cell} ipython3
 def triple(number):
     return double(number) + number
 
@@ -152,7 +143,7 @@ assert verdict
 verdict
 ```
 
-```{{solution-end}}
+```{solution-end}
 ```
 """
 
@@ -162,7 +153,6 @@ NEW = {
     "code/zerotohero/check/scratch.py": CHECKS,
     "code/tests/check/test_check_scratch.py": TESTS,
 }
-Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
@@ -183,55 +173,52 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-@pytest.fixture(scope="module")
-def run(copy: Path) -> Run:
-    """Run a module of Python in the copy, where the code of the copy is imported."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("ZEROTOHERO_")}
-        path = os.pathsep.join(str(copy / part) for part in ("code", "book/_ext"))
-        return subprocess.run(
-            [sys.executable, "-m", *arguments],
-            cwd=copy,
-            env=clean | {"PYTHONPATH": path},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            check=False,
-        )
-
-    return run
+def run(copy: Path, command: list[str]) -> tuple[int, str]:
+    """Run a command in the copy, where Python imports the code of the copy."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("ZEROTOHERO_")}
+    path = os.pathsep.join(str(copy / part) for part in ("code", "book/_ext"))
+    done = subprocess.run(
+        command,
+        cwd=copy,
+        env=clean | {"PYTHONPATH": path, CACHE: str(copy / "_build" / ".jupyter_cache")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
+    return done.returncode, plain(done.stdout)
 
 
 @pytest.fixture(scope="module")
-def built(run: Run) -> str:
-    """What the build of the chapter printed."""
-    done = run("booktools", "chapter", NUMBER)
-    assert done.returncode == 0, done.stdout
-    return plain(done.stdout)
+def site(copy: Path) -> Path:
+    """The strict build of the front page and the chapter."""
+    status, log = run(copy, short_build(copy, copy / "_build" / "one", [NUMBER], *STRICT))
+    assert status == 0, log
+    assert f"executed book/{NAME}.md" in log
+    return copy / "_build" / "one" / "_build" / "html"
 
 
-def test_the_chapter_is_executed_and_shown(copy: Path, built: str) -> None:
-    assert f"executed book/{NAME}.md" in built
-    page = copy / "_build" / "chapter" / "_build" / "html" / "book" / f"{NAME}.html"
-    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-    shown = " ".join(soup.get_text().split())
+def test_the_chapter_is_executed_and_shown(site: Path) -> None:
+    page = (site / "book" / f"{NAME}.html").read_text(encoding="utf-8")
+    shown = " ".join(BeautifulSoup(page, "html.parser").get_text().split())
     assert "Twice 1.5 is 3.0." in shown
     assert "Return twice the number." in shown  # the listing
     assert "Three times the number." in shown  # the verdict on the solution
+    assert (site / "notebooks" / f"{NAME}.ipynb").is_file()
 
 
-def test_it_gives_no_warning(built: str) -> None:
-    warnings = [line for line in built.splitlines() if "WARNING" in line and NAME in line]
-    # The glossary is another page, and not built here.
-    assert not [line for line in warnings if "term not in glossary" not in line]
-
-
-@pytest.mark.usefixtures("built")
-def test_the_repository_s_own_tests_accept_it(run: Run) -> None:
+@pytest.mark.usefixtures("site")
+def test_the_repository_s_own_tests_accept_it(copy: Path) -> None:
+    """Those of the sources, of the checks and of the package as a whole, without other chapters."""
     others = " or ".join(chapter.stem for chapter in CHAPTERS)
-    files = ("code/tests/book", "code/tests/check/test_check_scratch.py")
-    whole = "code/tests/package/test_package.py"
-    done = run("pytest", "-q", "-p", "no:cacheprovider", *files, whole, "-k", f"not ({others})")
-    assert done.returncode == 0, done.stdout
-    assert NAME in run("pytest", "--collect-only", "-q", *files, "-k", NAME).stdout
+    files = [
+        "code/tests/book",
+        "code/tests/check/test_check_all.py",
+        "code/tests/check/test_check_scratch.py",
+        "code/tests/package/test_package.py",
+    ]
+    pytest_ = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+    status, log = run(copy, [*pytest_, "-k", f"not ({others})"])
+    assert status == 0, log
+    _, collected = run(copy, [*pytest_, "--collect-only", "-k", NAME])
+    assert collected.count(NAME) > 5
