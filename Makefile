@@ -1,6 +1,7 @@
 # Two commands: `make book` and `make test`. Each sets up .venv first.
-PYTHON ?= python3
 BIN := .venv/bin
+# Where none is named, the environment's own, so that one that was made by hand is kept.
+PYTHON ?= $(shell command -v $(BIN)/python || echo python3)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/ready
 
@@ -22,10 +23,30 @@ help:
 	@echo "make data      fetch and verify the data sets"
 	@echo "make clean     remove _build/"
 
-$(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "Python 3.11 or newer is needed; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v[:2])'
-	$(PYTHON) -m venv .venv
-	$(PIP) install --quiet -r requirements.txt
+# requires-python in pyproject.toml says the same.
+FITS = import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else \
+	"Python 3.11 to 3.14 is needed; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v)
+# .venv/bin/python3.12, say. It is missing where another Python has made .venv, or is gone since.
+INTERPRETER := $(BIN)/$(or $(shell $(PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])' 2>/dev/null),none)
+
+$(INTERPRETER):
+	@$(PYTHON) -c '$(FITS)'
+	@echo "Making .venv with $(PYTHON)."
+	@$(PYTHON) -m venv --clear .venv
+
+# A first try that was killed may have left no pip. What pip says in passing is left out, except
+# what is large; its errors are not.
+$(READY): SHELL := bash
+$(READY): requirements.txt pyproject.toml $(INTERPRETER)
+	@$(PYTHON) -c '$(FITS)'
+	@$(PIP) --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@echo "Installing some 140 packages into .venv, which takes a minute or more. On Linux, PyTorch comes with"
+	@echo "gigabytes of support for GPUs, which the book does not need: README.md says how to do without."
+	@set -o pipefail; $(PIP) install -r requirements.txt | awk ' \
+		/^Collecting/ && ++n % 20 == 0 { print "  " n " packages found" } \
+		/Downloading .*\(([0-9][0-9]+\.[0-9] M|[0-9.]+ G)B\)/ { print "  " $$1, $$2, $$3, $$4 } \
+		/^Installing collected/ { print "  all are there; installing them" } { fflush() }'
+	@echo "The environment .venv is ready."
 	@touch $@
 
 # --all reads every page again, so that a warning of an earlier build is not missed;
