@@ -34,18 +34,18 @@ $(INTERPRETER):
 	@echo "Making .venv with $(PYTHON)."
 	@$(PYTHON) -m venv --clear .venv
 
-# A first try that was killed may have left no pip. What pip says in passing is left out, except
-# what is large; its errors are not.
+# Of what pip says: every tenth line of requirements.txt, what is large, and the last step. Its
+# errors go another way.
+TOLD := 'Collecting .*line [0-9]*0\)+|Downloading [^ ]+ \(([0-9]{2,}\.[0-9] M|[0-9.]+ G)B\)|Installing collected packages'
+
+# A first try that was killed may have left no pip.
 $(READY): SHELL := bash
 $(READY): requirements.txt pyproject.toml $(INTERPRETER)
 	@$(PYTHON) -c '$(FITS)'
 	@$(PIP) --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@echo "Installing some 140 packages into .venv, which takes a minute or more. On Linux, PyTorch comes with"
 	@echo "gigabytes of support for GPUs, which the book does not need: README.md says how to do without."
-	@set -o pipefail; $(PIP) install -r requirements.txt | awk ' \
-		/^Collecting/ && ++n % 20 == 0 { print "  " n " packages found" } \
-		/Downloading .*\(([0-9][0-9]+\.[0-9] M|[0-9.]+ G)B\)/ { print "  " $$1, $$2, $$3, $$4 } \
-		/^Installing collected/ { print "  all are there; installing them" } { fflush() }'
+	@set -o pipefail; $(PIP) install -r requirements.txt | { grep --line-buffered -oE $(TOLD) || true; }
 	@echo "The environment .venv is ready."
 	@touch $@
 
