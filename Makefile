@@ -26,10 +26,13 @@ help:
 # requires-python in pyproject.toml says the same.
 FITS = import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else \
 	"Python 3.11 to 3.14 is needed; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v)
-# .venv/bin/python3.12, say. It is missing where another Python has made .venv, or is gone since.
-INTERPRETER := $(BIN)/$(or $(shell $(PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])' 2>/dev/null),none)
+# "anew" where .venv has no .venv/bin/python3.12, say: there is none, another Python has made it, or
+# its Python is gone since.
+ANEW := $(shell test -x $(BIN)/$$($(PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])' \
+	2>/dev/null || echo none) || echo anew)
 
-$(INTERPRETER):
+.PHONY: anew
+anew:
 	@$(PYTHON) -c '$(FITS)'
 	@echo "Making .venv with $(PYTHON)."
 	@$(PYTHON) -m venv --clear .venv
@@ -40,7 +43,7 @@ TOLD := 'Collecting .*line [0-9]*0\)+|Downloading [^ ]+ \(([0-9]{2,}\.[0-9] M|[0
 
 # A first try that was killed may have left no pip.
 $(READY): SHELL := bash
-$(READY): requirements.txt pyproject.toml $(INTERPRETER)
+$(READY): requirements.txt pyproject.toml $(ANEW)
 	@$(PYTHON) -c '$(FITS)'
 	@$(PIP) --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
 	@echo "Installing some 140 packages into .venv, which takes a minute or more. On Linux, PyTorch comes with"
