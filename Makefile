@@ -4,24 +4,32 @@ BIN := .venv/bin
 PYTHON ?= $(shell command -v $(BIN)/python || echo python3)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/ready
+TOOLS := $(BIN)/python -m booktools
+STRICT := -W -n --keep-going
+# The one path to the extensions and tools of the book, for all that is run here.
+export PYTHONPATH := $(CURDIR)/book/_ext$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help book pdf notebooks notebooks-check test lint types spelling bench compare links lighthouse data clean
+.PHONY: help book draft chapter serve pdf notebooks notebooks-check binder-check publish-notebooks \
+	test test-book test-all lint types spelling bench compare links lighthouse release-check data clean
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make book      build the whole book to _build/html/ (strict: any warning fails)"
-	@echo "make notebooks build the book; its chapters as notebooks are in _build/html/notebooks/"
-	@echo "make test      run the tests"
-	@echo "make pdf       the whole book as one PDF, _build/pdf/zero-to-hero.pdf (needs Chromium or Chrome)"
-	@echo "make lint      ruff: lint and format      make types   mypy"
-	@echo "make spelling  codespell                  make bench   measure speed, side by side"
-	@echo "make compare   build twice from nothing and compare every output (CHAPTERS=01-micrograd: only that)"
-	@echo "make links     try the links to other sites"
-	@echo "make notebooks-check  run every notebook where only the package is installed, offline (NOTEBOOKS=02-bigrams: only that),"
-	@echo "                      and a chapter in an environment made from .binder/; takes a quarter of an hour"
-	@echo "make lighthouse  measure the built pages with Lighthouse (needs node and Chromium)"
-	@echo "make data      fetch and verify the data sets"
-	@echo "make clean     remove _build/"
+	@echo "make book          build the whole book to _build/html/ (strict: any warning fails)"
+	@echo "make draft         the same, only what changed, and warnings are just shown"
+	@echo "make chapter C=04  build one chapter, to _build/chapter/"
+	@echo "make serve         serve the built book at http://127.0.0.1:8000/"
+	@echo "make test          a newcomer's tests: the package, the checks, the sources of the book"
+	@echo "make test-all      every test; builds the book first, and needs Chromium or Chrome"
+	@echo "make lint types spelling   ruff, mypy, codespell"
+	@echo
+	@echo "make pdf           the whole book as one PDF (needs Chromium or Chrome)"
+	@echo "make bench         measure speed, side by side"
+	@echo "make compare       build twice from nothing and compare every output (C=01: only that chapter)"
+	@echo "make links         try the links to other sites"
+	@echo "make notebooks-check   run the notebooks where only the package is installed, offline (C=02: only that)"
+	@echo "make release-check what takes long: all notebooks, all built twice, speed, Lighthouse"
+	@echo "make data          fetch and verify the data sets"
+	@echo "make clean         remove _build/"
 
 # requires-python in pyproject.toml says the same.
 FITS = import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else \
@@ -52,22 +60,49 @@ $(READY): requirements.txt pyproject.toml $(ANEW)
 	@echo "The environment .venv is ready."
 	@touch $@
 
+# -- the book
+
 # --all reads every page again, so that a warning of an earlier build is not missed;
 # cells whose code has not changed come from the execution cache all the same.
 book: $(READY)
-	$(BIN)/jupyter-book build . --all -W -n --keep-going
+	@$(BIN)/jupyter-book build . --all $(STRICT)
+
+draft: $(READY)
+	@$(BIN)/jupyter-book build .
+
+chapter: $(READY)
+	@$(if $(C),,echo "name a chapter: make chapter C=04"; exit 2;) $(TOOLS) chapter $(C)
+
+serve: $(READY)
+	@$(TOOLS) serve
 
 # Prints the pages of the strict build.
 pdf: book
-	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.pdf
+	@$(TOOLS) pdf
+
 notebooks: book # the same strict build writes them
 
-notebooks-check: notebooks
-	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.notebooks check $(NOTEBOOKS)
-	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.notebooks binder
+# after `make book`
+notebooks-check: $(READY)
+	@$(TOOLS) notebooks check $(C)
+
+binder-check: $(READY)
+	@$(TOOLS) notebooks binder
+
+# to the branch that Colab and Binder read; REMOTE=address pushes it there
+publish-notebooks: $(READY)
+	@$(TOOLS) notebooks publish $(if $(REMOTE),--push "$(REMOTE)")
+
+# -- tests and checks
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -q code/tests/package code/tests/check code/tests/book
+
+# the tests that build scratch books, train networks, or look at the built book in a browser
+test-book: book
+	@$(BIN)/python -m pytest -q code/tests/build code/tests/site
+
+test-all: test test-book
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -80,20 +115,22 @@ spelling: $(READY)
 	$(BIN)/codespell
 
 bench: $(READY)
-	$(BIN)/python code/benchmarks/run.py
+	@$(BIN)/python code/benchmarks/run.py
 
 compare: $(READY)
-	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.compare $(if $(CHAPTERS),--chapters $(CHAPTERS))
+	@$(TOOLS) compare $(if $(C),--chapters $(C))
 
 links: $(READY)
-	PYTHONPATH=book/_ext $(BIN)/python -m bookbuild.external
+	@$(TOOLS) links
 
-# needs node and Chromium, and `make book` before
-lighthouse: $(READY)
-	$(BIN)/python code/benchmarks/lighthouse.py
+# needs node and Chromium
+lighthouse: book
+	@$(TOOLS) lighthouse
+
+release-check: book notebooks-check binder-check compare bench lighthouse
 
 data: $(READY)
-	$(BIN)/python -m zerotohero.data --fetch all
+	@$(BIN)/python -m zerotohero.data --fetch all
 
 clean:
 	rm -rf _build

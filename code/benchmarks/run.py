@@ -25,6 +25,7 @@ import bench_bigrams
 import bench_gpt
 import bench_micrograd
 import bench_mlp
+import bench_threads
 import bench_tokenizer
 
 
@@ -49,6 +50,10 @@ def main() -> None:
         for speed in speeds:
             faster = speed.tokens / speeds[0].tokens
             print(f"{speed.form:58} {speed.tokens:10.0f} {faster:12.2f}")
+    title = "training the GPT of preset cpu, tokens/s"
+    print(f"\n{title:58} {'idle':>10} {'next to a busy process':>24}")
+    for form in bench_threads.speeds():
+        print(f"{form.form:58} {form.idle:10.0f} {form.busy:24.0f}")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ display({{
 )
 
 TWO = (
-    FRONT.replace("SETTINGS", "alone: true")
+    FRONT.replace("SETTINGS", "")
     + """\
 # Two
 
@@ -86,7 +86,7 @@ PAGES = {
     "book/reproduced.md": "# Reproduced\n\n```{reproduced-figures}\n```\n",
     "book/times.md": "# Times\n\n```{execution-times}\n```\n",
     "code/toy/__init__.py": '"""Toy."""\n\nVALUE = 1\n',
-    "code/toy/data.py": "def edition(name):\n    return {'names': 'embedded'}[name]\n",
+    "code/toy/data.py": "def fetch_all(names, say):\n    return {name: {'names': 'embedded'}[name] for name in names}\n",
     "code/toy/registry.json": "{}\n",
     "requirements.txt": "# pins\nx==1  # a comment\n",
 }
@@ -105,7 +105,9 @@ class Book:
         book = cls(folder)
         config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
         config.pop("bibtex_bibfiles", None)
-        config["sphinx"]["local_extensions"] = {"bookbuild": str(EXTENSIONS)}
+        config["sphinx"]["local_extensions"] = {
+            name: str(EXTENSIONS) for name in config["sphinx"]["local_extensions"]
+        }
         # Without the files of the real book: style sheets, icons, references.
         config.pop("html", None)
         config.pop("logo", None)
@@ -168,8 +170,8 @@ def plain(text: str) -> str:
 
 
 def executed(log: str) -> list[str]:
-    """Chapters that a build executed, in the order of their start."""
-    return re.findall(r"^executing (\S+)$", log, flags=re.MULTILINE)
+    """Chapters that a build executed, sorted."""
+    return sorted(re.findall(r"^executed (\S+), ", log, flags=re.MULTILINE))
 
 
 def fence(text: str, marker: str) -> int:

@@ -1,15 +1,14 @@
-"""The book's own Sphinx extension: it executes the chapters and checks the pages.
+"""The book's own Sphinx extension. Its folders are the way of a page through a build.
 
-``settings`` reads the front matter, ``key`` and ``cache`` decide what must be executed,
-``execute`` executes it, ``records`` and ``tables`` show what came out, ``figures`` and ``links``
-check the pages, ``unfinished`` makes a killed build harmless. ``address`` knows where the
-repository and the site are, ``publish`` says it on the pages. ``explorer`` and ``vocabularies`` put
-the token explorer into a page. ``search`` leads from the words that readers type to sections.
-``finish`` makes each page ready: formulas (``typeset``), style sheets (``styles``), icons, what
-loads (``weight``). ``comments`` numbers the formulas that comments name, and ``quality`` shows what
-Lighthouse measured.
-``build`` connects them to Sphinx.
-``python -m bookbuild.compare`` checks that two builds give the same outputs.
+1. ``book``: where the book lives, and what its pages ask for.
+2. ``execute``: runs the chapters whose outputs are not in the cache.
+3. ``transform``: changes pages between their source and their HTML.
+4. ``check``: warns of what a reader should not meet.
+5. ``write``: formulas, style sheets, icons, search, and the files around the pages.
+
+``build`` is what the steps tell each other. Two more extensions stand beside this one:
+``notebook_export`` writes the chapters as notebooks, ``interactions`` puts programs into pages.
+What runs outside of a build is in ``booktools``.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -21,16 +20,10 @@ __all__ = ["setup"]
 
 
 def setup(app: "Sphinx") -> dict[str, Any]:
-    """Register the extension with Sphinx.
+    """Register the steps with Sphinx, in their order."""
+    # Imported here, so that `booktools` can use a part of this without Sphinx.
+    from bookbuild import book, check, execute, transform, write
 
-    Configuration values: ``bookbuild_package`` (folder of the package that the chapters import) and
-    ``bookbuild_requirements`` (file with the pins), both relative to the source folder.
-    """
-    # Imported here, so that `python -m bookbuild.compare` does without Sphinx.
-    from bookbuild.build import connect
-    from bookbuild.key import PACKAGE, REQUIREMENTS
-
-    app.add_config_value("bookbuild_package", PACKAGE, "", str)
-    app.add_config_value("bookbuild_requirements", REQUIREMENTS, "", str)
-    connect(app)
-    return {"version": "1.0", "parallel_read_safe": False, "parallel_write_safe": False}
+    for step in (book, execute, transform, check, write):
+        step.setup(app)
+    return {"version": "2.0", "parallel_read_safe": False, "parallel_write_safe": False}

@@ -13,6 +13,13 @@ tokens than characters.
 Source: lecture 7 of *Neural Networks: Zero to Hero*.
 """
 
+import os
+
+# Threads of PyTorch that wait for others spin, and on Linux (GNU's OpenMP) for so long that one
+# other busy process takes most of their speed. A short spin costs nothing when the machine is
+# idle; code/benchmarks/bench_threads.py measures both. It has to be set before torch is loaded.
+os.environ["GOMP_SPINCOUNT"] = os.environ.get("GOMP_SPINCOUNT", "1000")
+
 from .checkpoint import CheckpointError, load_model
 from .loop import Run, train
 from .settings import PRESETS, Settings

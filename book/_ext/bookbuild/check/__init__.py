@@ -1,0 +1,17 @@
+"""Warns of what a reader should not meet; a strict build then fails.
+
+``alt_text`` looks at figures, ``links`` finds those that lead nowhere, ``report`` says what a build
+found and how long it took, ``terminal`` leaves out what nobody asked for, and ``unfinished`` keeps a killed build from hiding anything.
+"""
+
+from sphinx.application import Sphinx
+
+from bookbuild.check import alt_text, report, terminal, unfinished
+
+__all__ = ["setup"]
+
+
+def setup(app: Sphinx) -> None:
+    """Register the parts of this step."""
+    for part in (terminal, alt_text, report, unfinished):
+        part.setup(app)

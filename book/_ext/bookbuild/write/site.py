@@ -1,0 +1,158 @@
+"""The site as a whole: its address on the pages, the sitemap, the entrances, the figures."""
+
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.errors import ConfigError
+
+from bookbuild.book.address import AddressError, branch, repository, site
+from bookbuild.build import build_of
+from bookbuild.execute.results import write_json
+
+__all__ = ["PDF", "setup", "write_entrances", "write_sitemap"]
+
+PDF = "zero-to-hero.pdf"  # lies beside the pages; see booktools.pdf
+
+# Leads on to the front page, which lies in a folder.
+ENTRANCE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8" />
+<meta name="viewport" content="width=device-width, initial-scale=1" />
+<title>{title}</title>
+<meta name="description" content="{title}, the executable book." />
+<link rel="canonical" href="{root}{page}" />
+<link rel="icon" href="{icon}" />
+<meta http-equiv="Refresh" content="0; url={page}" />
+</head>
+<body><p><a href="{page}">{title}</a></p></body>
+</html>
+"""
+# What the host shows at an address that has no page, at whatever depth: hence the base.
+MISSING = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8" />
+<meta name="viewport" content="width=device-width, initial-scale=1" />
+<title>Page not found: {title}</title>
+<meta name="robots" content="noindex" />
+<base href="{root}" />
+<link rel="icon" href="data:," />
+<style>
+:root {{ color-scheme: light dark; background: Canvas; color: CanvasText; }}
+body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 15vh auto; }}
+main {{ padding: 0 1.25rem; }}
+</style>
+</head>
+<body>
+<main>
+<h1>There is no such page</h1>
+<p>It may have a new name.
+Begin at <a href="{page}">the front page</a>, or <a href="search.html">search the book</a>.</p>
+</main>
+</body>
+</html>
+"""
+NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
+
+
+def use_addresses(app: Sphinx, config: Config) -> None:
+    """Tell Sphinx, the theme and sphinxext-opengraph the addresses of the book."""
+    root = Path(app.srcdir)
+    try:
+        config.html_baseurl = site(root)
+        config.html_theme_options = config.html_theme_options | {
+            "repository_url": repository(root),
+            "repository_branch": branch(root),
+        }
+    except AddressError as error:
+        raise ConfigError(str(error)) from error
+    # what a page can say of them: {{ pdf }}
+    pdf = f"[one PDF]({config.html_baseurl}{PDF})"
+    source = f"[the book's repository]({repository(root)})"
+    config.myst_substitutions = {**config.myst_substitutions, "pdf": pdf, "repository": source}
+    config.ogp_site_url = config.html_baseurl
+    config.ogp_site_name = config.html_title
+
+
+def write_sitemap(folder: Path, root: str, pages: Iterable[str]) -> None:
+    """Write ``sitemap.xml`` into the folder of the site.
+
+    sphinx-sitemap starts a process of its own for this list, and brings along an extension that
+    asks git for dates.
+
+    Parameters
+    ----------
+    folder
+        Where the site was written.
+    root
+        Address of the site, with a slash at its end.
+    pages
+        Paths of the pages below it.
+    """
+    urls = ElementTree.Element("urlset", xmlns=NAMESPACE)
+    for page in sorted(pages):
+        ElementTree.SubElement(ElementTree.SubElement(urls, "url"), "loc").text = root + quote(page)
+    ElementTree.indent(urls)
+    ElementTree.ElementTree(urls).write(
+        folder / "sitemap.xml", encoding="utf-8", xml_declaration=True
+    )
+
+
+def write_entrances(
+    folder: Path, root: str, page: str, title: str, favicon: str | None = None
+) -> None:
+    """Write the two pages that lead to `page`: ``index.html`` and ``404.html``.
+
+    The first one sends readers of the site's bare address on. sphinx-external-toc writes one that
+    says nothing to search engines, or to a browser that follows no such order. Nor does it name an
+    icon; a browser then asks the host for ``/favicon.ico``, which is not the book's.
+
+    GitHub Pages shows the second one to readers whose link leads to no page.
+
+    Parameters
+    ----------
+    folder
+        Where the site was written.
+    root
+        Address of the site, with a slash at its end.
+    page
+        Path of the front page below it.
+    title
+        Title of the book.
+    favicon
+        Path of the icon in the sources; Sphinx copies it into ``_static``.
+    """
+    icon = f"_static/{quote(Path(favicon).name)}" if favicon else "data:,"
+    values = {"root": root, "page": quote(page), "title": title, "icon": icon}
+    for name, text in (("index.html", ENTRANCE), ("404.html", MISSING)):
+        if name == page:  # the front page itself
+            continue
+        filled = text.format(**{name: escape(value) for name, value in values.items()})
+        (folder / name).write_text(filled, encoding="utf-8")
+
+
+def write_files(app: Sphinx, error: Exception | None) -> None:
+    """Write the files that stand beside the pages."""
+    if error is not None or app.builder.name not in {"html", "dirhtml"}:
+        return
+    folder, config = Path(app.outdir), app.config
+    write_json(folder / "reproduced.json", build_of(app).tables["reproduced"])
+    uris = map(app.builder.get_target_uri, app.env.found_docs)
+    write_sitemap(folder, config.html_baseurl, uris)
+    front = app.builder.get_target_uri(config.root_doc) or "index.html"
+    write_entrances(folder, config.html_baseurl, front, config.html_title, config.html_favicon)
+
+
+def setup(app: Sphinx) -> None:
+    """Connect this part to Sphinx's events."""
+    app.connect("config-inited", use_addresses, priority=950)
+    # after everything else that writes files
+    app.connect("build-finished", write_files, priority=950)

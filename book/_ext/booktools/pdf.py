@@ -1,0 +1,143 @@
+"""The whole book as one PDF: `python -m booktools pdf`, after a build, where _config.yml is.
+
+The finished pages are joined (`booktools.one_page`), and the machine's Chromium prints them, driven
+by playwright: light, formulas set, folds open, with bookmarks, and tagged for screen readers. The
+PDF lands in ``_build/pdf/`` and on the site.
+"""
+
+import argparse
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from bookbuild.book.address import commit, site
+from bookbuild.book.settings import TOC, read_config, read_toc
+from bookbuild.check.unfinished import NAME as UNFINISHED
+from bookbuild.write.site import PDF
+from booktools.one_page import Edition, OnePageError, assemble
+
+__all__ = ["NoBrowserError", "find_browser", "main", "print_pdf"]
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+STYLE = Path(__file__).parents[2] / "_static" / "css" / "pdf.css"
+FOOTER = (
+    '<p style="width: 100%; text-align: center; font: 8pt sans-serif; color: #555">'
+    '<span class="pageNumber"></span></p>'
+)
+# Pictures and fonts are there. A formula that is wider than the paper is set smaller.
+READY = """async () => {
+    await document.fonts.ready;
+    await Promise.all([...document.images].map((image) => image.decode().catch(() => null)));
+    for (const formula of document.querySelectorAll('mjx-container[display="true"]')) {
+        const content = formula.querySelector('mjx-math').getBoundingClientRect();
+        const excess = content.right - document.body.getBoundingClientRect().right;
+        const share = 1 - excess / content.width;
+        if (excess > 0) formula.style.fontSize = `${Math.floor(90 * share)}%`;
+    }
+}"""
+# What lies beyond the right margin would be cut off.
+TOO_WIDE = """() => {
+    const edge = document.body.getBoundingClientRect().right + 1;
+    const beyond = (tag) => Math.round(tag.getBoundingClientRect().right - edge);
+    return [...document.querySelectorAll('.pdf-page *')]
+        .filter((tag) => beyond(tag) > 0 && !tag.closest('mjx-assistive-mml'))
+        .map((tag) => `${tag.closest('.pdf-page').id}: <${tag.localName}> ${beyond(tag)} px ` +
+            tag.textContent.trim().replace(/\\s+/g, ' ').slice(0, 60));
+}"""
+BROKEN = """() =>
+    [...document.images].filter((image) => !image.naturalWidth).map((image) => image.src)"""
+# A4 less the margins of pdf.css, in CSS pixels: what is measured is what is printed.
+WIDTH = round((210 - 2 * 17) / 25.4 * 96)
+
+
+class NoBrowserError(RuntimeError):
+    """There is no Chromium on this machine; the message names what was looked for."""
+
+
+def find_browser() -> str:
+    """Path of the machine's Chromium or Chrome."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        raise NoBrowserError(f"a browser is needed to print: install one of {', '.join(BROWSERS)}")
+    return path
+
+
+def print_pdf(page: Path, target: Path) -> list[str]:
+    """Print an HTML file.
+
+    Parameters
+    ----------
+    page
+        The file.
+    target
+        Where the PDF goes; its folder is made.
+
+    Returns
+    -------
+    list of str
+        What is wrong with it: pictures that did not load, and what does not fit the paper.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_browser())
+        context = browser.new_context(
+            viewport={"width": WIDTH, "height": 1000}, offline=True, color_scheme="light"
+        )
+        tab = context.new_page()
+        tab.set_default_timeout(300_000)
+        tab.emulate_media(media="print")
+        tab.goto(page.resolve().as_uri(), wait_until="load")
+        tab.evaluate(READY)
+        flaws = [f"beyond the margin: {text}" for text in tab.evaluate(TOO_WIDE)]
+        flaws += [f"picture missing: {address}" for address in tab.evaluate(BROKEN)]
+        tab.pdf(
+            path=target,
+            prefer_css_page_size=True,
+            print_background=True,
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=FOOTER,
+            outline=True,
+            tagged=True,
+        )
+        browser.close()
+    return flaws
+
+
+def edition(root: Path) -> Edition:
+    """Read what the title page says from ``_config.yml``."""
+    config = read_config(root)
+    built = commit(root)
+    return Edition(
+        title=str(config["title"]),
+        author=str(config["author"]),
+        site=site(root),
+        notes=(f"Version {built[:12]}",) if built else (),
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; see the module's docstring. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m booktools pdf", description=__doc__)
+    parser.add_argument("root", nargs="?", type=Path, default=Path(), help="folder of _config.yml")
+    root: Path = parser.parse_args(arguments).root
+    build = root / "_build"
+    page, target = build / "pdf" / "book.html", build / "pdf" / PDF
+    try:
+        if (build / UNFINISHED).exists() or not (build / "html").is_dir():
+            raise OnePageError("the last build did not end well, or there was none: make book")
+        parts = read_toc(root / TOC)
+        html = assemble(build / "html", parts, page, edition(root), STYLE)
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(html, encoding="utf-8")
+        flaws = print_pdf(page, target)
+    except (OnePageError, NoBrowserError) as error:
+        print(f"no PDF: {error}", file=sys.stderr)
+        return 2
+    for flaw in flaws:
+        print(flaw, file=sys.stderr)
+    shutil.copyfile(target, build / "html" / PDF)
+    print(f"{target}, {target.stat().st_size / 1e6:.1f} MB")
+    return int(bool(flaws))

@@ -1,0 +1,98 @@
+"""What a built site says of its own address, in the repository and in a fork of it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from build_scratch import EXTENSIONS, Book
+
+from bookbuild.write.site import NAMESPACE, PDF, write_sitemap
+
+FORK = {"GITHUB_REPOSITORY": "Ada/fork", "GITHUB_SERVER_URL": "https://github.com"}
+SITE = "https://ada.github.io/fork/"
+PLAIN = "---\nzerotohero: {data: [names]}\n---\n\n# One\n\nThe first sentence of the page.\n"
+
+
+@pytest.fixture(scope="module")
+def fork(tmp_path_factory: pytest.TempPathFactory) -> Book:
+    """A book without cells, built as GitHub Actions builds it in a fork."""
+    folder = tmp_path_factory.mktemp("fork")
+    book = Book.create(
+        folder, {"book/01-one.md": PLAIN, "book/02-two.md": "# Two\n\nAlso {{ pdf }}.\n"}
+    )
+    config = (folder / "_config.yml").read_text(encoding="utf-8")
+    book.write("_config.yml", config + "\nhtml: {use_edit_page_button: true}\n")
+    status, log = book.build("-W", "-n", "--keep-going", **FORK)
+    assert status == 0, log
+    return book
+
+
+def locations(site: Path) -> list[str]:
+    tree = ElementTree.parse(site / "sitemap.xml")
+    return [str(place.text) for place in tree.iter(f"{{{NAMESPACE}}}loc")]
+
+
+def test_every_page_names_its_address_in_the_fork(fork: Book) -> None:
+    for name in ("book/index.html", "book/01-one.html"):
+        page = fork.page(name)
+        assert f'<link rel="canonical" href="{SITE}{name}"' in page
+        assert f'<meta property="og:url" content="{SITE}{name}"' in page
+        assert '<meta property="og:site_name" content="Neural Networks: Zero to Hero"' in page
+
+
+def test_links_to_the_source_lead_to_the_fork(fork: Book) -> None:
+    found = re.findall(
+        r'href="(https://github\.com/[^"]*/edit/[^"]*)"', fork.page("book/01-one.html")
+    )
+    assert set(found) == {"https://github.com/Ada/fork/edit/main/book/01-one.md"}
+
+
+def test_no_page_names_the_repository_that_was_forked(fork: Book) -> None:
+    for path in fork.html.rglob("*.html"):
+        assert "zero-to-hero-book" not in path.read_text(encoding="utf-8"), path
+
+
+def test_a_page_can_offer_the_pdf(fork: Book) -> None:
+    link = f'<a class="reference external" href="{SITE}{PDF}">one PDF</a>'
+    assert f"Also {link}." in fork.page("book/02-two.html")
+
+
+def test_the_description_is_the_page_s_first_text(fork: Book) -> None:
+    assert '<meta name="description" content="The first sentence of the page." />' in fork.page(
+        "book/01-one.html"
+    )
+
+
+def test_the_sitemap_lists_the_pages_and_nothing_else(fork: Book) -> None:
+    pages = sorted(path.stem for path in (fork.folder / "book").glob("*.md"))
+    assert locations(fork.html) == [f"{SITE}book/{name}.html" for name in pages]
+
+
+def test_the_sitemap_is_sorted_and_escaped(tmp_path: Path) -> None:
+    write_sitemap(tmp_path, "https://a.b/", ["z.html", "a b&c.html"])
+    assert locations(tmp_path) == ["https://a.b/a%20b%26c.html", "https://a.b/z.html"]
+
+
+def test_an_address_that_is_none_ends_the_build(tmp_path: Path) -> None:
+    status, log = Book.create(tmp_path).build(GITHUB_REPOSITORY="not a name")
+    assert status != 0
+    assert "GITHUB_REPOSITORY must be owner/name, not 'not a name'" in log
+
+
+def test_the_key_of_the_cache_is_known_before_the_build(fork: Book) -> None:
+    command = [sys.executable, "-m", "bookbuild.execute.key"]
+    environment = fork.environment(PYTHONPATH=str(EXTENSIONS))
+    done = subprocess.run(
+        command, cwd=fork.folder, env=environment, capture_output=True, encoding="utf-8", check=True
+    )
+    assert [done.stdout.strip()] == [
+        path.name for path in (fork.folder / "_build" / ".jupyter_cache").iterdir()
+    ]
+    lost = subprocess.run(
+        command, cwd=fork.html, env=environment, capture_output=True, encoding="utf-8", check=False
+    )
+    assert lost.returncode != 0
+    assert "there is no _config.yml in" in lost.stderr
