@@ -114,7 +114,8 @@ def test_binder_installs_what_the_book_is_built_with() -> None:
 def test_binders_python_is_the_oldest_that_the_package_supports() -> None:
     runtime = (ROOT / ".binder" / "runtime.txt").read_text(encoding="utf-8").strip()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert runtime == f"python-{project['requires-python'].removeprefix('>=')}"
+    oldest = project["requires-python"].removeprefix(">=").split(",")[0]
+    assert runtime == f"python-{oldest}"
 
 
 def test_binder_opens_chapters_as_notebooks() -> None:
