@@ -75,9 +75,7 @@ class Listing(SphinxDirective):
         self.set_source_info(code)
         links = self.links(path, package, excerpt)
         links["listing_name"] = ".".join(name)
-        links["listing_modules"] = [
-            ".".join(module[:depth]) for depth in range(1, len(module) + 1)
-        ]
+        links["listing_modules"] = [".".join(module[:depth]) for depth in range(1, len(module) + 1)]
         return [nodes.container("", code, links, classes=["listing"])]
 
     def links(self, path: Path, package: Path, excerpt: Excerpt) -> Any:
