@@ -13,6 +13,8 @@ from myst_nb.core.read import read_myst_markdown_notebook
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "code" / "zerotohero"
+# A listing in a notebook: its code, with the links to its lines below it.
+NOTEBOOK_LISTING = re.compile(r"^```python\n((?:(?!```\n).*\n)*)```\n\n(\[.*#L\d.*)$", re.M)
 CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]-*.md"))
 
 

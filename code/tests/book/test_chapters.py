@@ -11,6 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 from chapter_source import (
     CHAPTERS,
+    NOTEBOOK_LISTING,
     PACKAGE,
     ROOT,
     Cell,
@@ -106,7 +107,7 @@ def test_the_built_page_shows_the_source(chapter: Path) -> None:
     notebook = nbformat.read(site / "notebooks" / f"{chapter.stem}.ipynb", as_version=4)
     text = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
     listings = [include for include in includes(chapter) if include.listing]
-    fenced = re.findall(r"^```python\n(.*?)^```\n\n\[Full source", text, re.M | re.S)
+    fenced = [code for code, _ in NOTEBOOK_LISTING.findall(text)]
     boxes = [pre.get_text() for pre in soup.select("div.listing pre")]
     for include, *shown in zip(listings, boxes, fenced, strict=True):
         for code in shown:

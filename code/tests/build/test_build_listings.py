@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from build_scratch import FRONT, STRICT, Book, cell
 from chapter_source import (
     CHAPTERS,
+    NOTEBOOK_LISTING,
     PACKAGE,
     Definition,
     Include,
@@ -198,7 +199,7 @@ def test_links_lead_to_the_lines_and_to_the_reference(built: Book) -> None:
 def test_the_notebook_shows_listings_and_links(built: Book) -> None:
     notebook = nbformat.read(built.html / "notebooks" / "01-one.ipynb", as_version=4)
     text = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
-    blocks = re.findall(r"^```python\n((?:(?!```\n).*\n)*)```\n\n(\[.+)$", text, re.M)
+    blocks = NOTEBOOK_LISTING.findall(text)
     assert [code for code, _ in blocks] == [AREA, PARTS, METHOD, CONSTANT]
     for (_, links), (_, line) in zip(listings(built), blocks, strict=True):
         assert all(f"{address})" in line for _, address in links)
