@@ -6,19 +6,22 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from chapter_source import (
     CHAPTERS,
+    NOTEBOOK_LISTING,
     PACKAGE,
     ROOT,
     Cell,
     Exercise,
+    assert_shown_is_shipped,
     code_cells,
     exercises,
-    find,
     glued,
     includes,
+    parts,
     used_names,
     with_what_they_need,
 )
@@ -61,39 +64,54 @@ def test_included_sources_exist(chapter: Path) -> None:
         assert include.path.is_relative_to(PACKAGE), include
         assert include.path.is_file(), include
         assert include.name, f"{include.path.name} is included without :pyobject:"
-        assert find(include.path, include.name), f"{include.path.name} has no {include.name}"
+        assert include.shown()
 
 
 @pytest.mark.parametrize(("stem", "module"), [(c, m) for c, shown in SHOWN.items() for m in shown])
 def test_everything_taught_is_shown(stem: str, module: str) -> None:
     (chapter,) = (path for path in CHAPTERS if path.stem == stem)
     path, excepted = PACKAGE / module, set(SHOWN[stem][module])
-    shown = {include.name for include in includes(chapter) if include.path == path}
+    shown = {p for include in includes(chapter) if include.path == path for p in include.parts()}
     defined = {
-        node.name
+        part
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ClassDef | ast.FunctionDef)
+        for part in parts(node, node.name)
     }
-    assert excepted <= defined, "an exception for what is not there"
-    assert not excepted & shown, "an exception for what is shown"
-    assert defined - excepted == shown & defined
+    # an exception for a class is one for all of its methods
+    hidden = {p for p in defined if any(f"{p}.".startswith(f"{name}.") for name in excepted)}
+    assert {p.split(".")[0] for p in hidden} == {name.split(".")[0] for name in excepted}, (
+        "an exception for what is not there"
+    )
+    assert not hidden & shown, "an exception for what is shown"
+    assert defined - hidden == shown & defined
 
 
 @pytest.mark.built
 @each_chapter
 def test_the_built_page_shows_the_source(chapter: Path) -> None:
-    page = ROOT / "_build" / "html" / "book" / f"{chapter.stem}.html"
+    site = ROOT / "_build" / "html"
+    page = site / "book" / f"{chapter.stem}.html"
     sources = {include.path for include in includes(chapter)}
     if page.stat().st_mtime < max(p.stat().st_mtime for p in (chapter, *sources)):
         pytest.skip("the book was built before the last change of this chapter or its sources")
     soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
     blocks = {pre.get_text().strip() for pre in soup.select("div.highlight pre")}
     for include in includes(chapter):
-        definition = find(include.path, include.name)
-        assert definition is not None
+        if include.listing:
+            continue
+        definition = include.shown()
         lines = include.path.read_text(encoding="utf-8").splitlines()
         first = min([definition.lineno, *(d.lineno for d in definition.decorator_list)])
         assert "\n".join(lines[first - 1 : definition.end_lineno]).strip() in blocks, include
+    notebook = nbformat.read(site / "notebooks" / f"{chapter.stem}.ipynb", as_version=4)
+    text = "\n\n".join(c.source for c in notebook.cells if c.cell_type == "markdown")
+    listings = [include for include in includes(chapter) if include.listing]
+    fenced = [code for code, _ in NOTEBOOK_LISTING.findall(text)]
+    boxes = [pre.get_text() for pre in soup.select("div.listing pre")]
+    for include, *shown in zip(listings, boxes, fenced, strict=True):
+        for code in shown:
+            assert_shown_is_shipped(code, include)
 
 
 # -- figures and numbers in prose -------------------------------------------------------

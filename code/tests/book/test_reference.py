@@ -10,7 +10,6 @@ from chapter_source import (
     ROOT,
     Cell,
     code_cells,
-    find,
     glued,
     includes,
     prose,
@@ -36,10 +35,7 @@ def chapter(number: str) -> Path | None:
 def code_names(path: Path) -> set[str]:
     """Return every name in the cells of a chapter and in the sources that it includes."""
     trees: list[ast.AST] = [cell.tree for cell in code_cells(path)]
-    for include in includes(path):
-        shown = find(include.path, include.name)
-        assert shown is not None
-        trees.append(shown)
+    trees += [include.shown() for include in includes(path)]
     names: set[str] = set()
     for tree in trees:
         for node in ast.walk(tree):
