@@ -28,13 +28,13 @@ if missing:
     elif shutil.which("uv"):
         install = ["uv", "pip", "install", "--python", sys.executable]
     else:
-        raise RuntimeError("There is neither pip nor uv here: install " + source + " yourself.")
+        raise RuntimeError(f"There is neither pip nor uv here: install {{source}} yourself.")
     print("Installing the book's package, which may take a minute or two.", flush=True)
     # What is there already in a version that fits is left alone.
     if subprocess.run([*install, "--quiet", source], capture_output=True).returncode:
         raise RuntimeError(
             "The package could not be installed: connect to the network and run this cell again, "
-            "or see what `" + " ".join([*install, f"'{{source}}'"]) + "` says."
+            f"or see what `{{' '.join(install)}} '{{source}}'` says."
         )
     print("The book's package is installed.")
     sys.modules.pop("{package}", None)
