@@ -234,7 +234,7 @@ def test_updates_hold_what_must_be_held() -> None:
     for name in ("regex", "torch", "huggingface-hub", "soupsieve"):  # held at what is pinned
         (bound,) = held[name]
         assert f"{name}=={bound.removeprefix('>')} " in pins
-    assert set(pip["directories"]) == {"/", "/.binder"}
+    assert set(pip["directories"]) == {"/"}
     local = [path.parent for path in FILES if path.name == "action.yml"]
     folders = {f"/{path.relative_to(ROOT).as_posix()}" for path in local}
     assert set(actions["directories"]) == {"/", *folders}
