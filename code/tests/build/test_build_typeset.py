@@ -149,7 +149,7 @@ def test_formulas_are_set_where_they_stand(book: Book) -> None:
     number = pair.select_one("span.eqno")
     assert number is not None
     assert number.get_text().startswith("(1)")
-    assert article.select_one('a[href="#equation-pair"] span') is not None
+    assert article.select_one('p a[href="#equation-pair"]') is not None
     assert pair["id"] == "equation-pair"
 
 
