@@ -60,7 +60,7 @@ def listing(folder: Path) -> list[str]:
 @pytest.fixture
 def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """No checkout, no mirror, an empty cache folder, and a pip that asks no index."""
-    for name in ("ZEROTOHERO_DATA_MIRROR", "ZEROTOHERO_REQUIRE_LECTURE_DATA"):
+    for name in (fetching.MIRROR, fetching.REQUIRE, fetching.OFFLINE):
         monkeypatch.delenv(name, raising=False)
     cache, links = tmp_path / "cache", tmp_path / "links"
     links.mkdir()
@@ -70,7 +70,9 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setenv("PIP_FIND_LINKS", str(links))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(store, "checkout_data", lambda: None)
-    monkeypatch.setattr(fetching, "_given_up", set())
+    for memory in ("_given_up", "_announced"):
+        monkeypatch.setattr(fetching, memory, set())
+    monkeypatch.setattr(fetching, "_in_memory", {})
     monkeypatch.setitem(registry.REGISTRY, "tiny", dataset())
     return SimpleNamespace(cache=cache, links=links, final=cache / "tiny.txt", root=tmp_path)
 

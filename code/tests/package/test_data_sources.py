@@ -16,7 +16,7 @@ import pytest
 from conftest import CLOSED, CONTENT, Server, dataset, listing, reply
 
 from zerotohero import data
-from zerotohero.data import registry, sources, store
+from zerotohero.data import downloads, registry, store
 
 WRONG = CONTENT[:-1] + b"!"
 PARTIAL = CONTENT[:5000]
@@ -88,7 +88,7 @@ def test_transfer_that_breaks_off_is_tried_once_more(sealed, server, monkeypatch
 def test_server_that_does_not_answer(sealed, server, monkeypatch) -> None:
     done = threading.Event()
     server.answer = lambda request: done.wait(30)
-    monkeypatch.setattr(sources, "READ", 0.2)
+    monkeypatch.setattr(downloads, "READ", 0.2)
     register(monkeypatch, urls=(server.url,))
     try:
         assert_refused(sealed, "timed out")

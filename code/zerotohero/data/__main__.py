@@ -1,13 +1,13 @@
 """List, fetch and verify the data sets: ``python -m zerotohero.data --help``."""
 
 import argparse
+import os
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 
 from zerotohero.data import store
 from zerotohero.data.errors import DataError
-from zerotohero.data.fetching import find
+from zerotohero.data.progress import fetch_all
 from zerotohero.data.registry import REGISTRY
 
 
@@ -44,26 +44,20 @@ def fetch(names: Sequence[str]) -> bool:
     """Fetch data sets, say what became of each, and return whether all are there."""
     complete = True
     for name in REGISTRY if "all" in names else names:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                found = find(name)
-                print(f"{name}: {found.edition} edition, verified: {found.path}")
-                if found.edition == "embedded":
-                    print(
-                        f"{name}: the lecture's edition is not to be had:", *found.tried, sep="\n  "
-                    )
-            except DataError as error:
-                complete = False
-                print(f"{name}: {error}", file=sys.stderr)
-        for warning in caught:
-            print(f"warning: {warning.message}", file=sys.stderr)
+        try:
+            fetch_all([name])
+        except DataError as error:
+            complete = False
+            print(f"{name}: {error}", file=sys.stderr)
     return complete
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 after a failed fetch or a damaged file."""
-    parser = argparse.ArgumentParser(prog="python -m zerotohero.data", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m zerotohero.data",
+        description="List the book's data sets, fetch them, and verify them.",
+    )
     known = ", ".join(REGISTRY)
     parser.add_argument("--fetch", nargs="+", metavar="NAME", help=f"fetch: {known}, or all")
     parser.add_argument("--verify", action="store_true", help="exit with 1 if a file is damaged")
@@ -73,5 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if complete and (right or not options.verify) else 1
 
 
+def run() -> int:
+    """Run the command; end quietly when what reads the output, say ``head``, has seen enough."""
+    try:
+        code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
+        return 141  # as the shell says of a program that a broken pipe has ended
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run())

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from zerotohero.data.errors import DataError
-from zerotohero.data.fetching import Edition, announce, find
+from zerotohero.data.fetching import Edition, announce, find, stored
 from zerotohero.data.registry import lookup
 
 
@@ -19,14 +19,14 @@ def fetch(name: str) -> Path:
     Raises
     ------
     DataError
-        If the name is unknown or the file is not to be had.
+        If the name is unknown, the file is not to be had, or it cannot be stored.
 
     Warns
     -----
     EditionWarning
-        If the path is that of the embedded edition of the names.
+        If the path is that of the embedded edition of the names; once a process.
     """
-    return announce(find(name)).path
+    return stored(announce(find(name)))
 
 
 def names() -> list[str]:
@@ -44,14 +44,15 @@ def names() -> list[str]:
     Warns
     -----
     EditionWarning
-        If the embedded edition stands in.
+        If the embedded edition stands in; once a process.
     """
     found = announce(find("names", again=False))
     lines = found.content.decode("utf-8").removesuffix("\n").split("\n")
     if len(lines) != found.dataset.lines:
         raise DataError(
-            f"{found.path} has {len(lines):,} names; the registry says {found.dataset.lines:,}. "
-            "The checksum is right, so it is the registry that must be corrected."
+            f"{found.dataset.file} has {len(lines):,} names; the registry says "
+            f"{found.dataset.lines:,}. The checksum is right, so it is the registry that must be "
+            "corrected."
         )
     return lines
 

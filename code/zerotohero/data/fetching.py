@@ -5,35 +5,62 @@ Every step is verified by size and sha256; nothing unverified is returned or sto
 
 import os
 import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from zerotohero.data import store
-from zerotohero.data.errors import DataError, EditionWarning, log, report
+from zerotohero.data.downloads import Progress, silent
+from zerotohero.data.errors import (
+    DamagedError,
+    DataError,
+    EditionWarning,
+    UnavailableError,
+    log,
+    plain,
+    report,
+)
 from zerotohero.data.registry import Dataset, lookup
-from zerotohero.data.sources import MIRROR, UnavailableError, sources
+from zerotohero.data.sources import MIRROR, sources
 
 REQUIRE = "ZEROTOHERO_REQUIRE_LECTURE_DATA"
+OFFLINE = "ZEROTOHERO_OFFLINE"
+LONGEST = 500  # characters of what a server or pip says that are passed on
 Edition = Literal["lecture", "embedded"]
 
-# Which data sets were not to be had, and with which mirror: a notebook that asks for the
-# names again does not wait for the network again.
-_given_up: set[tuple[str, str | None]] = set()
+# Which data sets were not to be had, with which mirror, and whether offline: a notebook that
+# asks for the names again does not wait for the network again.
+_given_up: set[tuple[str, str | None, bool]] = set()
+
+# What was brought and could not be stored, by checksum: it is not brought again either.
+_in_memory: dict[str, bytes] = {}
+
+# Of which data sets it was said that the embedded edition stands in.
+_announced: set[str] = set()
 
 
 @dataclass(frozen=True)
 class Found:
-    """A verified file: where it is, what is in it, and which edition it is."""
+    """A verified file: what is in it, which edition it is, and where it is.
 
-    path: Path
+    `path` is None if no folder could be written to; `stored` makes an error of that.
+    """
+
+    path: Path | None
     content: bytes
     dataset: Dataset
     edition: Edition
     tried: tuple[str, ...] = ()
 
 
-def find(name: str, *, again: bool = True) -> Found:
+def find(
+    name: str,
+    *,
+    again: bool = True,
+    begin: Callable[[str], object] = log.debug,
+    progress: Progress = silent,
+) -> Found:
     """Find a data set along the chain.
 
     Parameters
@@ -43,14 +70,17 @@ def find(name: str, *, again: bool = True) -> Found:
     again : bool
         Whether to ask the network anew when it had no answer before in this process and
         an embedded edition can stand in.
+    begin : callable
+        Called with a line that names the source, for each one that is asked.
+    progress : callable
+        Called during a download with the bytes that are here and those that are expected.
 
     Raises
     ------
     DataError
-        If the name is unknown, the data set is not to be had, or it cannot be stored.
+        If the name is unknown or the data set is not to be had.
     """
     dataset = lookup(name)
-    required = os.environ.get(REQUIRE, "") not in ("", "0")
     tried: list[str] = []
     for folder in store.places():
         finding = store.look(folder / dataset.file, dataset)
@@ -61,13 +91,17 @@ def find(name: str, *, again: bool = True) -> Found:
             tried[-1] += f"; {_keep_aside(finding.path, dataset)}"
             report(tried[-1])
 
-    stand_in = None if required else dataset.embedded
-    attempt = name, os.environ.get(MIRROR)
-    if stand_in is None or again or attempt not in _given_up:
-        content = _bring(dataset, tried)
-        if content is not None:
-            return Found(_put(dataset, content, tried), content, dataset, "lecture")
-        _given_up.add(attempt)
+    stand_in = None if _is_set(REQUIRE) else dataset.embedded
+    attempt = name, os.environ.get(MIRROR), _is_set(OFFLINE)
+    content = _in_memory.get(dataset.sha256)
+    if content is None and (stand_in is None or again or attempt not in _given_up):
+        content = _bring(dataset, tried, begin, progress)
+    if content is not None:
+        path = _put(dataset, content, tried)
+        if path is None:
+            _in_memory[dataset.sha256] = content
+        return Found(path, content, dataset, "lecture", tuple(tried))
+    _given_up.add(attempt)
 
     if stand_in is not None:
         for folder in store.embedded_places():
@@ -81,40 +115,69 @@ def find(name: str, *, again: bool = True) -> Found:
 
 
 def announce(found: Found) -> Found:
-    """Warn, in the name of the caller's caller, when `found` is the embedded edition."""
-    if found.edition == "embedded":
-        name, lines = found.dataset.name, found.dataset.lines
+    """Warn once, in the name of the caller's caller, when `found` is the embedded edition."""
+    name, lines = found.dataset.name, found.dataset.lines
+    if found.edition == "embedded" and name not in _announced:
+        _announced.add(name)
         warnings.warn(
-            f"the lecture's {lookup(name).file} is not to be had, so the embedded edition of the "
-            f"{name} stands in ({lines:,} of them): results differ slightly from the lecture's. "
-            f"`python -m zerotohero.data --fetch {name}` says where it was looked for.",
+            f"{EditionWarning.PREFIX} for the lecture's {lookup(name).file}, with {lines:,} lines "
+            f"instead of {lookup(name).lines:,}: results differ slightly from the lecture's. "
+            f"`python -m zerotohero.data --fetch {name}` says why it is not to be had.",
             EditionWarning,
             stacklevel=3,
         )
     return found
 
 
-def _bring(dataset: Dataset, tried: list[str]) -> bytes | None:
+def stored(found: Found) -> Path:
+    """Return the path of what was found.
+
+    Raises
+    ------
+    DataError
+        If it was found, but no folder could be written to.
+    """
+    if found.path is None:
+        problem = "was found, but there is no place to store it. Set ZEROTOHERO_CACHE to a folder"
+        raise _failure(
+            f"{found.dataset.file} {problem} that can be written to.", found.dataset, found.tried
+        )
+    return found.path
+
+
+def _is_set(variable: str) -> bool:
+    return os.environ.get(variable, "") not in ("", "0")
+
+
+def _bring(
+    dataset: Dataset, tried: list[str], begin: Callable[[str], object], progress: Progress
+) -> bytes | None:
     """Return verified bytes from the first source that has them, and note what went wrong."""
+    if _is_set(OFFLINE):
+        tried.append(f"mirror, canonical address, wheel: not asked, as {OFFLINE} is set")
+        return None
     if not os.environ.get(MIRROR):
         tried.append(f"mirror: {MIRROR} is not set")
-    for label, read in sources(dataset):
+    for label, read in sources(dataset, progress):
         log.info("%s: trying %s", dataset.file, label)
+        begin(f"{dataset.name}: from {label}")
         try:
             content = read()
+            if problem := dataset.problem(content):
+                raise DamagedError(problem)
+        except DamagedError as error:
+            tried.append(f"{label}: {dataset.file} is wrong there, {error}")
+            report(tried[-1])
         except UnavailableError as error:
-            tried.append(f"{label}: {error}")
+            tried.append(f"{label}: {plain(str(error))[:LONGEST]}")
             log.info("%s", tried[-1])
-            continue
-        problem = dataset.problem(content)
-        if not problem:
+        else:
             return content
-        tried.append(f"{label}: {dataset.file} is wrong there, {problem}")
-        report(tried[-1])
     return None
 
 
-def _put(dataset: Dataset, content: bytes, tried: list[str]) -> Path:
+def _put(dataset: Dataset, content: bytes, tried: list[str]) -> Path | None:
+    """Store verified content in the first folder that allows it; None when there is none."""
     for folder in store.stores():
         path = folder / dataset.file
         try:
@@ -123,8 +186,7 @@ def _put(dataset: Dataset, content: bytes, tried: list[str]) -> Path:
             tried.append(f"{folder}: cannot be written to ({error.strerror})")
         else:
             return path
-    problem = "was found, but there is no place to store it. Set ZEROTOHERO_CACHE to a folder"
-    raise _failure(f"{dataset.file} {problem} that can be written to.", dataset, tried)
+    return None
 
 
 def _keep_aside(path: Path, dataset: Dataset) -> str:
@@ -134,13 +196,22 @@ def _keep_aside(path: Path, dataset: Dataset) -> str:
         return f"it could not be moved aside ({error.strerror})"
 
 
-def _failure(summary: str, dataset: Dataset, tried: list[str]) -> DataError:
+def _failure(summary: str, dataset: Dataset, tried: Iterable[str]) -> DataError:
     looked = "\n".join(f"  - {line}" for line in tried)
+    put = f"put the file at {store.stores()[0] / dataset.file}"
+    run = f"run `python -m zerotohero.data --fetch {dataset.name}`"
+    if _is_set(OFFLINE):
+        advice = (
+            f"as {OFFLINE} is set, only a file that was fetched before is found. In a page of the "
+            f"book, name it in the front matter (`zerotohero: data: [{dataset.name}]`), and the "
+            f"build fetches it. Otherwise unset {OFFLINE} and {run}; or {put}."
+        )
+    else:
+        mirror = f"set {MIRROR} to a folder or base URL that holds {dataset.file}"
+        advice = f"{put}; or {mirror}; or, with a network, {run}."
     return DataError(
         f"{summary}\n"
         f"Expected: {dataset.size:,} bytes, sha256 {dataset.sha256}\n"
         f"Looked for it in:\n{looked}\n"
-        f"What to do: put the file at {store.stores()[0] / dataset.file}; or set {MIRROR} to a "
-        f"folder or base URL that holds {dataset.file}; or, with a network, run "
-        f"`python -m zerotohero.data --fetch {dataset.name}`."
+        f"What to do: {advice}"
     )

@@ -47,10 +47,14 @@ class Dataset:
 
     def problem(self, content: bytes) -> str:
         """Say how `content` differs from this file; empty when it is this file."""
-        if len(content) != self.size:
-            return f"{len(content):,} bytes instead of {self.size:,}"
+        if problem := self.size_problem(len(content)):
+            return problem
         found = hashlib.sha256(content).hexdigest()
         return "" if found == self.sha256 else f"sha256 {found} instead of {self.sha256}"
+
+    def size_problem(self, size: int) -> str:
+        """Say how `size` differs from this file's; empty when it does not."""
+        return "" if size == self.size else f"{size:,} bytes instead of {self.size:,}"
 
 
 def _dataset(name: str, record: dict[str, Any]) -> Dataset:

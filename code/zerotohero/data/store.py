@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import stat
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Literal
 
 import platformdirs
 
-from zerotohero.data.errors import report
+from zerotohero.data.errors import DataError, report
 from zerotohero.data.registry import Dataset
 
 
@@ -23,9 +24,21 @@ def checkout_data() -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Return ``ZEROTOHERO_CACHE``, by default the platform's cache folder for this user."""
+    """Return ``ZEROTOHERO_CACHE``, by default the platform's cache folder for this user.
+
+    Raises
+    ------
+    DataError
+        If it begins with ``~`` and the name of a user that there is not.
+    """
     if chosen := os.environ.get("ZEROTOHERO_CACHE"):
-        return Path(chosen).expanduser().absolute()
+        try:
+            return Path(chosen).expanduser().absolute()
+        except RuntimeError as error:
+            raise DataError(
+                f"ZEROTOHERO_CACHE={chosen} names no folder: {error} "
+                "Set it to a folder that can be written to."
+            ) from error
     return platformdirs.user_cache_path("zerotohero", appauthor=False)
 
 
@@ -65,6 +78,11 @@ class Finding:
 def look(path: Path, dataset: Dataset) -> Finding:
     """Read the file at `path` and compare it with what `dataset` says. Changes nothing."""
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a named pipe, say, would be waited for
+            return Finding(path, "unreadable", "cannot be read (not a regular file)")
+        if problem := dataset.size_problem(status.st_size):  # before it is read: it may be huge
+            return Finding(path, "damaged", problem)
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return Finding(path, "missing", "not there")

@@ -1,0 +1,92 @@
+"""Bring several data sets, and say in a terminal's or a log's plain lines how it goes."""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterable
+
+from zerotohero.data.downloads import silent
+from zerotohero.data.fetching import Edition, Found, find, stored
+from zerotohero.data.registry import lookup
+
+Say = Callable[[str], object]
+BIG = 1_000_000  # bytes from which a percentage is shown
+
+
+def fetch_all(names: Iterable[str], say: Say = print) -> dict[str, Edition]:
+    """Bring data sets in the order given, and report each.
+
+    Nothing is warned of: what `find` would warn of is said too. In a terminal, `print` is joined
+    by a percentage for bigger downloads, which overwrites itself.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names in the registry.
+    say : callable
+        Called with each line of the report.
+
+    Returns
+    -------
+    dict
+        ``"lecture"`` or ``"embedded"`` for each name.
+
+    Raises
+    ------
+    DataError
+        If a name is unknown, which is found out before anything is fetched, or if a data set is
+        not to be had or cannot be stored.
+    """
+    wanted = list(dict.fromkeys(names))
+    for name in wanted:
+        lookup(name)
+    return {name: _fetch(name, say) for name in wanted}
+
+
+def _fetch(name: str, say: Say) -> Edition:
+    meter = Meter()
+    in_terminal = say is print and sys.stdout is not None and sys.stdout.isatty()
+
+    def begin(line: str) -> None:
+        meter.clear()
+        say(line)
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            found = find(name, begin=begin, progress=meter if in_terminal else silent)
+            stored(found)
+        finally:
+            meter.clear()
+            for warning in caught:
+                say(f"{name}: {warning.message}")
+    for line in _summary(name, found):
+        say(line)
+    return found.edition
+
+
+def _summary(name: str, found: Found) -> list[str]:
+    lines = [f"{name}: {found.edition} edition, {found.dataset.size:,} bytes, verified"]
+    if found.edition == "embedded":
+        lines.append(f"{name}: the lecture's edition is not to be had:")
+        lines += [f"  - {line}" for line in found.tried]
+    return lines
+
+
+class Meter:
+    """A percentage at the start of a terminal's line."""
+
+    def __init__(self) -> None:
+        self.shown = ""
+
+    def __call__(self, got: int, size: int) -> None:
+        """Show how much of a bigger download is here."""
+        text = f"\r{100 * got // size:3} %"
+        if size >= BIG and text != self.shown:
+            self.shown = text
+            print(text, end="", flush=True)
+
+    def clear(self) -> None:
+        """Leave an empty line behind."""
+        if self.shown:
+            print("\r" + " " * len(self.shown) + "\r", end="", flush=True)
+            self.shown = ""
