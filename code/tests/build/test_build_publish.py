@@ -91,7 +91,9 @@ def test_a_link_that_leads_to_no_page_leads_on(fork: Book) -> None:
     assert soup.select_one("meta[name=robots]")["content"] == "noindex"  # type: ignore[index]
     # from whatever depth the reader asked, to what is there
     ours = ("/fork/", "https:", "#", "data:")
-    found = [str(tag[name]) for name in ("href", "src", "action") for tag in soup.select(f"[{name}]")]
+    found = [
+        str(tag[name]) for name in ("href", "src", "action") for tag in soup.select(f"[{name}]")
+    ]
     assert [address for address in found if not address.startswith(ours)] == []
     assert {"/fork/book/index.html", "/fork/book/01-one.html", "/fork/search.html"} <= set(found)
     for address in found:

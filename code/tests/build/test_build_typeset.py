@@ -179,8 +179,7 @@ def test_a_style_sheet_holds_what_its_page_uses(book: Book) -> None:
 
 def test_what_closes_a_sentence_stays_beside_its_formula(book: Book) -> None:
     ends = [
-        str(tag.contents[-1])
-        for tag in soup_of(book, "book/01-one.html").select("span.unbroken")
+        str(tag.contents[-1]) for tag in soup_of(book, "book/01-one.html").select("span.unbroken")
     ]
     assert ends == [",", ")"]
 

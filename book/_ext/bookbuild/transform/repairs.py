@@ -6,7 +6,6 @@ from docutils import nodes
 from myst_nb.core.render import NbElementRenderer
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx_exercise.nodes import solution_node
 
 from bookbuild.execute.results import MIME
 
@@ -71,7 +70,7 @@ def drop_repeated_ids(app: Sphinx, doctree: Any, docname: str) -> None:
 
 def move_spaces(app: Sphinx, doctree: Any, docname: str) -> None:
     """Put the space before a link to an exercise, in the title of its solution, before the link."""
-    for solution in doctree.findall(solution_node):
+    for solution in doctree.findall(lambda node: node.tagname == "solution_node"):
         for link in list(solution[0].findall(nodes.reference)):
             text = next(link.findall(nodes.Text))
             if text.startswith(" "):

@@ -184,7 +184,9 @@ def begin_page(app: Sphinx, doctree: Any, docname: str) -> None:
             behind.parent.replace(behind, nodes.Text(behind[found.end() :]))
 
 
-def add_styles(app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+def add_styles(
+    app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
     """Give a page the style sheet of its formulas, which holds only the characters it uses.
 
     To these belong the titles of all pages, which the sidebar shows.
