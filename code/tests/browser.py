@@ -7,12 +7,11 @@ The fixture `chromium` is there in every test file. A test opens a page with::
         assert visit.outside(folder) == []  # nothing was asked for elsewhere
         assert visit.errors == []
 
-The browser is the one that the machine has; none is downloaded. Without one such tests are
-skipped, but with ZEROTOHERO_REQUIRE_BROWSER=1 they fail.
+The browser is the one that the machine has (`booktools.browser`); none is downloaded. Without one
+such tests are skipped, but with ZEROTOHERO_REQUIRE_BROWSER=1 they fail.
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 REQUIRE = "ZEROTOHERO_REQUIRE_BROWSER"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 # Long chapters leave out what is off the screen; tests shall see it.
 ALL = ".bd-article > section > section { content-visibility: visible !important; }"
@@ -44,11 +42,6 @@ STILL = """async () => {
 
 # The theme of the site remembers what the reader has chosen.
 CHOOSE_THEME = "for (const key of ['mode', 'theme']) localStorage.setItem(key, '{theme}')"
-
-
-def find_browser() -> str | None:
-    """Return the path of the machine's Chromium or Chrome, or None."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @dataclass
@@ -133,15 +126,20 @@ class Chromium:
             context.close()
 
 
-def require_browser() -> str:
-    """Return the path of the browser; skip the test without one, or fail where it must be."""
-    path = find_browser()
-    if path is None:
-        reason = f"there is no {' or '.join(NAMES)} on this machine"
+def require_browser() -> None:
+    """Skip the test where there is no browser, or fail where there must be one."""
+    from playwright.sync_api import sync_playwright
+
+    from booktools.browser import NoBrowserError, find_browser, launch
+
+    try:
+        if find_browser() is None:  # it may be where only playwright finds it
+            with sync_playwright() as playwright:
+                launch(playwright).close()
+    except NoBrowserError as error:
         if os.environ.get(REQUIRE) == "1":
-            pytest.fail(f"{reason}, and {REQUIRE}=1", pytrace=False)
-        pytest.skip(reason)
-    return path
+            pytest.fail(f"{error} ({REQUIRE}=1)", pytrace=False)
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
@@ -150,10 +148,12 @@ def chromium() -> Iterator[Chromium]:
 
     Not for all files: as long as playwright runs, no other code can use asyncio.
     """
-    path = require_browser()
+    require_browser()
     from playwright.sync_api import sync_playwright
 
+    from booktools.browser import launch
+
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
+        browser = launch(playwright)
         yield Chromium(browser)
         browser.close()

@@ -26,6 +26,8 @@ class Build:
         What each page asks for in its front matter, by page.
     editions
         Edition of each data set that a page names.
+    left_out
+        Sources of the pages that are not in the table of contents, by page.
     chapters
         The pages that are executed.
     executed
@@ -39,10 +41,13 @@ class Build:
     package: Path = Path()
     settings: "dict[str, Settings]" = field(default_factory=dict)
     editions: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     chapters: "dict[str, Chapter]" = field(default_factory=dict)
     executed: set[str] = field(default_factory=set)
     notebooks: "dict[str, NotebookNode]" = field(default_factory=dict)
-    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    tables: dict[str, list[dict[str, Any]]] = field(
+        default_factory=lambda: {"reproduced": [], "times": []}
+    )
 
 
 def build_of(app: "Sphinx") -> Build:

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 from nbformat import NotebookNode
 
+from bookbuild.book.settings import CONFIG
 from booktools.builds import BUILD, UnknownPageError, run, select, short_build
 from booktools.outputs import DifferentCellsError, compare_notebooks
 
@@ -105,8 +106,8 @@ def main(arguments: list[str] | None = None) -> int:
                 parser.error(f"give two build folders or none, not {len(options.builds)}")
             first, second = options.builds
             return int(compare_builds(first, second, options.chapters) > 0)
-        if not Path("_config.yml").is_file():
-            parser.error(f"there is no _config.yml in {Path.cwd()}: run this where it is")
+        if not Path(CONFIG).is_file():
+            parser.error(f"there is no {CONFIG} in {Path.cwd()}: run this where it is")
         with TemporaryDirectory() as one, TemporaryDirectory() as two:
             for number, folder in enumerate((one, two), start=1):
                 print(f"build {number} of 2", flush=True)

@@ -10,17 +10,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bookbuild.execute.kernels import cores
+from bookbuild.execute.results import processor, write_json
 from bookbuild.transform.quality import RECORD
+from booktools.browser import CHROME_PATH, NoBrowserError, find_browser
 from booktools.serve import serve
 
 VERSION = "12.8.2"  # the last one that runs on Node 20
@@ -29,9 +32,24 @@ CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 PREFIX = "/a/prefix/"
 
 
+class NotMeasuredError(RuntimeError):
+    """A page can't be measured; the message says why."""
+
+
 def command() -> list[str]:
-    """Return the command that runs Lighthouse."""
-    return shlex.split(os.environ.get("LIGHTHOUSE") or f"npx --yes lighthouse@{VERSION}")
+    """Return the command that runs Lighthouse.
+
+    Raises
+    ------
+    NotMeasuredError
+        When there is no such program.
+    """
+    found = shlex.split(os.environ.get("LIGHTHOUSE") or f"npx --yes lighthouse@{VERSION}")
+    if shutil.which(found[0]) is None:
+        raise NotMeasuredError(
+            f"there is no program {found[0]}: install Node, or set LIGHTHOUSE to a command"
+        )
+    return found
 
 
 def run(address: str, device: str) -> dict[str, Any]:
@@ -52,7 +70,7 @@ def run(address: str, device: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "report.json"
         preset = ["--preset=desktop"] if device == "desktop" else []
-        subprocess.run(
+        done = subprocess.run(
             [
                 *command(),
                 address,
@@ -64,13 +82,20 @@ def run(address: str, device: str) -> dict[str, Any]:
                 f"--output-path={path}",
                 "--quiet",
             ],
-            check=True,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
         )
+        if done.returncode:
+            said = done.stderr.strip().splitlines()[-1:]
+            raise NotMeasuredError(
+                f"Lighthouse failed on {address} ({done.returncode}): {''.join(said)}"
+            )
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if error := report.get("runtimeError"):
-        raise RuntimeError(f"Lighthouse on {address}: {error['message']}")
+        raise NotMeasuredError(f"Lighthouse on {address}: {error['message']}")
     return report
 
 
@@ -114,62 +139,62 @@ def summary(reports: list[dict[str, Any]], site: str) -> dict[str, Any]:
     }
 
 
-def processor() -> str:
-    """Model name of the processor, as far as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print a line for each page and device, and write the record."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m booktools lighthouse", description=(__doc__ or "").splitlines()[0]
+    )
     parser.add_argument("--site", type=Path, default=Path("_build") / "html")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--devices", nargs="+", default=["phone", "desktop"])
     parser.add_argument("--record", type=Path, default=Path(RECORD))
     parser.add_argument("pages", nargs="*", help="default: the front page and the chapters")
     given = parser.parse_args(arguments)
-    if "CHROME_PATH" not in os.environ and (found := shutil.which("chromium")):
-        os.environ["CHROME_PATH"] = found
-    chapters = sorted((given.site / "book").glob("[0-9][0-9]-*.html"))
-    pages = given.pages or ["book/index", *(f"book/{path.stem}" for path in chapters)]
-    rows: dict[str, dict[str, Any]] = {}
-    versions = set()
-    with serve(given.site, PREFIX) as site:
-        for page in pages:
-            for device in given.devices:
-                reports = [run(f"{site}{page}.html", device) for _ in range(given.runs)]
-                versions |= {
-                    f"Lighthouse {r['lighthouseVersion']}, {browser(r['environment'])}"
-                    for r in reports
-                }
-                row = summary(reports, site)
-                rows.setdefault(page, {})[device] = row
-                scores = " ".join(f"{score:4d}" for score in row["scores"].values())
-                print(
-                    f"{page:24} {device:8} {scores}  {row['bytes'] / 1000:6.0f} kB"
-                    f"  FCP {row['first_paint']} LCP {row['largest_paint']}"
-                    f" TBT {row['blocked']} CLS {row['shift']}"
-                    f"  {' '.join(row['flaws'] + row['third_parties'])}",
-                    flush=True,
-                )
+    try:
+        command()
+        if path := find_browser():  # else Lighthouse looks for Chrome itself
+            os.environ[CHROME_PATH] = path
+        with serve(given.site, PREFIX) as site:
+            rows, versions = measure(given, site)
+    except (NotMeasuredError, NoBrowserError, FileNotFoundError) as error:
+        print(f"not measured: {error}", file=sys.stderr)
+        return 2
     load = f"load average {os.getloadavg()[1]:.1f}" if hasattr(os, "getloadavg") else ""
     record = {
         "command": "make lighthouse",
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": ", ".join(filter(None, [processor(), f"{os.cpu_count()} cores", load])),
+        "machine": ", ".join(filter(None, [processor(), f"{cores()} cores", load])),
         "versions": sorted(versions),
         "runs": given.runs,
         "pages": rows,
     }
-    given.record.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
-    given.record.write_text(text, encoding="utf-8")
+    write_json(given.record, record)
     return 0
+
+
+def measure(given: argparse.Namespace, site: str) -> tuple[dict[str, dict[str, Any]], set[str]]:
+    """Measure the pages of the site at an address; return a row for each, and the versions."""
+    chapters = sorted((given.site / "book").glob("[0-9][0-9]-*.html"))
+    pages = given.pages or ["book/index", *(f"book/{path.stem}" for path in chapters)]
+    rows: dict[str, dict[str, Any]] = {}
+    versions: set[str] = set()
+    for page in pages:
+        for device in given.devices:
+            reports = [run(f"{site}{page}.html", device) for _ in range(given.runs)]
+            versions |= {
+                f"Lighthouse {r['lighthouseVersion']}, {browser(r['environment'])}" for r in reports
+            }
+            row = summary(reports, site)
+            rows.setdefault(page, {})[device] = row
+            scores = " ".join(f"{score:4d}" for score in row["scores"].values())
+            print(
+                f"{page:24} {device:8} {scores}  {row['bytes'] / 1000:6.0f} kB"
+                f"  FCP {row['first_paint']} LCP {row['largest_paint']}"
+                f" TBT {row['blocked']} CLS {row['shift']}"
+                f"  {' '.join(row['flaws'] + row['third_parties'])}",
+                flush=True,
+            )
+    return rows, versions
 
 
 def browser(environment: dict[str, Any]) -> str:

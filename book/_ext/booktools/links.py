@@ -1,11 +1,13 @@
 """Try the links to other sites, and report those that are broken: `python -m booktools links`.
 
-Run in the folder with _config.yml. Sphinx's linkcheck does the work; the report, in Markdown, lands
-beside what it writes, in ``_build/linkcheck/report.md``, and is empty when nothing is broken. Exit
-status: 0 nothing is broken, 1 something is, 2 the check itself failed.
+Run in the folder with _config.yml. Sphinx's linkcheck does the work, in a build of its own that
+executes nothing. The report, in Markdown, is ``_build/linkcheck/report.md``, empty when nothing is
+broken. Exit status: 0 nothing is broken, 1 something is, 2 the check itself failed.
 """
 
+import argparse
 import json
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -13,6 +15,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from bookbuild.book.settings import CONFIG, TOC, read_config
 from booktools.builds import BUILD
 
 __all__ = ["broken", "main", "report"]
@@ -62,13 +67,29 @@ def report(results: Iterable[dict[str, Any]]) -> str:
     )
 
 
+def config_without_execution(root: Path) -> str:
+    """Text of the book's configuration, but nothing is executed, or missed for it."""
+    config = read_config(root)
+    config["execute"] = {"execute_notebooks": "off"}
+    settings = config["sphinx"]["config"]
+    settings["suppress_warnings"] = [*settings.get("suppress_warnings", []), "mystnb.glue"]
+    return yaml.safe_dump(config)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; see the module's docstring. Returns the exit status."""
-    output = FOLDER / "output.json"
-    output.unlink(missing_ok=True)
-    status = subprocess.run(
-        [*BUILD, ".", "--builder", "custom", "--custom-builder", "linkcheck"], check=False
+    argparse.ArgumentParser(prog="python -m booktools links", description=__doc__).parse_args(
+        arguments
     )
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    config = FOLDER / CONFIG
+    config.write_text(config_without_execution(Path()), encoding="utf-8")
+    print("reading the pages, and trying their links to other sites", flush=True)
+    paths = [".", "--path-output", str(FOLDER), "--config", str(config), "--toc", TOC]
+    builder = ["--builder", "custom", "--custom-builder", "linkcheck"]
+    status = subprocess.run([*BUILD, *paths, *builder], check=False)
+    output = FOLDER / "_build" / "linkcheck" / "output.json"
     if not output.is_file():
         print("the links were not tried: the build failed before", file=sys.stderr)
         return 2

@@ -16,11 +16,11 @@ from urllib.parse import unquote, urljoin, urlsplit
 from bs4 import BeautifulSoup, Tag
 
 from bookbuild.book.settings import Part
+from bookbuild.check.links import EXTERNAL
 from bookbuild.write.math import STYLE_CLASS
 
 __all__ = ["Edition", "OnePageError", "assemble"]
 
-EXTERNAL = re.compile(r"^([a-z][a-z0-9+.-]+:|//)", re.IGNORECASE)
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
 FONT = re.compile(r'url\("([^"]+)"\)')
 # Attributes that hold ids of the same page, more than one with spaces between them.
@@ -49,12 +49,15 @@ class Edition:
         document lead there.
     notes
         Further lines: the commit, say.
+    lang
+        Language of the book.
     """
 
     title: str
     author: str
     site: str
     notes: tuple[str, ...] = ()
+    lang: str = "en"
 
 
 def page_id(page: str, name: str = "") -> str:
@@ -184,7 +187,7 @@ def assemble(site: Path, parts: list[Part], target: Path, edition: Edition, styl
     site
         Folder of the finished pages.
     parts
-        What belongs into the book, in order; see `table_of_contents`.
+        What belongs into the book, in order; see `bookbuild.book.settings.read_toc`.
     target
         The file; its folder need not be there yet.
     edition
@@ -201,10 +204,12 @@ def assemble(site: Path, parts: list[Part], target: Path, edition: Edition, styl
     joiner = Joiner(site.resolve(), set(names), target, edition.site)
     articles = {page: joiner.article(page) for page in names}
     lines = [escape(edition.author), *map(escape, edition.notes)]
-    lines.append(f'Online at <a href="{escape(edition.site)}">{escape(edition.site)}</a>')
+    link = f'<a href="{escape(edition.site)}">{escape(edition.site)}</a>'
+    lines.append(f"Online at {link}")
     return "\n".join(
         [
-            '<!DOCTYPE html>\n<html lang="en" data-theme="light" data-mode="light">',
+            "<!DOCTYPE html>",
+            f'<html lang="{escape(edition.lang)}" data-theme="light" data-mode="light">',
             f'<head><meta charset="utf-8"><title>{escape(edition.title)}</title>',
             joiner.head(names[0]),
             *filter(None, map(joiner.formulas, names)),

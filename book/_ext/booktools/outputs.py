@@ -4,17 +4,19 @@ import base64
 import difflib
 import io
 import json
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 from myst_nb.core.utils import coalesce_streams
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 from PIL import Image, ImageChops
 
 __all__ = ["Comparison", "DifferentCellsError", "compare_notebooks"]
 
+PROCESS = re.compile(r"(?<=ipykernel_)\d+")
 SKIPPED_TAG = "timing"
 PICTURES = {"image/png", "image/jpeg"}
 DIFF_LINES, LINE_LENGTH = 6, 160
@@ -48,6 +50,17 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def outputs(cell: NotebookNode) -> list[NotebookNode]:
+    """Return the outputs of a cell, without what is a matter of chance.
+
+    That is where the kernel cuts a stream in pieces, and its process id, which stands in the file
+    names of cells, as in the location of a warning.
+    """
+    text = PROCESS.sub("", json.dumps(coalesce_streams(deepcopy(cell.outputs))))
+    found: list[NotebookNode] = from_dict(json.loads(text))
+    return found
+
+
 def compare_notebooks(first: NotebookNode, second: NotebookNode) -> Comparison:
     """Compare the outputs of two executions of the same cells.
 
@@ -69,8 +82,7 @@ def compare_notebooks(first: NotebookNode, second: NotebookNode) -> Comparison:
         if timing[0]:
             result.skipped += 1
             continue
-        # Where the kernel cuts a stream in pieces is a matter of chance, not of content.
-        left, right = (coalesce_streams(deepcopy(cell.outputs)) for cell in (one, two))
+        left, right = outputs(one), outputs(two)
         if len(left) != len(right):
             result.differences.append(
                 f"code cell {number}: {len(left)} outputs in one build, {len(right)} in the other"

@@ -1,8 +1,9 @@
 """The whole book as one PDF: `python -m booktools pdf`, after a build, where _config.yml is.
 
-The finished pages are joined (`booktools.one_page`), and the machine's Chromium prints them, driven
-by playwright: light, formulas set, folds open, with bookmarks, and tagged for screen readers. The
-PDF lands in ``_build/pdf/`` and on the site.
+The finished pages are joined (`booktools.one_page`), and the machine's browser
+(`booktools.browser`) prints them: light, formulas set, folds open, with bookmarks, and tagged for
+screen readers. The PDF lands in ``_build/pdf/`` and on the site. With ``--check`` it only starts
+the browser, to find out before a long build whether there is one.
 """
 
 import argparse
@@ -13,14 +14,14 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from bookbuild.book.address import commit, site
-from bookbuild.book.settings import TOC, read_config, read_toc
+from bookbuild.book.settings import TOC, language, read_config, read_toc
 from bookbuild.check.unfinished import NAME as UNFINISHED
 from bookbuild.write.site import PDF
+from booktools.browser import NoBrowserError, launch
 from booktools.one_page import Edition, OnePageError, assemble
 
-__all__ = ["NoBrowserError", "find_browser", "main", "print_pdf"]
+__all__ = ["main", "print_pdf"]
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 STYLE = Path(__file__).parents[2] / "_static" / "css" / "pdf.css"
 FOOTER = (
     '<p style="width: 100%; text-align: center; font: 8pt sans-serif; color: #555">'
@@ -52,18 +53,6 @@ BROKEN = """() =>
 WIDTH = round((210 - 2 * 17) / 25.4 * 96)
 
 
-class NoBrowserError(RuntimeError):
-    """There is no Chromium on this machine; the message names what was looked for."""
-
-
-def find_browser() -> str:
-    """Path of the machine's Chromium or Chrome."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        raise NoBrowserError(f"a browser is needed to print: install one of {', '.join(BROWSERS)}")
-    return path
-
-
 def print_pdf(page: Path, target: Path) -> list[str]:
     """Print an HTML file.
 
@@ -81,7 +70,7 @@ def print_pdf(page: Path, target: Path) -> list[str]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_browser())
+        browser = launch(playwright)
         context = browser.new_context(
             viewport={"width": WIDTH, "height": 1000}, offline=True, color_scheme="light"
         )
@@ -115,6 +104,7 @@ def edition(root: Path) -> Edition:
         author=str(config["author"]),
         site=site(root),
         notes=(f"Version {built[:12]}",) if built else (),
+        lang=language(config),
     )
 
 
@@ -122,10 +112,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; see the module's docstring. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m booktools pdf", description=__doc__)
     parser.add_argument("root", nargs="?", type=Path, default=Path(), help="folder of _config.yml")
-    root: Path = parser.parse_args(arguments).root
-    build = root / "_build"
+    parser.add_argument("--build", type=Path, help="folder of the build; by default _build there")
+    parser.add_argument("--check", action="store_true", help="only whether there is a browser")
+    options = parser.parse_args(arguments)
+    root: Path = options.root
+    build: Path = options.build or root / "_build"
     page, target = build / "pdf" / "book.html", build / "pdf" / PDF
     try:
+        if options.check:
+            with sync_playwright() as playwright:
+                launch(playwright).close()
+            return 0
         if (build / UNFINISHED).exists() or not (build / "html").is_dir():
             raise OnePageError("the last build did not end well, or there was none: make book")
         parts = read_toc(root / TOC)

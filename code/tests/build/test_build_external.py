@@ -64,7 +64,7 @@ def test_a_book_whose_links_are_tried(tmp_path: Path, server: Server, missing: b
     book = Book.create(
         tmp_path, {"book/01-one.md": f"# One\n\n{links}\n", "book/02-two.md": "# 2\n"}
     )
-    command = [sys.executable, "-m", "booktools.links"]
+    command = [sys.executable, "-m", "booktools", "links"]
     environment = book.environment(PYTHONPATH=str(EXTENSIONS), NO_PROXY="127.0.0.1")
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, check=False)
     assert done.returncode == missing, done.stderr

@@ -4,14 +4,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pypdf
 import pytest
 from browser import require_browser
 from bs4 import BeautifulSoup
 from build_scratch import EXTENSIONS, ROOT, STRICT, Book
+from playwright.sync_api import Error
 
-from booktools import one_page, pdf
+from bookbuild.book.settings import Part, read_toc
+from booktools import browser, one_page, pdf
 
 EDITION = one_page.Edition("A <Book>", "Ada & Bob", "https://a.b/book/", ("Version 1",))
 STYLE = ROOT / "book" / "_static" / "css" / "pdf.css"
@@ -43,8 +46,8 @@ def site(tmp_path: Path) -> Path:
 
 
 PARTS = [
-    one_page.Part(None, ("book/index",)),
-    one_page.Part("First & last", ("book/one", "book/two")),
+    Part(None, ("book/index",)),
+    Part("First & last", ("book/one", "book/two")),
 ]
 
 
@@ -104,8 +107,8 @@ def test_a_page_that_is_not_there(site: Path, tmp_path: Path) -> None:
 
 
 def test_the_table_of_contents_of_the_book_itself() -> None:
-    parts = one_page.table_of_contents(ROOT / "_toc.yml")
-    assert parts[0] == one_page.Part(None, ("book/index",))
+    parts = read_toc(ROOT / "_toc.yml")
+    assert parts[0] == Part(None, ("book/index",))
     assert any("book/01-micrograd" in part.pages for part in parts)
     for part in parts:
         for page in part.pages:
@@ -119,10 +122,32 @@ def test_without_a_build_there_is_no_pdf(
     assert "no PDF: the last build did not end well, or there was none" in capsys.readouterr().err
 
 
-def test_without_a_browser_there_is_no_pdf(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_starts_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_browser()
+    assert pdf.main(["--check"]) == 0
+    monkeypatch.setenv("CHROME_PATH", "/no/such/browser")
+    assert pdf.main(["--check"]) == 2
+
+
+def test_a_browser_is_looked_for_in_the_usual_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Playwright knows where Chrome and Edge are; it is asked when the path has none."""
+    asked = []
+
+    class Chromium:
+        def launch(self, *, channel: str) -> str:
+            asked.append(channel)
+            if channel != "msedge":
+                raise Error("not installed")
+            return "Edge"
+
+    monkeypatch.delenv("CHROME_PATH", raising=False)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(pdf.NoBrowserError, match="install one of chromium, "):
-        pdf.find_browser()
+    playwright = SimpleNamespace(chromium=Chromium())
+    assert browser.launch(playwright) == "Edge"  # type: ignore[arg-type, comparison-overlap]
+    monkeypatch.setattr(browser, "CHANNELS", ("chrome",))
+    with pytest.raises(browser.NoBrowserError, match="CHROME_PATH"):
+        browser.launch(playwright)  # type: ignore[arg-type]
+    assert asked == ["chrome", "msedge", "chrome"]
 
 
 # -- printed ---------------------------------------------------------------------------------------
@@ -166,7 +191,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> Book:
 
 
 def test_the_printed_book(printed: Book) -> None:
-    command = [sys.executable, "-m", "booktools.pdf"]
+    command = [sys.executable, "-m", "booktools", "pdf"]
     environment = printed.environment(PYTHONPATH=str(EXTENSIONS))
     done = subprocess.run(
         command,

@@ -24,6 +24,7 @@ __all__ = [
     "FrontMatterError",
     "Part",
     "Settings",
+    "language",
     "page_settings",
     "read_config",
     "read_toc",
@@ -60,6 +61,12 @@ def read_config(root: Path) -> dict[str, Any]:
         )
     config: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     return config
+
+
+def language(config: Mapping[str, Any]) -> str:
+    """Language of the book, as ``sphinx: config: language`` names it; English unless told."""
+    settings = (config.get("sphinx") or {}).get("config") or {}
+    return str(settings.get("language") or "en")
 
 
 @dataclass(frozen=True)

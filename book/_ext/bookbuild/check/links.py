@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from bs4 import BeautifulSoup, Tag
 
-__all__ = ["ASSET_FOLDERS", "DeadLink", "dead_links", "page_files"]
+__all__ = ["ASSET_FOLDERS", "EXTERNAL", "DeadLink", "dead_links", "page_files"]
 
 ATTRIBUTES = ("href", "src", "data", "poster")
 ASSET_FOLDERS = {"_static", "_sources", "_downloads", "_images"}

@@ -40,6 +40,8 @@ def prepare(app: Sphinx, config: Config) -> None:
     build, source = build_of(app), Path(app.srcdir)
     # For autodoc, and to ask the package for data: the checkout, installed or not.
     sys.path.insert(0, str(build.package.parent))
+    if config.nb_execution_mode == "off":  # as when links are checked
+        return
     build.editions = fetch_data(build.package, build.settings, logger.info)
     keys = ChapterKeys(build.package, source / config.bookbuild_requirements, build.editions)
     cache.use_keys(keys.key)
@@ -60,7 +62,7 @@ def run(
     The pages are known by now, and not read yet.
     """
     build = build_of(app)
-    if build.chapters:
+    if build.chapters or app.config.nb_execution_mode == "off":
         return set()
     build.chapters = {chapter.docname: chapter for chapter in read_chapters(app)}
     store = cache.open_cache(Path(app.config.nb_execution_cache_path))

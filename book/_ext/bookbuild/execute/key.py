@@ -20,7 +20,7 @@ from sphinx.errors import SphinxError
 from bookbuild.book.settings import settings_from
 from bookbuild.execute.imports import PackageSource, UnreadableError
 
-__all__ = ["CacheKeyError", "ChapterKeys"]
+__all__ = ["CacheKeyError", "ChapterKeys", "pins"]
 
 
 class CacheKeyError(SphinxError):

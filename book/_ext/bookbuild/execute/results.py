@@ -23,6 +23,7 @@ __all__ = [
     "collect",
     "machine",
     "over_budget",
+    "processor",
     "reproduced_figures",
     "time_row",
     "warn_of_stderr",

@@ -41,9 +41,9 @@ def video(doctree: Any) -> str | None:
     return None
 
 
-def duration(seconds: float) -> str:
-    """Write a time for people: seconds below a minute and a half, then minutes."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def to_run(seconds: float) -> str:
+    """Say how long a chapter runs: in seconds below a minute and a half, then in minutes."""
+    return f"{seconds:.0f} s to run" if seconds < 90 else f"{seconds / 60:.0f} min to run"
 
 
 def chapter_facts(doctree: Any, seconds: float, source: str, link: str | None) -> Any:
@@ -62,11 +62,13 @@ def chapter_facts(doctree: Any, seconds: float, source: str, link: str | None) -
     """
     minutes = max(1, round(words(doctree) / WORDS_PER_MINUTE))
     line = nodes.paragraph("", classes=["chapter-facts"])
-    line += nodes.Text(f"{minutes} min to read · {duration(seconds)} to run · ")
+    facts = [nodes.Text(f"{minutes} min to read"), nodes.Text(to_run(seconds))]
     if link:
-        line += nodes.reference("", "Video", refuri=link, internal=False)
-        line += nodes.Text(" · ")
-    line += nodes.reference("", "Source", refuri=source, internal=False)
+        facts.append(nodes.reference("", "Video", refuri=link, internal=False))
+    facts.append(nodes.reference("", "Source", refuri=source, internal=False))
+    line += facts[0]
+    for fact in facts[1:]:
+        line += [nodes.Text(" · "), fact]
     return line
 
 

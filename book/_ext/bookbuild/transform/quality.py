@@ -1,7 +1,7 @@
 """``{page-quality}``: what Lighthouse measured of each page, as it was recorded.
 
-The record is written by ``make lighthouse`` (``code/benchmarks/lighthouse.py``), which needs Node
-and a quiet machine; a build only shows it, with the command, the machine and the day.
+The record is written by ``make lighthouse`` (`booktools.lighthouse`), which needs Node and a quiet
+machine; a build only shows it, with the command, the machine and the day.
 """
 
 import json
@@ -20,21 +20,18 @@ RECORD = "book/recorded/lighthouse.json"
 HEADER = {"Page": 40, "Weight (kB)": 12, "First text (s)": 12, "Performance": 18, "Others": 18}
 
 DEVICES = ("phone", "desktop")
-OTHERS = {"accessibility": "accessibility", "best-practices": "best practices", "seo": "SEO"}
+OTHERS = ("accessibility", "best-practices", "seo")
 KEY = (
     "Weight: the heavier of both devices. First text: on the phone. Performance: phone / desktop. "
-    f"Others: {', '.join(OTHERS.values())}, each the lower of both devices. "
+    "Others: accessibility, best practices, SEO, each the lower of both devices. "
 )
+ONE_RUN = "Measured with `{command}`: {versions}, one run each, {date}, on {machine}."
+SEVERAL = "Measured with `{command}`: {versions}, median of {runs} runs each, {date}, on {machine}."
 
 
 def scores(page: dict[str, Any], category: str) -> list[int]:
     """Scores of the phone and of the desktop."""
     return [page[device]["scores"][category] for device in DEVICES]
-
-
-def runs(count: int) -> str:
-    """Say how often each page was loaded."""
-    return "one run each" if count == 1 else f"median of {count} runs each"
 
 
 class PageQuality(SphinxDirective):
@@ -53,10 +50,8 @@ class PageQuality(SphinxDirective):
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
             rows = [self.row(name, page) for name, page in record["pages"].items()]
-            how = (
-                f"{KEY}Measured with `{record['command']}`: {', '.join(record['versions'])}, "
-                f"{runs(record['runs'])}, {record['date']}, on {record['machine']}."
-            )
+            measured = ONE_RUN if record["runs"] == 1 else SEVERAL
+            how = KEY + measured.format(**record | {"versions": ", ".join(record["versions"])})
         except (OSError, ValueError, KeyError) as error:
             raise self.error(
                 f"{RECORD} is no record of `make lighthouse`: {type(error).__name__} {error}"

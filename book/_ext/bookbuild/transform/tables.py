@@ -106,6 +106,12 @@ class ReproducedFigures(SphinxDirective):
         return [table(header, cells, "Figures of the lectures, and ours")]
 
 
+def budget(row: dict[str, Any]) -> str:
+    """Write the budget of a chapter, and whether it was exceeded."""
+    seconds = number(row["budget"])
+    return f"{seconds} – exceeded" if over_budget(row) else seconds
+
+
 class ExecutionTimes(SphinxDirective):
     """Table of the time and memory that each chapter took when it was executed."""
 
@@ -121,7 +127,7 @@ class ExecutionTimes(SphinxDirective):
                 text(f"{row['seconds']:.1f}"),
                 text("–" if row["memory"] is None else f"{row['memory'] / 1e6:,.0f}"),
                 text(str(row["threads"])),
-                text(number(row["budget"]) + (" – exceeded" if over_budget(row) else "")),
+                text(budget(row)),
             ]
             for row in rows
         ]

@@ -16,6 +16,8 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util import logging
 
+from bookbuild.build import build_of
+
 __all__ = ["glossary_words", "listed_words", "setup", "spellings"]
 
 logger = logging.getLogger(__name__)
@@ -88,9 +90,11 @@ def collect(app: Sphinx, env: BuildEnvironment) -> None:
     if GLOSSARY in env.found_docs:
         for term, places in glossary_words(env.get_doctree(GLOSSARY)).items():
             words.setdefault(term, []).extend(places)
+    left_out = build_of(app).left_out
     entries: dict[str, list[tuple[str, str]]] = {}
     for word, places in words.items():
-        for rank, (page, slug) in enumerate(dict.fromkeys(places)):
+        written = [place for place in places if place[0] not in left_out]
+        for rank, (page, slug) in enumerate(dict.fromkeys(written)):
             slugs = env.metadata.get(page, {}).get("myst_slugs", {})
             if slug not in slugs:
                 logger.warning(f"search: no heading {page}#{slug} for {word!r}", location=LISTED)

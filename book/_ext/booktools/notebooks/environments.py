@@ -1,13 +1,15 @@
 """Fresh environments to run notebooks in: the package alone, or what Binder makes."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
 from pathlib import Path
+
+from bookbuild.book.settings import REQUIREMENTS
+from bookbuild.execute import key
 
 __all__ = ["borrowed", "build_wheel", "installed", "like_binder", "pins", "run"]
 
@@ -42,10 +44,8 @@ def pip(python: Path, *arguments: str | Path) -> list[str | Path]:
 
 
 def pins(requirements: Path) -> list[str]:
-    """Pins of ``requirements.txt``."""
-    text = requirements.read_text(encoding="utf-8")
-    lines = (re.sub(r"(^|\s)#.*", "", line).strip() for line in text.splitlines())
-    return [line for line in lines if "==" in line]
+    """Pins of ``requirements.txt``, without the package itself."""
+    return [line for line in key.pins(requirements) if "==" in line]
 
 
 def build_wheel(root: Path, folder: Path) -> Path:
@@ -109,7 +109,8 @@ def installed(root: Path, wheel: Path, folder: Path) -> Path:
     venv.create(folder, with_pip=True)
     python = interpreter(folder)
     constraints = folder / "constraints.txt"
-    constraints.write_text("\n".join(pins(root / "requirements.txt")) + "\n", encoding="utf-8")
+    lines = pins(root / REQUIREMENTS)
+    constraints.write_text("\n".join(lines) + "\n", encoding="utf-8")
     # A kernel is what Colab and Jupyter bring themselves.
     run(pip(python, "install", "--quiet", "-c", constraints, "ipykernel", f"{wheel}[book]"), folder)
     return python
