@@ -58,6 +58,19 @@ def prose(chapter: Path) -> str:
     return "\n\n".join(cell.source for cell in cells(chapter) if cell.kind == "markdown")
 
 
+def check_module(chapter: Path) -> str:
+    """Return the name of the module that the cells of a chapter import as ``check``."""
+    (name,) = {
+        alias.name
+        for cell in code_cells(chapter)
+        for node in ast.walk(cell.tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "zerotohero.check"
+        for alias in node.names
+        if alias.asname == "check"
+    }
+    return name
+
+
 def includes(chapter: Path) -> list[Include]:
     """List every ``literalinclude`` of a chapter."""
     found = []

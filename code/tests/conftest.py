@@ -21,7 +21,7 @@ import pytest
 import torch
 from browser import chromium as chromium
 
-from zerotohero import check
+from zerotohero.check import mlp, wavenet
 from zerotohero.data import fetching, registry, store
 
 NAMES = Path(__file__).parents[2].joinpath("data", "names-ssa-2018.txt")
@@ -127,5 +127,5 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def embedded_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no check ask a network for the lecture's names."""
-    for module in (check.mlp, check.wavenet):
+    for module in (mlp, wavenet):
         monkeypatch.setattr(module, "names", lambda: NAMES.read_text(encoding="utf-8").split())

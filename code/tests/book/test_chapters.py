@@ -14,6 +14,7 @@ from chapter_source import (
     ROOT,
     Cell,
     Exercise,
+    check_module,
     code_cells,
     exercises,
     find,
@@ -22,9 +23,9 @@ from chapter_source import (
     used_names,
     with_what_they_need,
 )
+from check_modules import MODULES, checks_of
 from executed_pages import cache_folder, recorded
 
-from zerotohero import check
 from zerotohero.check.verdict import SIGN
 
 # A chapter shows every class and function of these modules, except the ones named here.
@@ -165,11 +166,16 @@ def checks(cell: Cell) -> list[str]:
     return [call for call in calls if call.startswith("check.")]
 
 
-def test_every_check_has_its_exercise() -> None:
-    (chapter,) = (path for path in CHAPTERS if path.stem == "01-micrograd")
-    asked = {call for exercise in exercises(chapter) for call in checks(exercise.stub[-1])}
-    made = {name for name, x in vars(check.micrograd).items() if hasattr(x, "__wrapped__")}
-    assert asked == {f"check.micrograd.{name}" for name in made}
+@each_chapter
+def test_every_check_has_its_exercise_and_every_exercise_its_check(chapter: Path) -> None:
+    asked = [call for exercise in exercises(chapter) for call in checks(exercise.stub[-1])]
+    made = checks_of(MODULES[check_module(chapter)])
+    assert sorted(asked) == sorted(f"check.{name}" for name in made)
+
+
+def test_each_chapter_has_a_check_module_of_its_own() -> None:
+    used = [check_module(chapter) for chapter in CHAPTERS]
+    assert len(set(used)) == len(used)
 
 
 @each_exercise
