@@ -7,11 +7,10 @@ The fixture `chromium` is there in every test file. A test opens a page with::
         assert visit.outside(folder) == []  # nothing was asked for elsewhere
         assert visit.errors == []
 
-The browser is the one that the machine has; none is downloaded. Without one such tests are
-skipped, but with ZEROTOHERO_REQUIRE_BROWSER=1 they fail.
+The browser is the one that the machine has; none is downloaded. Without one such tests
+fail.
 """
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +23,6 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-REQUIRE = "ZEROTOHERO_REQUIRE_BROWSER"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 # Long chapters leave out what is off the screen; tests shall see it.
@@ -134,13 +132,13 @@ class Chromium:
 
 
 def require_browser() -> str:
-    """Return the path of the browser; skip the test without one, or fail where it must be."""
+    """Return the path of the browser; without one the test fails."""
     path = find_browser()
     if path is None:
-        reason = f"there is no {' or '.join(NAMES)} on this machine"
-        if os.environ.get(REQUIRE) == "1":
-            pytest.fail(f"{reason}, and {REQUIRE}=1", pytrace=False)
-        pytest.skip(reason)
+        pytest.fail(
+            f"there is no {' or '.join(NAMES)} on this machine: install one of them",
+            pytrace=False,
+        )
     return path
 
 

@@ -34,6 +34,8 @@ class Build:
         Executed cells of each chapter.
     tables
         Rows of the tables that show what the chapters say.
+    sources
+        Hash of each file that the build reads, by its path.
     """
 
     package: Path = Path()
@@ -43,6 +45,7 @@ class Build:
     executed: set[str] = field(default_factory=set)
     notebooks: "dict[str, NotebookNode]" = field(default_factory=dict)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 def build_of(app: "Sphinx") -> Build:

@@ -1,6 +1,5 @@
 """The built site as a server sends it: compressed, below a prefix, at most a megabyte a page."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,13 +7,10 @@ import pytest
 from browser import Chromium
 from build_scratch import ROOT
 
-sys.path.insert(0, str(ROOT / "code" / "benchmarks"))
-
-from serve import serve
+from booktools.serve import serve
 
 HTML = ROOT / "_build" / "html"
 NAMES = [f"book/{path.stem}" for path in sorted((ROOT / "book").glob("*.md"))]
-pytestmark = pytest.mark.built
 LIMIT = 1_000_000  # bytes as sent, on a first visit
 SCROLL = """async () => {
     for (let top = 0; top < document.body.scrollHeight; top += 700) {
