@@ -3,19 +3,26 @@
 import ast
 import copy
 import re
-import symtable
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
 from myst_nb.core.read import read_myst_markdown_notebook
+
+from bookbuild.book.settings import read_toc
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "code" / "zerotohero"
+TOC = ROOT / "_toc.yml"
+PARTS = yaml.safe_load(TOC.read_text(encoding="utf-8"))["parts"]
+NUMBERED = {part["caption"] for part in PARTS if part.get("numbered")}
+CHAPTERS = [  # in order
+    ROOT / f"{name}.md" for part in read_toc(TOC) if part.caption in NUMBERED for name in part.pages
+]
 # A listing in a notebook: its code, with the links to its lines below it.
 NOTEBOOK_LISTING = re.compile(r"^```python\n((?:(?!```\n).*\n)*)```\n\n(\[.*#L\d.*)$", re.M)
-CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]-*.md"))
 
 
 class Cell(NamedTuple):
@@ -109,6 +116,25 @@ def code_cells(chapter: Path) -> list[Cell]:
 
 def prose(chapter: Path) -> str:
     return "\n\n".join(cell.source for cell in cells(chapter) if cell.kind == "markdown")
+
+
+def check_module(chapter: Path) -> str:
+    """Return the name of the module that the cells of a chapter import as ``check``."""
+    (name,) = {
+        alias.name
+        for cell in code_cells(chapter)
+        for node in ast.walk(cell.tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "zerotohero.check"
+        for alias in node.names
+        if alias.asname == "check"
+    }
+    return name
+
+
+def checks(cell: Cell) -> list[str]:
+    """Return what a cell calls from ``check``, as it is written there."""
+    calls = [ast.unparse(n.func) for n in ast.walk(cell.tree) if isinstance(n, ast.Call)]
+    return [call for call in calls if call.startswith("check.")]
 
 
 def includes(chapter: Path) -> list[Include]:
@@ -230,45 +256,3 @@ def used_names(chapter: Path) -> set[str]:
     captions = [str(cell.metadata.get("mystnb", "")) for cell in code_cells(chapter)]
     text = "\n".join([prose(chapter), *captions])
     return set(re.findall(r"\{glue:[a-z]*\}`([^`:]+)", text))
-
-
-# -- which cells a cell needs --------------------------------------------------------
-
-
-def _names(cell: Cell) -> tuple[set[str], set[str]]:
-    """Return the global names that a cell needs, and those that it binds."""
-    needs: set[str] = set()
-    bound: set[str] = set()
-    for statement in cell.tree.body:
-        top = symtable.symtable(ast.unparse(statement), "cell", "exec")
-        binds = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
-        uses = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
-        todo = list(top.get_children())
-        while todo:
-            table = todo.pop()
-            uses |= {s.get_name() for s in table.get_symbols() if s.is_global()}
-            todo += table.get_children()
-        before = []  # what is evaluated before the statement binds: class A(A), x = x + 1
-        if isinstance(statement, ast.ClassDef):
-            before = [n for base in statement.bases for n in ast.walk(base)]
-        elif isinstance(statement, ast.Assign):
-            before = list(ast.walk(statement.value))
-        needs |= uses - binds - bound
-        needs |= {n.id for n in before if isinstance(n, ast.Name)} & uses - bound
-        bound |= binds
-    return needs, bound
-
-
-def with_what_they_need(chapter: list[Cell], wanted: list[Cell]) -> list[Cell]:
-    """Return the wanted cells and, before them, the cells that bind the names they need."""
-    names = [_names(cell) for cell in chapter]
-    chosen = {i for i, cell in enumerate(chapter) if any(cell is w for w in wanted)}
-    todo = sorted(chosen)
-    while todo:
-        i = todo.pop()
-        for name in names[i][0]:
-            binding = [k for k in range(i) if name in names[k][1]]
-            if binding and binding[-1] not in chosen:
-                chosen.add(binding[-1])
-                todo.append(binding[-1])
-    return [chapter[i] for i in sorted(chosen)]

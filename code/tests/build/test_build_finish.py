@@ -81,17 +81,6 @@ def test_one_style_sheet_stays_and_a_missing_one_is_named(static: Path) -> None:
         styles.write(static)
 
 
-@pytest.mark.built
-def test_every_page_of_the_built_book_has_one_style_sheet() -> None:
-    site = ROOT / "_build" / "html"
-    pages = sorted((site / "book").glob("*.html"))
-    assert pages
-    for path in pages:
-        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        (link,) = soup.select('link[rel~="stylesheet"]')
-        assert (path.parent / str(link["href"])).is_file()
-
-
 def test_the_entrance_says_where_the_book_is(tmp_path: Path) -> None:
     names = ("Nets & <more>", "images/a b.svg", "de")
     write_entrance(tmp_path, "https://a.b/c/", "book/a b.html", *names)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from browser import Chromium
 from bs4 import BeautifulSoup
 from build_scratch import COMMAND, EXTENSIONS, ROOT, STRICT, Book
 
@@ -243,42 +242,3 @@ def test_a_build_ends_however_it_goes(tmp_path: Path, extension: str, message: s
     )
     assert message in done.stdout
     assert (done.returncode == 0) == (not extension)
-
-
-# -- the built book
-
-
-@pytest.mark.built
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_every_formula_of_a_chapter_is_set(name: str) -> None:
-    path = HTML / "book" / f"{name}.html"
-    soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-    holders = soup.select(".math")
-    assert holders
-    for holder in holders:
-        assert holder.select("mjx-container"), holder
-        assert "\\(" not in holder.get_text()
-    assert "mathjax" not in " ".join(str(tag) for tag in soup.find_all("script")).lower()
-
-
-@pytest.fixture(scope="module")
-def fonts() -> set[str]:
-    folder = ROOT / "book/_static/mathjax/output/chtml/fonts/woff-v2"
-    return {path.name for path in folder.glob("*.woff")}
-
-
-@pytest.mark.built
-def test_formulas_are_seen_without_a_script(
-    chromium: Chromium, fonts: set[str], tmp_path: Path
-) -> None:
-    path = HTML / "book" / "01-micrograd.html"
-    with chromium.visit(path, width=390, javascript=False) as visit:
-        visit.page.wait_for_timeout(1500)  # settle() needs scripts
-        formula = visit.page.locator("mjx-container").first
-        box = formula.bounding_box()
-        assert box is not None
-        assert 0 < box["height"] < 60
-        loaded = {url.rsplit("/", 1)[1] for url in visit.requests if "/mathjax/" in url}
-        assert "MathJax_Math-Italic.woff" in loaded
-        assert loaded <= fonts
-        assert visit.outside(HTML) == []

@@ -13,7 +13,6 @@ from bookbuild.book.address import repository
 HTML = ROOT / "_build" / "html"
 CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]-*.md"))
 WITH_CODE = [*CHAPTERS, "errata"]
-pytestmark = pytest.mark.built
 
 
 def parsed(name: str) -> BeautifulSoup:

@@ -37,13 +37,11 @@ CUT_OFF = """() => [...document.querySelectorAll(".bd-article *")].filter((el) =
     }
     return true;
 }).map((el) => el.outerHTML.slice(0, 200))"""
-built = pytest.mark.built
 
 
 # -- the pages in a browser
 
 
-@built
 @pytest.mark.parametrize("name", [*(f"book/{name}" for name in PAGES), *MADE])
 def test_a_page_asks_nobody_else_and_fits_a_phone(chromium: Chromium, name: str) -> None:
     with chromium.visit(HTML / f"{name}.html", width=390) as visit:
@@ -77,7 +75,6 @@ def chapter(chromium: Chromium) -> Iterator[Visit]:
         assert visit.errors == []
 
 
-@built
 def test_the_parts_of_a_page_still_work(chapter: Visit) -> None:
     page = chapter.page
     before = page.evaluate("document.documentElement.dataset.theme")
@@ -94,7 +91,6 @@ def test_the_parts_of_a_page_still_work(chapter: Visit) -> None:
     ).first.is_visible()
 
 
-@built
 @pytest.mark.parametrize("name", ["index", *CHAPTERS, "changelog"])
 def test_the_search_is_in_sight(chromium: Chromium, name: str) -> None:
     """Also where the theme has scrolled the sidebar to the chapter that is read."""
@@ -109,7 +105,6 @@ def test_the_search_is_in_sight(chromium: Chromium, name: str) -> None:
         assert visit.page.evaluate(field, middle)
 
 
-@built
 def test_an_icon_is_drawn_with_the_small_font(chapter: Visit) -> None:
     chapter.page.wait_for_function("() => document.fonts.status === 'loaded'")
     icon = chapter.page.locator("i.fas, i.fa-solid").first
@@ -118,7 +113,6 @@ def test_an_icon_is_drawn_with_the_small_font(chapter: Visit) -> None:
     assert (HTML / "_static" / "icons.woff").stat().st_size < 20_000
 
 
-@built
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_says_what_it_takes(name: str) -> None:
     page = (HTML / "book" / f"{name}.html").read_text(encoding="utf-8")
@@ -141,7 +135,6 @@ def doctree(*paragraphs: str) -> nodes.document:
     return document
 
 
-@built
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_search_engines_read_prose(name: str) -> None:
     page = (HTML / "book" / f"{name}.html").read_text(encoding="utf-8")
@@ -280,7 +273,6 @@ def test_an_icon_that_was_cut_is_noticed() -> None:
     assert missing_icons('<i class="fab fa-github"></i>') != set()
 
 
-@built
 def test_the_site_has_no_large_icon_files() -> None:
     static = HTML / "_static"
     assert not list(static.rglob("fontawesome*.js"))

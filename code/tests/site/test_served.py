@@ -14,7 +14,6 @@ from booktools.serve import serve
 
 HTML = ROOT / "_build" / "html"
 NAMES = [f"book/{path.stem}" for path in sorted((ROOT / "book").glob("*.md"))]
-pytestmark = pytest.mark.built
 LIMIT = 1_000_000  # bytes as sent, on a first visit
 SCROLL = """async () => {
     for (let top = 0; top < document.body.scrollHeight; top += 700) {
