@@ -189,7 +189,6 @@ def test_an_image_waits_until_it_is_needed() -> None:
     assert image('<img loading="eager" src="a.png">', lambda s: None).count("loading") == 1
 
 
-@built
 @pytest.mark.parametrize("name", [*(f"book/{name}" for name in PAGES), *MADE])
 def test_a_button_is_called_what_stands_on_it(name: str) -> None:
     soup = BeautifulSoup((HTML / f"{name}.html").read_bytes(), "html.parser")
@@ -198,7 +197,6 @@ def test_a_button_is_called_what_stands_on_it(name: str) -> None:
         assert not (text and label) or text.lower() in str(label).lower(), button
 
 
-@built
 def test_a_link_to_an_exercise_begins_with_a_letter() -> None:
     soup = BeautifulSoup((HTML / "book" / "02-bigrams.html").read_bytes(), "html.parser")
     links = soup.select(".solution .admonition-title a")
