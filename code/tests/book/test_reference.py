@@ -99,7 +99,7 @@ def test_an_entry_is_short_and_leads_to_the_section_that_teaches_it(
 def test_chapters_link_terms_that_are_there_and_each_once(path: Path) -> None:
     known = {term.casefold(): terms[0] for terms, _ in ENTRIES for term in terms}
     terms = linked(path)
-    assert len(terms) >= 5
+    assert terms
     unknown = [term for term in terms if term.casefold() not in known]
     assert not unknown, "linked, but not in the glossary"
     twice = {term for term in terms if terms.count(term) > 1}

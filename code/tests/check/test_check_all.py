@@ -87,7 +87,7 @@ OF_CHAPTER: dict[str, list[Any]] = {
 @pytest.mark.parametrize("module", OF_CHAPTERS.values(), ids=OF_CHAPTERS)
 def test_what_a_chapter_offers_are_checks(module: Any) -> None:
     made = set(checks_of(module))
-    assert len(made) >= 5
+    assert made
     assert made == set(getattr(module, "__all__", made))
 
 

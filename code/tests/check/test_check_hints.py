@@ -61,4 +61,4 @@ def test_every_hint_is_reached_by_an_answer(chapter: str) -> None:
         hints = sentences(path)
         assert hints <= tried, f"{path.name}: no test for {sorted(hints - tried)}"
         found += len(hints)
-    assert found > 5
+    assert found
