@@ -123,8 +123,8 @@ compare: $(READY)
 links: $(READY)
 	@$(TOOLS) links
 
-# needs node and Chromium
-lighthouse: book
+# after `make book`; needs node and Chromium
+lighthouse: $(READY)
 	@$(TOOLS) lighthouse
 
 release-check: book notebooks-check binder-check compare bench lighthouse

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 from bookbuild.book.settings import page_settings
 from bookbuild.execute.results import MEMORY_LIMIT, machine, write_json
+from booktools.builds import select
 from booktools.notebooks import environments
 from booktools.notebooks.binder import FOLDER as BINDER
 from booktools.notebooks.binder import binder_files, write_files
@@ -67,14 +68,12 @@ def built(build: Path, names: Sequence[str]) -> list[Path]:
     Raises
     ------
     ValueError
-        If there is none, or not one of them.
+        If there is none, or not one of them; names are as `booktools.builds.select` has them.
     """
     found = {path.stem: path for path in sorted((build / "html" / FOLDER).glob("*.ipynb"))}
     if not found:
         raise ValueError(f"there are no notebooks in {build}: run `make book` first")
-    if unknown := sorted(set(names) - set(found)):
-        raise ValueError(f"there is no notebook {', '.join(unknown)} in {build}")
-    return [found[name] for name in names or found]
+    return [found[name] for name in (select(list(found), list(names)) if names else found)]
 
 
 def check(names: Sequence[str], build: Path, python: Path | None, mirror: str | None) -> int:
