@@ -1,6 +1,7 @@
 # Two commands: `make book` and `make test`. Each sets up .venv first.
-PYTHON ?= python3
 BIN := .venv/bin
+# Where none is named, the environment's own, so that one that was made by hand is kept.
+PYTHON ?= $(shell command -v $(BIN)/python || echo python3)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/ready
 TOOLS := $(BIN)/python -m booktools
@@ -30,10 +31,33 @@ help:
 	@echo "make data          fetch and verify the data sets"
 	@echo "make clean         remove _build/"
 
-$(READY): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else "Python 3.11 or newer is needed; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v[:2])'
-	$(PYTHON) -m venv .venv
-	$(PIP) install --quiet -r requirements.txt
+# requires-python in pyproject.toml says the same.
+FITS = import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else \
+	"Python 3.11 to 3.14 is needed; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v)
+# "anew" where .venv has no .venv/bin/python3.12, say: there is none, another Python has made it, or
+# its Python is gone since.
+ANEW := $(shell test -x $(BIN)/$$($(PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])' \
+	2>/dev/null || echo none) || echo anew)
+
+.PHONY: anew
+anew:
+	@$(PYTHON) -c '$(FITS)'
+	@echo "Making .venv with $(PYTHON)."
+	@$(PYTHON) -m venv --clear .venv
+
+# Of what pip says: every tenth line of requirements.txt, what is large, and the last step. Its
+# errors go another way.
+TOLD := 'Collecting .*line [0-9]*0\)+|Downloading [^ ]+ \(([0-9]{2,}\.[0-9] M|[0-9.]+ G)B\)|Installing collected packages'
+
+# A first try that was killed may have left no pip.
+$(READY): SHELL := bash
+$(READY): requirements.txt pyproject.toml $(ANEW)
+	@$(PYTHON) -c '$(FITS)'
+	@$(PIP) --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	@echo "Installing some 140 packages into .venv, which takes a minute or more. On Linux, PyTorch comes with"
+	@echo "gigabytes of support for GPUs, which the book does not need: README.md says how to do without."
+	@set -o pipefail; $(PIP) install -r requirements.txt | { grep --line-buffered -oE $(TOLD) || true; }
+	@echo "The environment .venv is ready."
 	@touch $@
 
 # -- the book
@@ -99,8 +123,8 @@ compare: $(READY)
 links: $(READY)
 	@$(TOOLS) links
 
-# needs node and Chromium
-lighthouse: book
+# after `make book`; needs node and Chromium
+lighthouse: $(READY)
 	@$(TOOLS) lighthouse
 
 release-check: book notebooks-check binder-check compare bench lighthouse

@@ -8,10 +8,9 @@ The fixture `chromium` is there in every test file. A test opens a page with::
         assert visit.errors == []
 
 The browser is the one that the machine has (`booktools.browser`); none is downloaded. Without one
-such tests are skipped, but with ZEROTOHERO_REQUIRE_BROWSER=1 they fail.
+such tests fail.
 """
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,7 +22,6 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-REQUIRE = "ZEROTOHERO_REQUIRE_BROWSER"
 
 # Long chapters leave out what is off the screen; tests shall see it.
 ALL = ".bd-article > section > section { content-visibility: visible !important; }"
@@ -127,7 +125,7 @@ class Chromium:
 
 
 def require_browser() -> None:
-    """Skip the test where there is no browser, or fail where there must be one."""
+    """Fail where there is no browser."""
     from playwright.sync_api import sync_playwright
 
     from booktools.browser import NoBrowserError, find_browser, launch
@@ -137,9 +135,7 @@ def require_browser() -> None:
             with sync_playwright() as playwright:
                 launch(playwright).close()
     except NoBrowserError as error:
-        if os.environ.get(REQUIRE) == "1":
-            pytest.fail(f"{error} ({REQUIRE}=1)", pytrace=False)
-        pytest.skip(str(error))
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="module")

@@ -86,7 +86,10 @@ PAGES = {
     "book/reproduced.md": "# Reproduced\n\n```{reproduced-figures}\n```\n",
     "book/times.md": "# Times\n\n```{execution-times}\n```\n",
     "code/toy/__init__.py": '"""Toy."""\n\nVALUE = 1\n',
-    "code/toy/data.py": "def fetch_all(names, say):\n    return {name: {'names': 'embedded'}[name] for name in names}\n",
+    "code/toy/data.py": """
+def fetch_all(names, say):
+    return {name: {"names": "embedded"}[name] for name in names}
+""",
     "code/toy/registry.json": "{}\n",
     "requirements.txt": "# pins\nx==1  # a comment\n",
 }

@@ -1,18 +1,28 @@
 """The chapters as their files hold them: cells, exercises, included sources, glued names."""
 
 import ast
+import copy
 import re
-import symtable
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import yaml
 from myst_nb.core.read import read_myst_markdown_notebook
+
+from bookbuild.book.settings import read_toc
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "code" / "zerotohero"
-CHAPTERS = sorted((ROOT / "book").glob("[0-9][0-9]-*.md"))
+TOC = ROOT / "_toc.yml"
+PARTS = yaml.safe_load(TOC.read_text(encoding="utf-8"))["parts"]
+NUMBERED = {part["caption"] for part in PARTS if part.get("numbered")}
+CHAPTERS = [  # in order
+    ROOT / f"{name}.md" for part in read_toc(TOC) if part.caption in NUMBERED for name in part.pages
+]
+# A listing in a notebook: its code, with the links to its lines below it.
+NOTEBOOK_LISTING = re.compile(r"^```python\n((?:(?!```\n).*\n)*)```\n\n(\[.*#L\d.*)$", re.M)
 
 
 class Cell(NamedTuple):
@@ -27,11 +37,61 @@ class Cell(NamedTuple):
         return ast.parse(self.source)
 
 
+Definition = ast.ClassDef | ast.FunctionDef
+
+
 class Include(NamedTuple):
-    """A ``literalinclude``: the file, and the object of it that is shown."""
+    """A ``literalinclude`` or ``listing``: the file, and the object of it that is shown.
+
+    A ``listing`` leaves out most of each docstring, and may show some members of a class only.
+    """
 
     path: Path
     name: str
+    only: tuple[str, ...] = ()
+    listing: bool = False
+
+    def shown(self) -> Definition:
+        """Return what is shown: the definition as it stands in the file, or a part of a class."""
+        definition = find(self.path, self.name)
+        assert definition is not None, f"{self.path.name} has no {self.name}"
+        if self.only:
+            assert isinstance(definition, ast.ClassDef), f"{self.name} is not a class"
+            docstring = definition.body[: ast.get_docstring(definition) is not None]
+            chosen = [node for node in definition.body if defines(node) & {*self.only}]
+            definition.body = [*docstring, *chosen]
+        return definition
+
+    def parts(self) -> set[str]:
+        """Return the names of the functions and methods that are shown."""
+        return parts(self.shown(), self.name)
+
+
+def defines(node: ast.stmt) -> set[str]:
+    """Return the names that a statement binds: of a definition, or of variables."""
+    if isinstance(node, Definition):
+        return {node.name}
+    return {
+        n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+
+
+def parts(definition: Definition, name: str) -> set[str]:
+    """Return the names of a class's methods, or of a function, or of a class without methods."""
+    if isinstance(definition, ast.ClassDef):
+        methods = [node for node in definition.body if isinstance(node, Definition)]
+        if methods:
+            return {part for m in methods for part in parts(m, f"{name}.{m.name}")}
+    return {name}
+
+
+def code_of(tree: ast.AST) -> str:
+    """Return all of a tree but its docstrings, to compare it."""
+    tree = copy.deepcopy(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, Definition) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+    return ast.dump(tree)
 
 
 class Exercise(NamedTuple):
@@ -58,14 +118,47 @@ def prose(chapter: Path) -> str:
     return "\n\n".join(cell.source for cell in cells(chapter) if cell.kind == "markdown")
 
 
+def check_module(chapter: Path) -> str:
+    """Return the name of the module that the cells of a chapter import as ``check``."""
+    (name,) = {
+        alias.name
+        for cell in code_cells(chapter)
+        for node in ast.walk(cell.tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "zerotohero.check"
+        for alias in node.names
+        if alias.asname == "check"
+    }
+    return name
+
+
+def checks(cell: Cell) -> list[str]:
+    """Return what a cell calls from ``check``, as it is written there."""
+    calls = [ast.unparse(n.func) for n in ast.walk(cell.tree) if isinstance(n, ast.Call)]
+    return [call for call in calls if call.startswith("check.")]
+
+
 def includes(chapter: Path) -> list[Include]:
-    """List every ``literalinclude`` of a chapter."""
+    """List every ``literalinclude`` and ``listing`` of a chapter."""
     found = []
-    for match in re.finditer(r"^```\{literalinclude\} *(\S+)\n((?::.*\n)*)", prose(chapter), re.M):
-        name = re.search(r"^:pyobject: *(\S+)$", match[2], re.M)
-        path = (chapter.parent / match[1]).resolve()
-        found.append(Include(path, name[1] if name else ""))
+    directive = re.compile(r"^```\{(literalinclude|listing)\} *(\S+)\n((?::.*\n)*)", re.M)
+    for kind, target, lines in directive.findall(prose(chapter)):
+        options = dict(re.findall(r"^:(\w+): *(.*?) *$", lines, re.M))
+        if kind == "literalinclude":
+            path = (chapter.parent / target).resolve()
+            found.append(Include(path, options.get("pyobject", "")))
+        else:
+            only = tuple(re.findall(r"\w+", options.get("only", "")))
+            found.append(Include(*package_object(target), only, listing=True))
     return found
+
+
+def package_object(name: str) -> tuple[Path, str]:
+    """Return the file of an object of the package given by its full name, and its name there."""
+    path, rest = PACKAGE, name.split(".")[1:]
+    while (path / rest[0]).is_dir():
+        path /= rest.pop(0)
+    file = path / f"{rest[0]}.py"
+    return (file, ".".join(rest[1:])) if file.is_file() else (path / "__init__.py", ".".join(rest))
 
 
 def find(path: Path, name: str) -> ast.ClassDef | ast.FunctionDef | None:
@@ -79,6 +172,24 @@ def find(path: Path, name: str) -> ast.ClassDef | ast.FunctionDef | None:
         else:
             return None
     return None if isinstance(here, ast.Module) else here
+
+
+def assert_shown_is_shipped(code: str, include: Include) -> None:
+    """Compare the code of a listing with the file it is from: its syntax, and its lines."""
+    (shown,) = ast.parse(code).body
+    assert code_of(shown) == code_of(include.shown()), include
+    docstrings = {
+        node.body[0].lineno
+        for node in ast.walk(shown)
+        if isinstance(node, Definition) and ast.get_docstring(node) is not None
+    }
+    source = include.path.read_text(encoding="utf-8")
+    lines = [line.strip() for line in source.splitlines()]
+    for number, line in enumerate(code.rstrip("\n").split("\n"), start=1):
+        if number in docstrings:
+            assert line.strip().strip('"') in source, include
+        else:
+            assert line.strip() in lines, include
 
 
 def exercises(chapter: Path) -> list[Exercise]:
@@ -145,45 +256,3 @@ def used_names(chapter: Path) -> set[str]:
     captions = [str(cell.metadata.get("mystnb", "")) for cell in code_cells(chapter)]
     text = "\n".join([prose(chapter), *captions])
     return set(re.findall(r"\{glue:[a-z]*\}`([^`:]+)", text))
-
-
-# -- which cells a cell needs --------------------------------------------------------
-
-
-def _names(cell: Cell) -> tuple[set[str], set[str]]:
-    """Return the global names that a cell needs, and those that it binds."""
-    needs: set[str] = set()
-    bound: set[str] = set()
-    for statement in cell.tree.body:
-        top = symtable.symtable(ast.unparse(statement), "cell", "exec")
-        binds = {s.get_name() for s in top.get_symbols() if s.is_assigned() or s.is_imported()}
-        uses = {s.get_name() for s in top.get_symbols() if s.is_referenced()}
-        todo = list(top.get_children())
-        while todo:
-            table = todo.pop()
-            uses |= {s.get_name() for s in table.get_symbols() if s.is_global()}
-            todo += table.get_children()
-        before = []  # what is evaluated before the statement binds: class A(A), x = x + 1
-        if isinstance(statement, ast.ClassDef):
-            before = [n for base in statement.bases for n in ast.walk(base)]
-        elif isinstance(statement, ast.Assign):
-            before = list(ast.walk(statement.value))
-        needs |= uses - binds - bound
-        needs |= {n.id for n in before if isinstance(n, ast.Name)} & uses - bound
-        bound |= binds
-    return needs, bound
-
-
-def with_what_they_need(chapter: list[Cell], wanted: list[Cell]) -> list[Cell]:
-    """Return the wanted cells and, before them, the cells that bind the names they need."""
-    names = [_names(cell) for cell in chapter]
-    chosen = {i for i, cell in enumerate(chapter) if any(cell is w for w in wanted)}
-    todo = sorted(chosen)
-    while todo:
-        i = todo.pop()
-        for name in names[i][0]:
-            binding = [k for k in range(i) if name in names[k][1]]
-            if binding and binding[-1] not in chosen:
-                chosen.add(binding[-1])
-                todo.append(binding[-1])
-    return [chapter[i] for i in sorted(chosen)]

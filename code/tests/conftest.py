@@ -4,9 +4,6 @@
 `embedded_names` does the same for the checks that ask for names.
 `one_thread` is for small tensors, with which a second thread costs more than it brings.
 `chromium`, of browser.py, is a real browser.
-
-Tests marked `built` look at the book that `make book` has built. Without it they are skipped, but
-with ZEROTOHERO_REQUIRE_BOOK=1 they fail.
 """
 
 import hashlib
@@ -21,22 +18,12 @@ import pytest
 import torch
 from browser import chromium as chromium
 
-from zerotohero import check
+from zerotohero.check import mlp, wavenet
 from zerotohero.data import fetching, registry, store
 
 NAMES = Path(__file__).parents[2].joinpath("data", "names-ssa-2018.txt")
-SITE = Path(__file__).parents[2] / "_build" / "html"
 CLOSED = "http://127.0.0.1:9/closed"  # the port "discard": nothing listens there
 CONTENT = "".join(f"line {i}\n" for i in range(2000)).encode()
-
-
-@pytest.hookimpl(tryfirst=True)  # before fixtures, which may want the book
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    if item.get_closest_marker("built") and not (SITE / "searchindex.js").is_file():
-        message = f"there is no book in {SITE}: run `make book`"
-        if os.environ.get("ZEROTOHERO_REQUIRE_BOOK") == "1":
-            pytest.fail(message, pytrace=False)
-        pytest.skip(message)
 
 
 def dataset(content: bytes = CONTENT, **fields: object) -> registry.Dataset:
@@ -129,5 +116,5 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def embedded_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no check ask a network for the lecture's names."""
-    for module in (check.mlp, check.wavenet):
+    for module in (mlp, wavenet):
         monkeypatch.setattr(module, "names", lambda: NAMES.read_text(encoding="utf-8").split())

@@ -1,12 +1,15 @@
 """Texts of many kinds, and the published tokenizers, for the tests of the tokenizer."""
 
 import functools
+import io
 import os
 import random
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -14,8 +17,9 @@ import pytest
 from zerotohero import data
 from zerotohero.data import registry, sources, store
 from zerotohero.tokenizer import GPT2Tokenizer, GPT4Tokenizer
+from zerotohero.tokenizer import __main__ as command
 
-FILES = ("tinyshakespeare", *data.ranks.TOKENIZERS)
+FILES = ("names", "tinyshakespeare", *data.ranks.TOKENIZERS)
 MIRROR = os.environ.get("ZEROTOHERO_DATA_MIRROR")  # before a test takes it away
 
 
@@ -37,11 +41,18 @@ def _content(name: str) -> bytes | None:
 
 
 @functools.cache
-def _store() -> tempfile.TemporaryDirectory[str] | None:
-    """Copy the files into a folder of our own, so that no test writes to the checkout."""
+def _store() -> tempfile.TemporaryDirectory[str]:
+    """Copy the files into a folder of our own, so that no test writes to the checkout.
+
+    Without one of them the test fails: these tests lie in folders that need it.
+    """
     contents = {name: _content(name) for name in FILES}
-    if None in contents.values():
-        return None
+    if missing := [name for name, content in contents.items() if content is None]:
+        pytest.fail(
+            f"not here: {', '.join(missing)}. Run `make data`, or set ZEROTOHERO_DATA_MIRROR "
+            "to a folder that has the files. `make test` runs the tests that need none.",
+            pytrace=False,
+        )
     folder = tempfile.TemporaryDirectory(prefix="zerotohero-")
     for name, content in contents.items():
         assert content is not None
@@ -49,17 +60,10 @@ def _store() -> tempfile.TemporaryDirectory[str] | None:
     return folder
 
 
-needs_files = pytest.mark.skipif(
-    _store() is None,
-    reason="the tokenizers' files are not here: set ZEROTOHERO_DATA_MIRROR, or run `make data`",
-)
-
-
 @contextmanager
 def stored() -> Iterator[Path]:
     """Let the data sets be found in our folder, and nothing be written elsewhere."""
     folder = _store()
-    assert folder is not None
     with mock.patch.dict(os.environ, {"ZEROTOHERO_CACHE": folder.name}):
         yield Path(folder.name)
 
@@ -88,6 +92,19 @@ def reference(name: str):
 def shakespeare() -> str:
     with stored():
         return data.shakespeare()
+
+
+@pytest.fixture
+def run(monkeypatch, capfdbinary):
+    """Run the command in this process, with bytes on standard input."""
+
+    def call(*arguments: object, stdin: bytes = b"") -> SimpleNamespace:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        code = command.main([str(argument) for argument in arguments])
+        out, err = capfdbinary.readouterr()
+        return SimpleNamespace(code=code, out=out, err=err.decode())
+
+    return call
 
 
 # One sentence in each, about reading and writing; more scripts than languages matter here.

@@ -36,6 +36,8 @@ class Build:
         Executed cells of each chapter.
     tables
         Rows of the tables that show what the chapters say.
+    sources
+        Hash of each file that the build reads, by its path.
     """
 
     package: Path = Path()
@@ -48,6 +50,7 @@ class Build:
     tables: dict[str, list[dict[str, Any]]] = field(
         default_factory=lambda: {"reproduced": [], "times": []}
     )
+    sources: dict[str, str] = field(default_factory=dict)
 
 
 def build_of(app: "Sphinx") -> Build:

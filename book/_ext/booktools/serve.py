@@ -35,19 +35,20 @@ class Handler(SimpleHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Send a file."""
-        if not self.path.startswith(self.prefix):
-            self.send_error(404)
-            return
+        inside = self.path.startswith(self.prefix)
         self.path = "/" + self.path.removeprefix(self.prefix)
         path = Path(self.translate_path(self.path))
         if path.is_dir():
             path /= "index.html"
+        found = inside and path.is_file()
+        if not found:  # as GitHub Pages
+            path = Path(self.directory) / "404.html"
         if not path.is_file():
             self.send_error(404)
             return
         zipped = path.suffix in COMPRESSED and "gzip" in self.headers.get("Accept-Encoding", "")
         body = compressed(path, path.stat().st_mtime_ns) if zipped else path.read_bytes()
-        self.send_response(200)
+        self.send_response(200 if found else 404)
         kind = self.guess_type(str(path))
         self.send_header("Content-Type", kind + ("; charset=utf-8" if "text" in kind else ""))
         if zipped:

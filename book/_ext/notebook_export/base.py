@@ -1,34 +1,37 @@
 """The machinery of the translator: blocks inside blocks, cells, anchors, and no silent gaps."""
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import nbformat
 from docutils import nodes
+from nbformat import NotebookNode
 from sphinx.util import logging
-from sphinx_tojupyter.writers.translate_all import JupyterTranslator
 
 from notebook_export.page import Page
 
-__all__ = ["BaseTranslator", "is_title", "next_sibling"]
+__all__ = ["BaseTranslator", "first", "next_sibling"]
 
 logger = logging.getLogger(__name__)
 
 
-class BaseTranslator(JupyterTranslator):
-    """sphinx-tojupyter's translator, able to write a block on its own and put it into another."""
+class BaseTranslator(nodes.NodeVisitor):
+    """docutils' visitor, able to write a block on its own and put it into another."""
 
-    markdown_lines: list[str]  # the current cell of text; the base class fills it
     # Nodes that are nothing but their children.
     TRANSPARENT: ClassVar = {
-        "PassthroughTextElement", "caption", "colspec", "compound", "container", "div", "document",
-        "generated", "inline", "tbody", "tgroup", "literal_strong", "literal_emphasis",
+        "PassthroughTextElement", "compound", "container", "document", "generated", "inline",
+        "literal_emphasis", "literal_strong",
     }  # fmt: skip
-    INVISIBLE: ClassVar = {"comment", "index", "meta", "substitution_definition", "toctree"}
+    INVISIBLE: ClassVar = {
+        "comment", "highlightlang", "index", "meta", "substitution_definition", "toctree",
+    }  # fmt: skip
 
-    def __init__(self, builder: Any, document: Any, page: Page) -> None:
-        super().__init__(builder, document)
+    def __init__(self, document: Any, page: Page) -> None:
+        super().__init__(document)
         self.page = page
+        self.cells: list[NotebookNode] = []  # the notebook
+        self.markdown_lines: list[str] = []  # the current cell of text
+        self.section_level = 0
         self.nested = 0  # depth of blocks that can't hold a cell of the notebook
         self.in_solution = False
         self.next_cell = 0  # index of the first cell of the chapter that is not written yet
@@ -47,25 +50,22 @@ class BaseTranslator(JupyterTranslator):
             type="bookbuild",
         )
 
-    def default_visit(self, node: Any) -> None:
+    def unknown_visit(self, node: Any) -> None:
         """Pass through what is nothing but its children, skip what nobody sees, report the rest."""
         if node.tagname in self.INVISIBLE:
             raise nodes.SkipNode
         if node.tagname not in self.TRANSPARENT:
             self.warn_of(node, f"nothing is known about <{node.tagname}>")
 
-    unknown_visit = default_visit
-
     def unknown_departure(self, node: Any) -> None:
         """Nothing."""
 
-    def inside(self, node: Any, *, skip: Callable[[Any], bool] = lambda child: False) -> str:
-        """Markdown of the children of `node`, without those that `skip` names."""
-        kept = self.markdown_lines
-        self.markdown_lines = []
+    def inside(self, node: Any, *, without: Any = ()) -> str:
+        """Markdown of the children of `node`, except those of the class `without`."""
+        kept, self.markdown_lines = self.markdown_lines, []
         self.nested += 1
         for child in node.children:
-            if not skip(child):
+            if not isinstance(child, without):
                 child.walkabout(self)
         self.nested -= 1
         text = "".join(self.markdown_lines)
@@ -79,15 +79,23 @@ class BaseTranslator(JupyterTranslator):
 
     def add_markdown_cell(self, **metadata: Any) -> None:
         """End the current cell of text; it gets `metadata`."""
-        text = "".join(self.markdown_lines).strip()
+        if text := "".join(self.markdown_lines).strip():
+            self.cells.append(nbformat.v4.new_markdown_cell(text, metadata=metadata))
         self.markdown_lines = []
-        if text:
-            cell = nbformat.v4.new_markdown_cell(text, metadata=metadata)
-            self.output.cells.append(cell)
 
     def anchors(self, node: Any) -> str:
         """Anchors for the ids of `node` that links of this page lead to."""
         return "".join(f'<a id="{i}"></a>' for i in node.get("ids", []) if i in self.wanted)
+
+    def block_anchors(self, node: Any) -> str:
+        """Anchors before a block whose mark has to start its line."""
+        return f"{found}\n\n" if (found := self.anchors(node)) else ""
+
+    def captioned(self, kind: str, node: Any, caption: Any) -> str:
+        """Caption of `node`, with its number, as ``Fig. 2.1``."""
+        label = self.page.label(kind, node["ids"])
+        number = f"**{label}.** " if label else ""
+        return f"{number}{self.inside(caption).strip()}\n\n"
 
 
 def node_wants(node: Any) -> bool:
@@ -99,9 +107,9 @@ def node_wants(node: Any) -> bool:
     return "refid" in node
 
 
-def is_title(node: Any) -> bool:
-    """Whether a node is the title of its parent."""
-    return isinstance(node, nodes.title)
+def first(node: Any, kind: Any) -> Any:
+    """Return the first child of a class, or None."""
+    return next((child for child in node.children if isinstance(child, kind)), None)
 
 
 def next_sibling(node: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 from docutils import nodes
 
 from notebook_export import markdown
-from notebook_export.base import is_title
+from notebook_export.base import first
 from notebook_export.inline import InlineTranslator
 
 __all__ = ["BlockTranslator"]
@@ -22,11 +22,8 @@ class BlockTranslator(InlineTranslator):
     def visit_literal_block(self, node: Any) -> None:
         """Write a listing: shown, not run. Code cells are written by `visit_container`."""
         language = node.get("language", "")
-        if language in self.tojupyter_lang_synonyms:
-            language = "python"
-        self.write(
-            markdown.fence(node.astext(), "" if language in {"none", "default"} else language)
-        )
+        known = {"ipython": "python", "ipython3": "python", "none": "", "default": ""}
+        self.write(markdown.fence(node.astext(), known.get(language, language)))
 
     def visit_caption(self, node: Any) -> None:
         """Write the caption of a listing."""
@@ -36,45 +33,29 @@ class BlockTranslator(InlineTranslator):
         """Write a formula with its number."""
         tag = self.page.number("displaymath", node["ids"]) or (node.get("number") or "")
         formula = markdown.display_math(node.astext(), str(tag), bare=bool(node.get("nowrap")))
-        anchors = self.anchors(node)
-        self.write(f"{anchors}\n\n{formula}" if anchors else formula)
+        self.write(self.block_anchors(node) + formula)
 
     def visit_admonition(self, node: Any) -> None:
-        """Write a note as a quote, or folded if the page folds it."""
-        title = next((c for c in node.children if is_title(c)), None)
-        head = self.inside(title).strip() if title is not None else node.tagname.capitalize()
-        body = self.inside(node, skip=is_title).strip()
-        if {"dropdown", "toggle"} & set(node.get("classes", [])):
-            summary = title.astext() if title is not None else head
-            self.write(
-                f"<details>\n<summary>{as_html(summary)}</summary>\n\n{body}\n\n</details>\n\n"
-            )
-        anchors = f"{found}\n\n" if (found := self.anchors(node)) else ""
-        self.write(anchors + markdown.quote(f"**{head}**\n\n{body}"))
-
-    visit_note = visit_tip = visit_hint = visit_important = visit_admonition
-    visit_warning = visit_caution = visit_danger = visit_error = visit_attention = visit_admonition
-    visit_seealso = visit_topic = visit_sidebar = visit_admonition
-
-    def visit_theorem_node(self, node: Any) -> None:
-        """Write a theorem or one of its kin as a quote, with number, name and anchor.
-
-        The base class writes no anchor, so that a link to it would lead nowhere.
-        """
-        title = next((c for c in node.children if is_title(c)), None)
-        number = self.page.number(node.get("countertype", ""), node["ids"])
-        head = f"{node['realtype'].capitalize()} {number}".strip()
+        """Write a note, a theorem or one of its kin as a quote, or folded if the page folds it."""
+        title = first(node, nodes.title)
         name = self.inside(title).strip() if title is not None else ""
-        body = self.inside(node, skip=is_title).strip()
-        anchors = f"{found}\n\n" if (found := self.anchors(node)) else ""
-        self.write(anchors + markdown.quote(f"**{f'{head} {name}'.strip()}**\n\n{body}"))
+        head = name or node.tagname.removesuffix("_node").capitalize()
+        body = self.inside(node, without=nodes.title).strip()
+        if {"dropdown", "toggle"} & set(node["classes"]):
+            summary = as_html(title.astext() if title is not None else head)
+            self.write(f"<details>\n<summary>{summary}</summary>\n\n{body}\n\n</details>\n\n")
+        if "realtype" in node:  # of sphinx-proof
+            number = self.page.number(node["countertype"], node["ids"])
+            head = " ".join(filter(None, [node["realtype"].capitalize(), number, name]))
+        self.write(self.block_anchors(node) + markdown.quote(f"**{head}**\n\n{body}"))
 
-    visit_axiom_node = visit_lemma_node = visit_definition_node = visit_theorem_node
-    visit_remark_node = visit_conjecture_node = visit_corollary_node = visit_theorem_node
-    visit_algorithm_node = visit_criterion_node = visit_example_node = visit_theorem_node
-    visit_property_node = visit_observation_node = visit_proposition_node = visit_theorem_node
-    visit_assumption_node = visit_notation_node = visit_theorem_node
-    visit_unenumerable_node = visit_theorem_node
+    visit_topic = visit_sidebar = visit_admonition
+
+    def unknown_visit(self, node: Any) -> None:
+        """Admonitions have many names."""
+        if isinstance(node, nodes.Admonition):
+            self.visit_admonition(node)
+        super().unknown_visit(node)
 
     def visit_block_quote(self, node: Any) -> None:
         """Write a quotation."""
@@ -116,13 +97,9 @@ class BlockTranslator(InlineTranslator):
 
     def visit_table(self, node: Any) -> None:
         """Write a table; its first row is the head, since Markdown knows no table without."""
-        title = next((c for c in node.children if is_title(c)), None)
-        if anchors := self.anchors(node):  # on the table's first line, it would break the table
-            self.markdown_lines.append(f"{anchors}\n\n")
-        if title is not None:
-            label = self.page.label("table", node["ids"])
-            text = self.inside(title).strip()
-            self.markdown_lines.append(f"**{label}.** {text}\n\n" if label else f"**{text}**\n\n")
+        self.markdown_lines.append(self.block_anchors(node))
+        if (title := first(node, nodes.title)) is not None:
+            self.markdown_lines.append(self.captioned("table", node, title))
         rows = [
             [markdown.table_cell(self.inside(entry)) for entry in row.children]
             for row in node.findall(nodes.row)
@@ -133,13 +110,10 @@ class BlockTranslator(InlineTranslator):
 
     def visit_figure(self, node: Any) -> None:
         """Write a figure of the text, with its caption."""
-        caption = next((c for c in node.children if isinstance(c, nodes.caption)), None)
-        text = self.anchors(node) + self.inside(node, skip=lambda c: c is caption).strip() + "\n\n"
-        if caption is not None:
-            label = self.page.label("figure", node["ids"])
-            text += f"**{label}.** " if label else ""
-            text += self.inside(caption).strip() + "\n\n"
-        self.write(text)
+        image = self.inside(node, without=nodes.caption).strip()
+        caption = first(node, nodes.caption)
+        text = self.captioned("figure", node, caption) if caption is not None else ""
+        self.write(f"{self.anchors(node)}{image}\n\n{text}")
 
     def visit_legend(self, node: Any) -> None:
         """Write what a figure says below its caption."""

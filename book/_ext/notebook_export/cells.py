@@ -7,11 +7,13 @@ import nbformat
 from nbformat import NotebookNode
 
 from bookbuild.execute.results import MIME
+from bookbuild.transform.folds import FOLDS
 
 __all__ = ["code_cell", "outputs"]
 
-# Input, output, or both that the page does not show, or shows folded.
-NO_INPUT = {"hide-input", "remove-input", "hide-cell", "remove-cell"}
+# Input, output, or both that the page does not show, or shows folded. A check shows its output:
+# who runs it wants to see that.
+NO_INPUT = {"hide-input", "remove-input", "hide-cell", "remove-cell", *FOLDS}
 NO_OUTPUT = {"hide-output", "remove-output", "hide-cell", "remove-cell"}
 RECORD = "application/papermill.record/"  # numbers for the text, which has them already
 

@@ -2,7 +2,6 @@
 
 import ast
 from pathlib import Path, PurePosixPath
-from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -75,16 +74,9 @@ def export(app: Sphinx, doctree: Any, docname: str, executed: NotebookNode, pack
         },
     )
     copy = doctree.deepcopy()
-    builder = SimpleNamespace(
-        config=app.config,
-        env=env,
-        docname=docname,
-        urlpath=None,
-        tojupyter_image_urlpath=None,
-    )
-    translator = ChapterTranslator(builder, copy, page)
+    translator = ChapterTranslator(copy, page)
     copy.walkabout(translator)
-    cells = translator.output.cells
+    cells = translator.cells
     revision = address.commit(root) or address.branch(root)
     source = requirement(package.name, address.repository(root), revision)
     data = page_settings(Path(app.env.doc2path(docname))).data

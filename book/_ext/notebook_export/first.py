@@ -8,32 +8,55 @@ from nbformat import NotebookNode
 __all__ = ["first_cell", "requirement"]
 
 SOURCE = """\
-# Brings the book's package{what} to where it is missing, as on Colab. Elsewhere this does nothing.
-import importlib
+# Brings the book's package to where it is missing, as on Colab. Elsewhere this does nothing.
+import importlib.util
+import os
+import shutil
 import subprocess
 import sys
 
+# Threads that wait would spin for long: next to another busy process, most of the time is lost.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 try:
     missing = getattr(importlib.import_module("{package}"), "__version__", "") != "{version}"
 except ImportError:
     missing = True
 if missing:
-    # pip leaves alone what is there already in a version that fits.
-    source = "{requirement}"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", source], check=True)
+    source = "{source}"
+    if importlib.util.find_spec("pip"):
+        install = [sys.executable, "-m", "pip", "install"]
+    elif shutil.which("uv"):
+        install = ["uv", "pip", "install", "--python", sys.executable]
+    else:
+        raise RuntimeError(f"There is neither pip nor uv here: install {{source}} yourself.")
+    print("Installing the book's package, which may take a minute or two.", flush=True)
+    # What is there already in a version that fits is left alone.
+    if subprocess.run([*install, "--quiet", source], capture_output=True).returncode:
+        raise RuntimeError(
+            "The package could not be installed: connect to the network and run this cell again, "
+            f"or see what `{{' '.join(install)}} '{{source}}'` says."
+        )
+    print("The book's package is installed.")
     sys.modules.pop("{package}", None)
     importlib.invalidate_caches()
 """
-# What can't be fetched is told by the cell that needs it, or another edition stands in.
 DATA = """\
-fetch = [sys.executable, "-m", "{package}.data", "--fetch", {names}]
-subprocess.run(fetch, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+# The data of this chapter; they are fetched once.
+from {package}.data import fetch_all
+
+for name, edition in fetch_all([{names}], say=lambda line: None).items():
+    if edition != "lecture":
+        print(f"The {{edition}} edition of {{name}} stands in: the lecture's can't be had now.")
 """
 
 
 def requirement(package: str, repository: str, revision: str) -> str:
-    """Say what pip installs: the archive of the repository at a commit (or branch), without git."""
-    return f"{package} @ {repository}/archive/{revision}.zip"
+    """Say what pip installs: the archive of the repository at a commit (or branch), without git.
+
+    The extra ``book`` is all that the chapters import.
+    """
+    return f"{package}[book] @ {repository}/archive/{revision}.zip"
 
 
 def first_cell(package: str, version: str, source: str, data: Sequence[str] = ()) -> NotebookNode:
@@ -44,12 +67,11 @@ def first_cell(package: str, version: str, source: str, data: Sequence[str] = ()
     package, version
         What has to be there.
     source
-        What pip installs where it is not; see `requirement`.
+        What is installed where it is not; see `requirement`.
     data
         Names of the data sets that the chapter reads, which are fetched where they are not.
     """
-    what = " and the data of this chapter" if data else ""
-    text = SOURCE.format(package=package, version=version, requirement=source, what=what)
+    text = SOURCE.format(package=package, version=version, source=source)
     if data:
         text += DATA.format(package=package, names=", ".join(f'"{name}"' for name in data))
     return nbformat.v4.new_code_cell(text.rstrip(), id="first", metadata={"tags": ["first"]})

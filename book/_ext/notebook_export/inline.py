@@ -86,7 +86,7 @@ class InlineTranslator(BaseTranslator):
     def visit_footnote(self, node: Any) -> None:
         """Write a footnote."""
         label = node.children[0].astext()
-        body = self.inside(node, skip=lambda child: isinstance(child, nodes.label)).strip()
+        body = self.inside(node, without=nodes.label).strip()
         self.write(f'<a id="{node["ids"][0]}"></a><sup>{label}</sup> {body}\n\n')
 
 

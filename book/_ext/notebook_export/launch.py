@@ -1,12 +1,13 @@
 """The menus of a chapter: open it in Binder or Colab, or download its notebook.
 
-The theme would send Colab to the page's source, which is text that Colab can't open, and offers
-for download what MyST-NB executed, in which references and numbers are still markup.
+The theme would send both to the page's source, which Colab can't open and Binder shows with its
+markup, and offers for download what MyST-NB executed, in which references and numbers are still
+markup.
 """
 
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from sphinx.application import Sphinx
 
@@ -19,10 +20,11 @@ BRANCH = "notebooks"  # where `python -m booktools notebooks publish` puts them
 GITHUB = "github.com"
 
 
-def binder(repository: str, branch: str, file: str, service: str) -> str:
-    """Address that opens `file` of a repository on GitHub in JupyterLab on Binder."""
+def binder(repository: str, docname: str, service: str) -> str:
+    """Address that opens the published notebook of a page in JupyterLab on Binder."""
     name = urlsplit(repository).path.strip("/")
-    return f"{service.rstrip('/')}/v2/gh/{name}/{quote(branch, safe='')}?urlpath=lab/tree/{file}"
+    file = notebook_name(docname)
+    return f"{service.rstrip('/')}/v2/gh/{name}/{BRANCH}?urlpath=lab/tree/{file}"
 
 
 def colab(repository: str, docname: str, service: str) -> str:
@@ -56,9 +58,7 @@ def set_menus(
                 continue
             for button in group["buttons"]:
                 if button["text"] == "Binder":
-                    file = str(app.env.doc2path(pagename, base=False))
-                    service = services["binderhub_url"]
-                    button["url"] = binder(repository, address.branch(root), file, service)
+                    button["url"] = binder(repository, pagename, services["binderhub_url"])
                 elif button["text"] == "Colab":
                     button["url"] = colab(repository, pagename, services["colab_url"])
         elif group.get("label") == "download-buttons":

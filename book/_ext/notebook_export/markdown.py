@@ -29,9 +29,13 @@ def escape(text: str) -> str:
 
 
 def escape_start(paragraph: str) -> str:
-    """Escape the start of a paragraph that Markdown would take for a list, heading or quote."""
+    """Escape the start of a paragraph that Markdown would take for a block.
+
+    That is a list, a heading, a quote, a rule (``---``), a fence (``~~~``) or the target of links
+    (``[a]: b``). `escape` has taken care of asterisks, underscores and backticks.
+    """
     paragraph = re.sub(r"^(\d{1,9})([.)])(?=\s|$)", r"\1\\\2", paragraph)
-    return re.sub(r"^(?=(?:[-+]|#{1,6})(?:\s|$)|>)", r"\\", paragraph)
+    return re.sub(r"^(?=(?:[-+]|#{1,6})(?:\s|$)|-[-\s]*$|>|~~~|\[[^]]*\]:)", r"\\", paragraph)
 
 
 def inline_code(text: str) -> str:

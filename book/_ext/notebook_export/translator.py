@@ -1,17 +1,13 @@
-"""The resolved page as the cells of a notebook, on top of sphinx-tojupyter's translator.
+"""The resolved page as the cells of a notebook.
 
-sphinx-tojupyter 0.6.0 walks the page, keeps sections and lists of lines, and knows the nodes of
-sphinx-proof. What it lacks or gets wrong is mended here: it drops outputs, raw HTML, figures of
-cells and captions, folds nothing, breaks lists, tables and formulas inside others, loses the
-number of an exercise, and makes addresses that no notebook can follow. A node that neither knows
-is an error, not a gap in the text.
+A node that is not known is an error, not a gap in the text.
 """
 
 from typing import Any
 
 from docutils import nodes
 
-from notebook_export.base import is_title, next_sibling
+from notebook_export.base import first, next_sibling
 from notebook_export.blocks import BlockTranslator
 from notebook_export.cells import code_cell
 
@@ -19,17 +15,15 @@ __all__ = ["ChapterTranslator"]
 
 
 class ChapterTranslator(BlockTranslator):
-    """Visitor of a resolved page; afterwards, `output` is the notebook."""
+    """Visitor of a resolved page; afterwards, `cells` are the notebook."""
 
     # -- headings
 
     def heading(self, node: Any, text: str, level: int, **metadata: Any) -> None:
         """Start a cell with a heading."""
         self.add_markdown_cell()
-        anchors = self.anchors(node)
-        if anchors:
-            self.markdown_lines.append(f"{anchors}\n\n")
-        self.markdown_lines.append(f"{'#' * min(level, 6)} {text.strip()}\n\n")
+        marks = "#" * min(level, 6)
+        self.markdown_lines.append(f"{self.block_anchors(node)}{marks} {text.strip()}\n\n")
         if metadata:
             self.add_markdown_cell(**metadata)
 
@@ -67,7 +61,7 @@ class ChapterTranslator(BlockTranslator):
         """Write the exercise below a heading with its number."""
         label = self.page.label("exercise", node["ids"])
         self.heading(node, f"{label}{self.inside(node.children[0])}", self.section_level + 1)
-        self.markdown_lines.append(self.inside(node, skip=is_title))
+        self.markdown_lines.append(self.inside(node, without=nodes.title))
         raise nodes.SkipNode
 
     visit_exercise_node = visit_exercise_enumerable_node
@@ -99,12 +93,9 @@ class ChapterTranslator(BlockTranslator):
         self.add_markdown_cell()
         self.code_cells(node["cell_index"] + 1)
         for figure in node.findall(nodes.figure):
-            caption = next((c for c in figure.children if isinstance(c, nodes.caption)), None)
-            if caption is not None:
-                label = self.page.label("figure", figure["ids"])
-                text = f"**{label}.** " if label else ""
-                anchor = self.anchors(figure)
-                self.markdown_lines.append(f"{anchor}{text}{self.inside(caption).strip()}\n\n")
+            if (caption := first(figure, nodes.caption)) is not None:
+                text = self.captioned("figure", figure, caption)
+                self.markdown_lines.append(self.anchors(figure) + text)
         self.add_markdown_cell(tags=["caption"])
         raise nodes.SkipNode
 
@@ -117,7 +108,7 @@ class ChapterTranslator(BlockTranslator):
         for executed in self.page.cells[self.next_cell : end]:
             if executed.cell_type == "code":
                 cell = code_cell(executed, self.next_code, folded=self.in_solution)
-                self.output.cells.append(cell)
+                self.cells.append(cell)
                 self.next_code += 1
         self.next_cell = max(self.next_cell, end)
 

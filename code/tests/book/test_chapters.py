@@ -5,27 +5,22 @@ import re
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pytest
-from bs4 import BeautifulSoup
 from chapter_source import (
     CHAPTERS,
     PACKAGE,
-    ROOT,
     Cell,
     Exercise,
+    check_module,
+    checks,
     code_cells,
     exercises,
-    find,
     glued,
     includes,
+    parts,
     used_names,
-    with_what_they_need,
 )
-from executed_pages import cache_folder, recorded
-
-from zerotohero import check
-from zerotohero.check.verdict import SIGN
+from check_modules import MODULES, checks_of
 
 # A chapter shows every class and function of these modules, except the ones named here.
 SHOWN: dict[str, dict[str, dict[str, str]]] = {
@@ -61,39 +56,27 @@ def test_included_sources_exist(chapter: Path) -> None:
         assert include.path.is_relative_to(PACKAGE), include
         assert include.path.is_file(), include
         assert include.name, f"{include.path.name} is included without :pyobject:"
-        assert find(include.path, include.name), f"{include.path.name} has no {include.name}"
+        assert include.shown()
 
 
 @pytest.mark.parametrize(("stem", "module"), [(c, m) for c, shown in SHOWN.items() for m in shown])
 def test_everything_taught_is_shown(stem: str, module: str) -> None:
     (chapter,) = (path for path in CHAPTERS if path.stem == stem)
     path, excepted = PACKAGE / module, set(SHOWN[stem][module])
-    shown = {include.name for include in includes(chapter) if include.path == path}
+    shown = {p for include in includes(chapter) if include.path == path for p in include.parts()}
     defined = {
-        node.name
+        part
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ClassDef | ast.FunctionDef)
+        for part in parts(node, node.name)
     }
-    assert excepted <= defined, "an exception for what is not there"
-    assert not excepted & shown, "an exception for what is shown"
-    assert defined - excepted == shown & defined
-
-
-@pytest.mark.built
-@each_chapter
-def test_the_built_page_shows_the_source(chapter: Path) -> None:
-    page = ROOT / "_build" / "html" / "book" / f"{chapter.stem}.html"
-    sources = {include.path for include in includes(chapter)}
-    if page.stat().st_mtime < max(p.stat().st_mtime for p in (chapter, *sources)):
-        pytest.skip("the book was built before the last change of this chapter or its sources")
-    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
-    blocks = {pre.get_text().strip() for pre in soup.select("div.highlight pre")}
-    for include in includes(chapter):
-        definition = find(include.path, include.name)
-        assert definition is not None
-        lines = include.path.read_text(encoding="utf-8").splitlines()
-        first = min([definition.lineno, *(d.lineno for d in definition.decorator_list)])
-        assert "\n".join(lines[first - 1 : definition.end_lineno]).strip() in blocks, include
+    # an exception for a class is one for all of its methods
+    hidden = {p for p in defined if any(f"{p}.".startswith(f"{name}.") for name in excepted)}
+    assert {p.split(".")[0] for p in hidden} == {name.split(".")[0] for name in excepted}, (
+        "an exception for what is not there"
+    )
+    assert not hidden & shown, "an exception for what is shown"
+    assert defined - hidden == shown & defined
 
 
 # -- figures and numbers in prose -------------------------------------------------------
@@ -159,17 +142,16 @@ each_exercise = pytest.mark.parametrize(
 )
 
 
-def checks(cell: Cell) -> list[str]:
-    """Return what a cell calls from ``check``, as it is written there."""
-    calls = [ast.unparse(n.func) for n in ast.walk(cell.tree) if isinstance(n, ast.Call)]
-    return [call for call in calls if call.startswith("check.")]
+@each_chapter
+def test_every_check_has_its_exercise_and_every_exercise_its_check(chapter: Path) -> None:
+    asked = [call for exercise in exercises(chapter) for call in checks(exercise.stub[-1])]
+    made = checks_of(MODULES[check_module(chapter)])
+    assert sorted(asked) == sorted(f"check.{name}" for name in made)
 
 
-def test_every_check_has_its_exercise() -> None:
-    (chapter,) = (path for path in CHAPTERS if path.stem == "01-micrograd")
-    asked = {call for exercise in exercises(chapter) for call in checks(exercise.stub[-1])}
-    made = {name for name, x in vars(check.micrograd).items() if hasattr(x, "__wrapped__")}
-    assert asked == {f"check.micrograd.{name}" for name in made}
+def test_each_chapter_has_a_check_module_of_its_own() -> None:
+    used = [check_module(chapter) for chapter in CHAPTERS]
+    assert len(set(used)) == len(used)
 
 
 @each_exercise
@@ -186,48 +168,3 @@ def test_exercise_has_a_stub_a_hint_and_a_solution(exercise: Exercise) -> None:
     asserted = [ast.unparse(n.test) for n in ast.walk(solved.tree) if isinstance(n, ast.Assert)]
     assert any(re.match(r"verdict\b(?! or)", test) for test in asserted)
     assert ast.unparse(solved.tree.body[-1]) == "verdict"
-
-
-@each_chapter
-def test_stubs_are_not_done_and_solutions_are_right(chapter: Path) -> None:
-    """What the exercises show: as the build of the book recorded it, else by executing them.
-
-    The build executes all cells of a chapter in order, and stops at an assertion that fails.
-    If it has not executed these very cells with this package, that takes place here.
-    """
-    stubs = [cell for e in exercises(chapter) for cell in e.stub]
-    solved = [cell for e in exercises(chapter) for cell in e.solution if checks(cell)]
-    folder = cache_folder()
-    shown = recorded(chapter, folder) if folder else None
-    if shown is None:
-        shown = executed(chapter)
-    by_cell = dict(zip(map(id, code_cells(chapter)), shown, strict=True))
-    for cell in stubs:
-        assert by_cell[id(cell)].startswith(f"{SIGN['not done yet']} Not done yet."), cell.source
-    for cell in solved:
-        assert by_cell[id(cell)].startswith(f"{SIGN['right']} Right."), by_cell[id(cell)]
-
-
-def executed(chapter: Path) -> list[str]:
-    """Execute the exercises, with the cells of the chapter that they build on.
-
-    Returns what each code cell of the chapter showed in the end ("": nothing, or not executed).
-    """
-    wanted = [cell for e in exercises(chapter) for cell in (*e.stub, *e.solution)]
-    namespace: dict[str, Any] = {"__name__": "__main__"}
-    shown = {}
-    with matplotlib.rc_context():  # the first cell sets a style
-        for cell in with_what_they_need(code_cells(chapter), wanted):
-            value = execute(cell.source, namespace)
-            shown[id(cell)] = "" if value is None else repr(value)
-    return [shown.get(id(cell), "") for cell in code_cells(chapter)]
-
-
-def execute(source: str, namespace: dict[str, Any]) -> Any:
-    """Execute a cell; return what it shows in the end."""
-    body = ast.parse(source).body
-    shows = isinstance(body[-1], ast.Expr)
-    last = body.pop() if shows else ast.parse("None").body[0]
-    assert isinstance(last, ast.Expr)
-    exec(compile(ast.Module(body, []), "cell", "exec"), namespace)
-    return eval(compile(ast.Expression(last.value), "cell", "eval"), namespace)

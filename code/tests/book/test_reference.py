@@ -10,7 +10,6 @@ from chapter_source import (
     ROOT,
     Cell,
     code_cells,
-    find,
     glued,
     includes,
     prose,
@@ -36,10 +35,7 @@ def chapter(number: str) -> Path | None:
 def code_names(path: Path) -> set[str]:
     """Return every name in the cells of a chapter and in the sources that it includes."""
     trees: list[ast.AST] = [cell.tree for cell in code_cells(path)]
-    for include in includes(path):
-        shown = find(include.path, include.name)
-        assert shown is not None
-        trees.append(shown)
+    trees += [include.shown() for include in includes(path)]
     names: set[str] = set()
     for tree in trees:
         for node in ast.walk(tree):
@@ -103,7 +99,7 @@ def test_an_entry_is_short_and_leads_to_the_section_that_teaches_it(
 def test_chapters_link_terms_that_are_there_and_each_once(path: Path) -> None:
     known = {term.casefold(): terms[0] for terms, _ in ENTRIES for term in terms}
     terms = linked(path)
-    assert len(terms) >= 5
+    assert terms
     unknown = [term for term in terms if term.casefold() not in known]
     assert not unknown, "linked, but not in the glossary"
     twice = {term for term in terms if terms.count(term) > 1}

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -47,10 +48,10 @@ def steps(path: Path) -> list[dict[str, Any]]:
 
 
 def test_there_are_the_workflows_that_the_book_needs() -> None:
-    assert {path.stem for path in WORKFLOWS} >= {"build", "check", "deploy", "links", "notebooks"}
+    assert {path.stem for path in WORKFLOWS} >= {"build", "check", "deploy", "links", "weekly"}
     assert set(workflow("check")["on"]) == {"pull_request", "workflow_dispatch"}
     assert workflow("deploy")["on"]["push"] == {"branches": ["main"]}
-    for weekly in ("links", "notebooks"):
+    for weekly in ("links", "weekly"):
         assert set(workflow(weekly)["on"]) == {"schedule", "workflow_dispatch"}
 
 
@@ -131,41 +132,55 @@ def test_the_build_is_the_strict_one_and_knows_site_and_data() -> None:
         "ZEROTOHERO_REQUIRE_LECTURE_DATA",
         "ZEROTOHERO_ENFORCE_BUDGET",
     }
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert "jupyter-book build . --all -W -n --keep-going" in makefile
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+def test_make_book_fails_on_every_warning() -> None:
+    done = subprocess.run(
+        ["make", "--dry-run", "book"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    )
+    assert re.search(r"jupyter-book build \. --all -W -n --keep-going$", done.stdout, re.MULTILINE)
 
 
 def test_what_is_published_has_passed_the_tests_of_the_built_book() -> None:
     found = workflow("build")["jobs"]["book"]["steps"]
     runs = [step.get("run", "") for step in found]
-    (place,) = (i for i, run in enumerate(runs) if "pytest -m built" in run)
+    (place,) = (i for i, run in enumerate(runs) if run.endswith("code/tests/site"))
     assert runs.index("make book pdf") < place
     assert set(found[place]["env"].values()) == {"1"}
     uploads = [i for i, step in enumerate(found) if "upload-artifact@" in step.get("uses", "")]
     assert place < min(uploads)
 
 
-def test_pull_requests_and_every_week_execute_the_notebooks() -> None:
-    for name, job in (("check", "notebooks"), ("notebooks", "execute")):
-        called = workflow(name)["jobs"][job]
+def test_some_notebooks_are_executed_for_a_pull_request_and_all_every_week() -> None:
+    some, every = (workflow(name)["jobs"]["notebooks"] for name in ("check", "weekly"))
+    for called in (some, every):
         assert called["uses"] == "$/.github/workflows/execute.yml"
         assert called["needs"] == "build"
-    runs = [step.get("run", "") for step in workflow("execute")["jobs"]["execute"]["steps"]]
-    for what in ("check", "binder"):
-        assert any(run.endswith(f"bookbuild.notebooks {what}") for run in runs)
+    for name in some["with"]["notebooks"].split():
+        assert (ROOT / "book" / f"{name}.md").is_file()
+    assert "with" not in every
+    found = workflow("execute")["jobs"]["execute"]["steps"]
+    checking, binder = (step for step in found if "-check" in step.get("run", ""))
+    assert checking["run"] == 'make notebooks-check C="$NOTEBOOKS"'
+    assert checking["env"]["NOTEBOOKS"] == "${{ inputs.notebooks }}"
+    assert binder["run"] == "make binder-check"
+    for step in (checking, binder):
+        assert step["env"]["ZEROTOHERO_REQUIRE_OFFLINE"] == "1"
 
 
-def test_the_execution_cache_is_kept_under_the_key_of_the_build() -> None:
-    key, restore = steps(GITHUB / "actions" / "execution-cache" / "action.yml")
-    assert "-m bookbuild.execute.key" in key["run"]
-    before = restore["with"]["restore-keys"]
-    assert "steps.key.outputs.key" in before
-    assert before.endswith("hashFiles('_config.yml', 'book/_ext/**/*.py') }}-")
-    assert restore["with"]["key"] == before + "${{ hashFiles('book/*.md') }}"
+def test_any_older_execution_cache_is_a_start_and_what_is_new_is_kept() -> None:
+    (restore,) = steps(GITHUB / "actions" / "execution-cache" / "action.yml")
+    start = restore["with"]["restore-keys"]
+    assert start == "execution-${{ runner.os }}-${{ runner.arch }}-"
+    hashed = restore["with"]["key"].removeprefix(start)
+    patterns = re.findall(r"'([^']+)'", hashed)
+    assert set(patterns) >= {"requirements.txt", "_config.yml", "book/*.md", "code/zerotohero/**"}
+    assert all(any(ROOT.glob(pattern)) for pattern in patterns)
     found = workflow("build")["jobs"]["book"]["steps"]
     (use,) = (step for step in found if str(step.get("uses")).endswith("/execution-cache"))
     assert use["if"] == "${{ !inputs.cold }}"
-    assert workflow("notebooks")["jobs"]["build"]["with"] == {"cold": True}
+    assert workflow("weekly")["jobs"]["build"]["with"] == {"cold": True}
     (save,) = (step for step in found if "cache/save@" in str(step.get("uses")))
     assert restore["with"]["path"] == save["with"]["path"] == "_build/.jupyter_cache"
     # a cache that may lack chapters has another name
@@ -174,9 +189,20 @@ def test_the_execution_cache_is_kept_under_the_key_of_the_build() -> None:
     assert "job.status != 'success'" in rest
 
 
+def test_every_week_strangers_build_the_book_on_each_python() -> None:
+    job = workflow("weekly")["jobs"]["stranger"]
+    assert job["strategy"]["matrix"] == {
+        "python": workflow("check")["jobs"]["tests"]["strategy"]["matrix"]["python"]
+    }
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make book", "make test"]
+    used = [step["uses"] for step in job["steps"] if "uses" in step]
+    assert not [name for name in used if "cache" in name], "they have none"
+    assert not any("env" in step for step in job["steps"])
+
+
 def test_the_matrix_is_what_the_package_supports() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    oldest = project["requires-python"].removeprefix(">=")
+    oldest = re.findall(r">=(3\.\d+)", project["requires-python"])[0]
     newest = max(
         (
             classifier.removeprefix("Programming Language :: Python :: ")
@@ -186,11 +212,12 @@ def test_the_matrix_is_what_the_package_supports() -> None:
         key=lambda version: int(version.split(".")[1]),
     )
     matrix = workflow("check")["jobs"]["tests"]["strategy"]["matrix"]
-    assert matrix["python"] == [oldest, newest]
+    assert matrix["python"] == [oldest, "3.12", newest]
     systems = [re.match(r"[a-z]+", system)[0] for system in matrix["os"]]
     assert systems == ["ubuntu", "macos", "windows"]
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert f"Python {oldest}, 3.12 or {newest}" in readme
+    for name in ("README.md", "book/start.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert f"Python {oldest} to {newest}" in text, name
 
 
 def test_updates_hold_what_must_be_held() -> None:
@@ -204,25 +231,36 @@ def test_updates_hold_what_must_be_held() -> None:
     pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     for name in held:
         assert re.search(rf"^{name}==", pins, re.MULTILINE | re.IGNORECASE), f"{name} is not pinned"
-    for name in ("regex", "torch", "huggingface-hub"):  # held at what is pinned
+    for name in ("regex", "torch", "huggingface-hub", "soupsieve"):  # held at what is pinned
         (bound,) = held[name]
         assert f"{name}=={bound.removeprefix('>')} " in pins
-    assert set(pip["directories"]) == {"/", "/.binder"}
+    assert set(pip["directories"]) == {"/"}
     local = [path.parent for path in FILES if path.name == "action.yml"]
     folders = {f"/{path.relative_to(ROOT).as_posix()}" for path in local}
     assert set(actions["directories"]) == {"/", *folders}
 
 
 def test_what_the_workflows_call_is_there() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     scripts = [step["run"] for path in FILES for step in steps(path) if "run" in step]
-    called = set(itertools.chain(*(re.findall(r"make ([a-z]+(?: [a-z]+)*)$", s) for s in scripts)))
+    called = itertools.chain(*(re.findall(r"^make ([a-z -]+)", s, re.MULTILINE) for s in scripts))
     named = {target for words in called for target in words.split()}
     assert named >= {"book", "pdf", "test", "lint", "types", "spelling"}
     assert named <= targets
     for script in scripts:
         for name in re.findall(r"\.github/\S+\.sh", script):
             assert (ROOT / name).is_file()
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
+def test_before_a_commit_runs_what_make_runs() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
+    command = ["make", "--dry-run", "lint", "types", "spelling"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
+    lines = done.stdout.splitlines()[-len(hooks) :]  # what makes the environment comes before
+    assert [hook["entry"] for hook in hooks] == lines
+    assert all(hook["language"] == "system" and not hook["pass_filenames"] for hook in hooks)
 
 
 def zizmor(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

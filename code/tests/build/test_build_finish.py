@@ -9,7 +9,7 @@ from bs4 import BeautifulSoup
 from build_scratch import ROOT, STRICT, Book
 
 from bookbuild.transform.quality import RECORD
-from bookbuild.write.site import write_entrances
+from bookbuild.write.site import write_entrance
 from bookbuild.write.theme.icons import ThemeChanged
 from bookbuild.write.theme.styles import Styles
 
@@ -81,37 +81,18 @@ def test_one_style_sheet_stays_and_a_missing_one_is_named(static: Path) -> None:
         styles.write(static)
 
 
-@pytest.mark.built
-def test_every_page_of_the_built_book_has_one_style_sheet() -> None:
-    site = ROOT / "_build" / "html"
-    pages = sorted((site / "book").glob("*.html"))
-    assert pages
-    for path in pages:
-        soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-        (link,) = soup.select('link[rel~="stylesheet"]')
-        assert (path.parent / str(link["href"])).is_file()
-
-
 def test_the_entrance_says_where_the_book_is(tmp_path: Path) -> None:
-    write_entrances(tmp_path, "https://a.b/c/", "book/a b.html", "Nets & <more>", "images/a b.svg")
+    names = ("Nets & <more>", "images/a b.svg", "de")
+    write_entrance(tmp_path, "https://a.b/c/", "book/a b.html", *names)
     soup = BeautifulSoup((tmp_path / "index.html").read_text(encoding="utf-8"), "html.parser")
+    assert soup.html is not None
+    assert soup.html["lang"] == "de"
     assert soup.title is not None
     assert soup.title.get_text() == "Nets & <more>"
     assert soup.select_one("link[rel=canonical]")["href"] == "https://a.b/c/book/a%20b.html"  # type: ignore[index]
     assert soup.select_one("link[rel=icon]")["href"] == "_static/a%20b.svg"  # type: ignore[index]
     assert soup.select_one("meta[http-equiv]")["content"] == "0; url=book/a%20b.html"  # type: ignore[index]
     assert soup.select_one("a")["href"] == "book/a%20b.html"  # type: ignore[index]
-
-
-def test_a_link_that_leads_to_no_page_leads_on(tmp_path: Path) -> None:
-    write_entrances(tmp_path, "https://a.b/c/", "index.html", "Nets & <more>", lang="de")
-    assert '<html lang="de">' in (tmp_path / "404.html").read_text(encoding="utf-8")
-    assert [path.name for path in tmp_path.iterdir()] == ["404.html"]  # index.html is a page
-    soup = BeautifulSoup((tmp_path / "404.html").read_text(encoding="utf-8"), "html.parser")
-    # from whatever depth the reader asked
-    assert soup.select_one("base")["href"] == "https://a.b/c/"  # type: ignore[index]
-    assert [link["href"] for link in soup.select("a")] == ["index.html", "search.html"]
-    assert soup.select_one("meta[name=robots]")["content"] == "noindex"  # type: ignore[index]
 
 
 # -- the record of Lighthouse

@@ -4,12 +4,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pytest
+from bs4 import BeautifulSoup
 from build_scratch import EXTENSIONS, Book
 
-from bookbuild.write.site import NAMESPACE, PDF, write_sitemap
+from bookbuild.write.site import NAMESPACE, PDF, prefix, write_sitemap
 
 FORK = {"GITHUB_REPOSITORY": "Ada/fork", "GITHUB_SERVER_URL": "https://github.com"}
 SITE = "https://ada.github.io/fork/"
@@ -74,6 +76,34 @@ def test_the_sitemap_lists_the_pages_and_nothing_else(fork: Book) -> None:
 def test_the_sitemap_is_sorted_and_escaped(tmp_path: Path) -> None:
     write_sitemap(tmp_path, "https://a.b/", ["z.html", "a b&c.html"])
     assert locations(tmp_path) == ["https://a.b/a%20b%26c.html", "https://a.b/z.html"]
+
+
+@pytest.mark.parametrize(
+    ("root", "path"),
+    [("https://a.b/c/", "/c/"), ("https://a.b/c/d/", "/c/d/"), ("https://a.b/", "/")],
+)
+def test_the_path_of_a_site(root: str, path: str) -> None:
+    assert prefix(root) == path
+
+
+def test_a_link_that_leads_to_no_page_leads_on(fork: Book) -> None:
+    soup = BeautifulSoup(fork.page("404.html"), "html.parser")
+    assert soup.select_one("meta[name=robots]")["content"] == "noindex"  # type: ignore[index]
+    # from whatever depth the reader asked, to what is there
+    ours = ("/fork/", "https:", "#", "data:")
+    found = [
+        str(tag[name]) for name in ("href", "src", "action") for tag in soup.select(f"[{name}]")
+    ]
+    assert [address for address in found if not address.startswith(ours)] == []
+    assert {"/fork/book/index.html", "/fork/book/01-one.html", "/fork/search.html"} <= set(found)
+    for address in found:
+        path = urlsplit(address).path
+        if path.startswith("/fork/"):
+            assert (fork.html / path.removeprefix("/fork/")).is_file(), address
+    article = soup.select_one("article")
+    assert article is not None
+    assert article.select_one('a[href="/fork/book/index.html"]') is not None
+    assert article.select_one('form[action="/fork/search.html"] input[name=q]') is not None
 
 
 def test_an_address_that_is_none_ends_the_build(tmp_path: Path) -> None:

@@ -1,28 +1,44 @@
 """Formulas that are set when the book is built."""
 
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browser import Chromium
+import yaml
 from bs4 import BeautifulSoup
-from build_scratch import ROOT, STRICT, Book
+from build_scratch import COMMAND, EXTENSIONS, ROOT, STRICT, Book
 
-from bookbuild.write.math import STYLE_CLASS, FormulaError, Typesetter, typeset
+from bookbuild.write.math import STYLE_CLASS, FormulaError, Typesetter
 
 HTML = ROOT / "_build" / "html"
 CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]-*.md"))
-PAGE = """<html data-content_root="../"><head><title>x</title>
-<script>window.MathJax = {"options": {}}</script>
-<script defer="defer" src="https://cdn/mathjax@3/es5/tex-mml-chtml.js"></script>
-</head><body>%s</body></html>"""
-INLINE = r'<span class="math notranslate nohighlight">\(%s\)</span>'
-DISPLAY = '<div class="math notranslate nohighlight" id="equation-a">\n%s\\[%s\\]</div>'
+FORMULAS = r"""# A page on $q$
+
+Let $x < y$, ($x$) and *$z$*: $w$ be
+
+$$
+a &= b \\
+  &= 1
+$$ (pair)
+
+## Of $v$
+
+\begin{align}
+u &= 1
+\end{align}
+
+{eq}`pair` is numbered.
+"""
 
 
 @pytest.fixture(scope="module")
-def engine() -> Typesetter:
-    return Typesetter()
+def engine() -> Iterator[Typesetter]:
+    engine = Typesetter()
+    yield engine
+    engine.close()
 
 
 def letters(shown: str) -> str:
@@ -32,7 +48,7 @@ def letters(shown: str) -> str:
 
 
 def test_a_formula_has_a_form_for_the_eye_and_one_for_the_ear(engine: Typesetter) -> None:
-    engine.begin("fonts")
+    engine.begin()
     shown = BeautifulSoup(engine.convert(r"\frac{a}{2} < b", display=False), "html.parser")
     container = shown.select_one("mjx-container")
     assert container is not None
@@ -48,7 +64,7 @@ def test_a_formula_has_a_form_for_the_eye_and_one_for_the_ear(engine: Typesetter
 
 
 def test_a_display_formula_says_so(engine: Typesetter) -> None:
-    engine.begin("fonts")
+    engine.begin()
     shown = BeautifulSoup(engine.convert(r"\sum_i x_i", display=True), "html.parser")
     container = shown.select_one("mjx-container[display=true]")
     assert container is not None
@@ -69,7 +85,7 @@ def test_a_display_formula_says_so(engine: Typesetter) -> None:
     ],
 )
 def test_what_the_chapters_use_is_known(engine: Typesetter, tex: str) -> None:
-    engine.begin("fonts")
+    engine.begin()
     assert "merror" not in engine.convert(tex, display=True)
 
 
@@ -83,7 +99,7 @@ def test_what_the_chapters_use_is_known(engine: Typesetter, tex: str) -> None:
     ],
 )
 def test_a_formula_that_cannot_be_read(engine: Typesetter, tex: str, reason: str) -> None:
-    engine.begin("fonts")
+    engine.begin()
     with pytest.raises(FormulaError, match=re.escape(reason)) as caught:
         engine.convert(tex, display=False)
     assert repr(tex) in str(caught.value)
@@ -91,107 +107,138 @@ def test_a_formula_that_cannot_be_read(engine: Typesetter, tex: str, reason: str
 
 
 def test_the_style_sheet_holds_what_a_page_uses(engine: Typesetter) -> None:
-    engine.begin("../fonts")
+    engine.begin()
     engine.convert("x", display=False)
-    first = engine.styles()
+    first = engine.styles("../fonts")
     assert 'url("../fonts/MathJax_Math-Italic.woff")' in first
     assert ".mjx-c1D465.TEX-I::before" in first
     assert ".mjx-c1D466.TEX-I::before" not in first
-    engine.begin("fonts")
+    engine.begin()
     engine.convert("y", display=False)
-    second = engine.styles()
+    second = engine.styles("fonts")
     assert ".mjx-c1D466.TEX-I::before" in second
     assert ".mjx-c1D465.TEX-I::before" not in second, "nothing of the page before"
 
 
-def test_a_page_without_formulas_loses_the_scripts_only() -> None:
-    page, flaws = typeset(PAGE % "<p>\\(not a formula\\)</p>")
-    assert flaws == []
-    assert "script" not in page
-    assert f'class="{STYLE_CLASS}"' not in page
-    assert "<p>\\(not a formula\\)</p>" in page
+# -- pages
 
 
-def test_the_formulas_of_a_page_are_replaced_where_they_stand() -> None:
-    number = '<span class="eqno">(1)<a class="headerlink" href="#equation-a">#</a></span>'
-    body = (
-        f"<p>Let {INLINE % 'x &lt; y'} be</p>{DISPLAY % (number, 'x' + chr(10) + '= 1')}<p>so</p>"
-    )
-    page, flaws = typeset(PAGE % body)
-    assert flaws == []
-    soup = BeautifulSoup(page, "html.parser")
-    assert soup.find("script") is None
-    assert "\\(" not in page
-    assert "\\[" not in page
-    inline, display = soup.select("mjx-container")
-    assert letters(str(inline)) == "\U0001d465<\U0001d466"
-    assert inline.parent is not None
-    assert inline.parent["class"][0] == "math"
-    assert display.find_previous_sibling("span", class_="eqno") is not None
-    style = soup.select_one(f"head > style.{STYLE_CLASS}")
-    assert style is not None
-    assert 'url("../_static/mathjax/output/chtml/fonts/woff-v2/' in str(style)
-    again, _ = typeset(PAGE % body)
-    assert again == page, "the same page, each time"
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Book:
+    """A book with formulas in its text, in a heading, and in the title of a page."""
+    pages = {"book/01-one.md": FORMULAS, "book/02-two.md": "# Two\n\nNo formula.\n"}
+    book = Book.create(tmp_path_factory.mktemp("formulas"), pages)
+    status, log = book.build(*STRICT)
+    assert status == 0, log
+    return book
 
 
-def test_what_closes_a_sentence_stays_beside_its_formula() -> None:
-    formula = INLINE % "x"
-    page, _ = typeset(PAGE % f"<p>({formula}), {formula} and {formula}.</p>")
-    soup = BeautifulSoup(page, "html.parser")
-    ends = [str(tag.contents[-1]) for tag in soup.select("span.unbroken")]
-    assert ends == ["),", "."]
+def soup_of(book: Book, name: str) -> BeautifulSoup:
+    return BeautifulSoup(book.page(name), "html.parser")
 
 
-def test_what_cannot_be_read_is_left_and_named() -> None:
-    page, flaws = typeset(PAGE % (INLINE % r"\oops" + INLINE % "x"))
-    assert len(flaws) == 1
-    assert r"'\\oops'" in flaws[0]
+def test_formulas_are_set_where_they_stand(book: Book) -> None:
+    article = soup_of(book, "book/01-one.html").select_one("article")
+    assert article is not None
+    inline = [letters(str(tag)) for tag in article.select("p span.math")]
+    assert inline == ["\U0001d465<\U0001d466", "\U0001d465", "\U0001d467", "\U0001d464"]
+    pair, aligned = article.select("div.math")
+    assert letters(str(pair)) == "\U0001d44e=\U0001d44f=1"
+    assert letters(str(aligned)) == "\U0001d462=1"
+    number = pair.select_one("span.eqno")
+    assert number is not None
+    assert number.get_text().startswith("(1)")
+    assert article.select_one('p a[href="#equation-pair"]') is not None
+    assert pair["id"] == "equation-pair"
+
+
+@pytest.mark.parametrize("name", ["book/01-one", "book/02-two", "search", "404"])
+def test_titles_are_set_in_the_sidebar_and_every_character_has_its_rule(
+    book: Book, name: str
+) -> None:
+    soup = soup_of(book, f"{name}.html")
+    title = soup.select_one('#pst-primary-sidebar a[href$="01-one.html"], a.current')
+    assert title is not None
+    assert "\U0001d45e" in letters(str(soup.select_one("#pst-primary-sidebar")))
+    (style,) = soup.select(f"head > style.{STYLE_CLASS}")
+    used = {code for tag in soup.select("mjx-c") for code in tag["class"] if "mjx-c" in code}
+    assert used
+    assert {code for code in used if f".{code}" not in style.get_text()} == set()
+    assert "mathjax" not in " ".join(map(str, soup.select("script"))).lower()
+    assert "\\(" not in soup.get_text()
+
+
+def test_a_style_sheet_holds_what_its_page_uses(book: Book) -> None:
+    pages = [soup_of(book, f"book/{name}.html") for name in ("01-one", "02-two")]
+    one, two = (str(page.select_one(f"style.{STYLE_CLASS}")) for page in pages)
+    assert ".mjx-c1D466" in one
+    assert ".mjx-c1D466" not in two
+    assert 'url("../_static/mathjax/output/chtml/fonts/woff-v2/' in two
+
+
+def test_what_closes_a_sentence_stays_beside_its_formula(book: Book) -> None:
+    ends = [
+        str(tag.contents[-1]) for tag in soup_of(book, "book/01-one.html").select("span.unbroken")
+    ]
+    assert ends == [",", ")"]
+
+
+def test_a_bad_formula_is_named_and_stops_the_strict_build(tmp_path: Path) -> None:
+    text = "# One\n\nFirst.\n\nLet $\\oops$ be, and $x$.\n"
+    book = Book.create(tmp_path, {"book/01-one.md": text})
+    status, log = book.build(*STRICT)
+    assert status != 0
+    assert "MathJax can't read a formula: Undefined control sequence \\oops" in log
+    (line,) = [line for line in log.splitlines() if "MathJax can't read" in line]
+    assert "book/01-one.md:5: " in line
+    page = book.page("book/01-one.html")
     assert r"\(\oops\)" in page
     assert page.count("<mjx-container") == 1
 
 
-def test_a_bad_formula_stops_the_strict_build(tmp_path: Path) -> None:
-    book = Book.create(tmp_path, {"book/01-one.md": "# One\n\nLet $\\oops$ be.\n"})
-    status, log = book.build(*STRICT)
-    assert status != 0
-    assert "01-one: MathJax can't read a formula: Undefined control sequence" in log
+# -- the end of a process; from Python 3.13 on, one whose engine runs would not end
+
+LIMIT = 100  # seconds, of which none of these needs more than a few
 
 
-# -- the built book
+@pytest.mark.parametrize("end", ["", "raise SystemError", "typesetter().close()"])
+def test_a_script_that_sets_a_formula_ends(end: str) -> None:
+    script = f"from bookbuild.write.math import typesetter\ntypesetter().convert('x', False)\n{end}"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**Book(ROOT).environment(), "PYTHONPATH": str(EXTENSIONS)},
+        capture_output=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert (done.returncode == 0) == ("raise" not in end), done.stderr
 
 
-@pytest.mark.built
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_every_formula_of_a_chapter_is_set(name: str) -> None:
-    path = HTML / "book" / f"{name}.html"
-    soup = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
-    holders = soup.select(".math")
-    assert holders
-    for holder in holders:
-        assert holder.select("mjx-container"), holder
-        assert "\\(" not in holder.get_text()
-    assert "mathjax" not in " ".join(str(tag) for tag in soup.find_all("script")).lower()
-
-
-@pytest.fixture(scope="module")
-def fonts() -> set[str]:
-    folder = ROOT / "book/_static/mathjax/output/chtml/fonts/woff-v2"
-    return {path.name for path in folder.glob("*.woff")}
-
-
-@pytest.mark.built
-def test_formulas_are_seen_without_a_script(
-    chromium: Chromium, fonts: set[str], tmp_path: Path
-) -> None:
-    path = HTML / "book" / "01-micrograd.html"
-    with chromium.visit(path, width=390, javascript=False) as visit:
-        visit.page.wait_for_timeout(1500)  # settle() needs scripts
-        formula = visit.page.locator("mjx-container").first
-        box = formula.bounding_box()
-        assert box is not None
-        assert 0 < box["height"] < 60
-        loaded = {url.rsplit("/", 1)[1] for url in visit.requests if "/mathjax/" in url}
-        assert "MathJax_Math-Italic.woff" in loaded
-        assert loaded <= fonts
-        assert visit.outside(HTML) == []
+@pytest.mark.parametrize(
+    ("extension", "message"),
+    [
+        ("", "build succeeded"),
+        ("def stop(*_):\n    raise ValueError('stopped')\n", "stopped"),
+        ("def stop(*_):\n    raise KeyboardInterrupt\n", "Interrupted"),
+    ],
+)
+def test_a_build_ends_however_it_goes(tmp_path: Path, extension: str, message: str) -> None:
+    book = Book.create(tmp_path, {"book/01-one.md": FORMULAS, "book/02-two.md": "# Two\n"})
+    if extension:
+        event = "app.connect('html-page-context', stop, priority=999)"
+        book.write("ext/stopping.py", f"{extension}\ndef setup(app):\n    {event}\n")
+        config = yaml.safe_load((tmp_path / "_config.yml").read_text(encoding="utf-8"))
+        config["sphinx"]["local_extensions"]["stopping"] = "ext"
+        book.write("_config.yml", yaml.safe_dump(config))
+    done = subprocess.run(
+        COMMAND,
+        cwd=tmp_path,
+        env=book.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        timeout=LIMIT,
+        check=False,
+    )
+    assert message in done.stdout
+    assert (done.returncode == 0) == (not extension)

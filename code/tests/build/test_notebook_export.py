@@ -66,7 +66,7 @@ def test_it_has_no_flaw(book: Book, notebook: NotebookNode, chapter: list[Notebo
 def test_the_first_cell_names_the_commit_of_the_fork(notebook: NotebookNode) -> None:
     first = notebook.cells[0]
     assert (first.id, first.cell_type) == ("first", "code")
-    assert f'"toy @ https://github.com/Ada/fork/archive/{SHA}.zip"' in first.source
+    assert f'"toy[book] @ https://github.com/Ada/fork/archive/{SHA}.zip"' in first.source
 
 
 def test_title_and_origin(notebook: NotebookNode) -> None:
@@ -159,7 +159,7 @@ def test_menus_of_the_page(book: Book) -> None:
         re.findall(r'href="([^"]*(?:ipynb|mybinder|colab\.)[^"]*)"', book.page("book/01-one.html"))
     )
     assert links == {
-        "https://mybinder.org/v2/gh/Ada/fork/main?urlpath=lab/tree/book/01-one.md",
+        "https://mybinder.org/v2/gh/Ada/fork/notebooks?urlpath=lab/tree/01-one.ipynb",
         "https://colab.research.google.com/github/Ada/fork/blob/notebooks/01-one.ipynb",
         "../notebooks/01-one.ipynb",
     }

@@ -4,10 +4,12 @@ The others take minutes: `make notebooks-check` runs them all, in an environment
 """
 
 import ast
+import os
 import re
 import subprocess
 import sys
 import tomllib
+import venv
 from importlib import metadata
 from pathlib import Path
 from threading import Barrier
@@ -138,7 +140,9 @@ def imported(chapter: Path) -> set[str]:
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda c: c.stem)
 def test_the_package_requires_all_that_a_chapter_imports(chapter: Path) -> None:
-    required = {re.split(r"[\[<>=~ ]", line)[0].lower() for line in PROJECT["dependencies"]}
+    book = PROJECT.get("optional-dependencies", {}).get("book", [])  # what the first cell asks for
+    asked = [*PROJECT["dependencies"], *book]
+    required = {re.split(r"[\[<>=~ ]", line)[0].lower() for line in asked}
     providers = metadata.packages_distributions()
     for module in imported(chapter) - {PROJECT["name"]}:
         names = {name.lower() for name in providers.get(module, [module])}
@@ -148,10 +152,54 @@ def test_the_package_requires_all_that_a_chapter_imports(chapter: Path) -> None:
 # -- the first cell --------------------------------------------------------------------------
 
 
-def test_the_first_cell_does_nothing_where_the_package_is(python: Path, tmp_path: Path) -> None:
-    probe = "import subprocess\nsubprocess.run = None  # pip would need it\n"
-    done = subprocess.run([python, "-c", probe + first().source], cwd=tmp_path, check=False)
-    assert done.returncode == 0
+def run_cell(
+    python: Path, cell: NotebookNode, folder: Path, check: str = "", **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a first cell, and the code `check` after it in the same process; PATH leads nowhere."""
+    kept = {name: os.environ[name] for name in ("SYSTEMROOT", "TEMP", "TMP") if name in os.environ}
+    environment = {**kept, "HOME": str(folder), "PATH": "", "PIP_NO_INDEX": "1", **variables}
+    return subprocess.run(
+        [python, "-c", f"{cell.source}\n{check}"],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_the_first_cell_shows_nothing_where_all_is(
+    python: Path, mirror: Path, tmp_path: Path
+) -> None:
+    """Neither does it install; IPython would show the value of a last line, as a notebook does."""
+    if not any(mirror.iterdir()):
+        pytest.skip("the lecture's names are not to be had here")
+    probe = "import subprocess\nsubprocess.run = None  # an installer would need it\n"
+    done = subprocess.run(
+        [python, "-m", "IPython", "--colors=NoColor", "-c", probe + first("names").source],
+        cwd=tmp_path,
+        env={**environment(tmp_path, str(mirror)), "IPYTHONDIR": str(tmp_path / "ipython")},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_the_first_cell_says_which_edition_stands_in(python: Path, tmp_path: Path) -> None:
+    done = run_cell(python, first("names"), tmp_path, ZEROTOHERO_OFFLINE="1")
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    assert "embedded" in line
+    assert "names" in line
+
+
+def test_the_first_cell_lets_threads_sleep_unless_told_otherwise(
+    python: Path, tmp_path: Path
+) -> None:
+    ask = "assert 'torch' not in sys.modules\nprint(os.environ['GOMP_SPINCOUNT'])"
+    assert run_cell(python, first(), tmp_path, ask).stdout == "1000\n"
+    assert run_cell(python, first(), tmp_path, ask, GOMP_SPINCOUNT="7").stdout == "7\n"
 
 
 def test_the_first_cell_brings_the_data(python: Path, mirror: Path, tmp_path: Path) -> None:
@@ -169,10 +217,11 @@ def test_the_first_cell_brings_the_data(python: Path, mirror: Path, tmp_path: Pa
     assert "AssertionError" in (run_notebook(without, python, str(mirror)).failure or "")
 
 
-@pytest.mark.parametrize("there", [None, "0.0.1"], ids=["missing", "old"])
-def test_the_first_cell_brings_the_package(tmp_path: Path, there: str | None) -> None:
-    """It installs a package of a folder in place of the archive, and the same process has it."""
-    source = tmp_path / "tiny"
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of a package, in place of the repository's archive."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "tiny"
     (source / "tiny").mkdir(parents=True)
     (source / "tiny" / "__init__.py").write_text('__version__ = "0.2.0"\n', encoding="utf-8")
     (source / "pyproject.toml").write_text(
@@ -181,11 +230,27 @@ def test_the_first_cell_brings_the_package(tmp_path: Path, there: str | None) ->
         encoding="utf-8",
     )
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-index"]
-    build = [*pip, "--no-build-isolation", "--wheel-dir", str(tmp_path), str(source)]
+    build = [*pip, "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
     subprocess.run(build, check=True)
-    (wheel,) = tmp_path.glob("*.whl")
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """An environment with nothing in it, as uv makes it."""
+    venv.create(tmp_path / "bare", with_pip=False)
+    return environments.interpreter(tmp_path / "bare")
+
+
+SHOW = "import tiny\nprint(tiny.__version__)"
+
+
+@pytest.mark.parametrize("there", [None, "0.0.1"], ids=["missing", "old"])
+def test_the_first_cell_brings_the_package(tmp_path: Path, tiny: Path, there: str | None) -> None:
+    """And the same process has it."""
     folder = tmp_path / "env"
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    venv.create(folder, with_pip=True)
     python = environments.interpreter(folder)
     if there:  # found before what pip installs, so that it would hide it in this process
         ask = [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
@@ -193,12 +258,50 @@ def test_the_first_cell_brings_the_package(tmp_path: Path, there: str | None) ->
         old = Path(site.strip()) / "tiny"
         old.mkdir()
         (old / "__init__.py").write_text(f'__version__ = "{there}"\n', encoding="utf-8")
-    cell = first_cell("tiny", "0.2.0", f"tiny @ {wheel.as_uri()}").source
-    check = cell + "\nimport tiny\nprint(tiny.__version__)"
-    done = subprocess.run(
-        [python, "-c", check], cwd=tmp_path / "env", capture_output=True, encoding="utf-8"
+    cell = first_cell("tiny", "0.2.0", f"tiny @ {tiny.as_uri()}")
+    done = run_cell(python, cell, folder, SHOW)
+    before, after, version = done.stdout.splitlines()
+    assert version == "0.2.0", done.stderr
+    assert before.startswith("Installing")
+    assert "installed" in after
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for uv is a script")
+def test_the_first_cell_uses_uv_where_there_is_no_pip(
+    tmp_path: Path, tiny: Path, bare: Path
+) -> None:
+    source = f"tiny @ {tiny.as_uri()}"
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_text(
+        f"#!{sys.executable}\n"
+        "import subprocess, sys\n"
+        "pip, install, option, python, quiet, source = sys.argv[1:]\n"
+        f"assert (pip, install, option, source) == ('pip', 'install', '--python', {source!r})\n"
+        "command = [sys.executable, '-m', 'pip', '--python', python, install, quiet, source]\n"
+        "sys.exit(subprocess.run(command).returncode)\n",
+        encoding="utf-8",
     )
-    assert done.stdout.strip() == "0.2.0", done.stderr
+    uv.chmod(0o755)
+    cell = first_cell("tiny", "0.2.0", source)
+    done = run_cell(bare, cell, tmp_path, SHOW, PATH=str(uv.parent))
+    assert done.stdout.splitlines()[-1:] == ["0.2.0"], done.stderr
+
+
+def test_the_first_cell_says_what_to_do_without_an_installer(tmp_path: Path, bare: Path) -> None:
+    done = run_cell(bare, first_cell("tiny", "0.2.0", "tiny @ file:///x.whl"), tmp_path)
+    assert "install tiny @ file:///x.whl" in done.stderr.splitlines()[-1]
+
+
+def test_the_first_cell_says_what_to_do_without_a_network(tmp_path: Path) -> None:
+    venv.create(tmp_path / "env", with_pip=True)
+    python = environments.interpreter(tmp_path / "env")
+    cell = first_cell("tiny", "0.2.0", "tiny @ http://127.0.0.1:9/tiny.zip")
+    done = run_cell(python, cell, tmp_path, PIP_RETRIES="0")
+    assert done.returncode == 1
+    assert "network" in done.stderr.splitlines()[-1]
+    assert "127.0.0.1" in done.stderr.splitlines()[-1]  # the command that says more
+    assert "ERROR:" not in done.stdout + done.stderr  # pip's
 
 
 # -- what the proof would notice -------------------------------------------------------------

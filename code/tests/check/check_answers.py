@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from zerotohero import check
+from zerotohero.check.verdict import Verdict
 
 Answer = Callable[..., Any]
 
 
-def outcome(verdict: check.Verdict, *words: str, hint: str = "") -> None:
+def outcome(verdict: Verdict, *words: str, hint: str = "") -> None:
     """Assert a wrong verdict with these words in its message, and exactly this hint."""
     assert verdict.status == "wrong"
     for word in words:

@@ -7,9 +7,8 @@ import pytest
 import torch
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check import backprop
 
-backprop = check.backprop
 Answer = Callable[..., Any]
 
 

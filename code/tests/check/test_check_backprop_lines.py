@@ -8,11 +8,11 @@ import torch
 from backprop_answers import RIGHT, Line
 from check_answers import outcome
 
-from zerotohero import check
 from zerotohero.backprop import steps
+from zerotohero.check import backprop
 from zerotohero.check.backprop_lines import LINES
+from zerotohero.check.verdict import Verdict
 
-backprop = check.backprop
 SIGN = "The sign is turned around."
 UNSUMMED = "This value was broadcast forward, so add up the gradients of all its uses: a sum."
 WRONG_DIMENSION = "That is the sum over the wrong dimension."
@@ -47,7 +47,7 @@ def as_class(**lines: Any) -> type:
     return type("Answer", (), lines)
 
 
-def planted(name: str, mistake: Line) -> check.Verdict:
+def planted(name: str, mistake: Line) -> Verdict:
     """Check a class in which all lines are right but one."""
     return backprop.lines(as_class(**RIGHT | {name: mistake}))
 

@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check import batchnorm
+from zerotohero.check.verdict import Verdict
 from zerotohero.mlp import MLP
 
-batchnorm = check.batchnorm
 Answer = Callable[..., Any]
 
 
@@ -127,7 +127,7 @@ SHAPE = "A gradient has the shape of its tensor."
 
 @pytest.mark.parametrize("name", ["C", "W1", "b1", "W2"])
 def test_zero_start_wrong_for_the_others(name: str) -> None:
-    def wrong(value: Any) -> check.Verdict:
+    def wrong(value: Any) -> Verdict:
         return batchnorm.zero_start(lambda X, Y: zero_start(Y, **{name: value}))
 
     where, shape = f"the gradient of {name} in zero_start(X, [0, 0, 1", SHAPES[name]

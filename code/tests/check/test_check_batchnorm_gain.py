@@ -10,10 +10,9 @@ import torch
 import torch.nn.functional as F
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check import batchnorm
 from zerotohero.layers import BatchNorm1d
 
-batchnorm = check.batchnorm
 Answer = Callable[..., Any]
 Pair = tuple[torch.Tensor, torch.Tensor]
 

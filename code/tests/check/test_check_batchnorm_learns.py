@@ -7,10 +7,9 @@ import pytest
 import torch
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check.batchnorm import learns
 from zerotohero.mlp import MLP, train
 
-learns = check.batchnorm.learns
 NAMES = ("C", "W1", "b1", "W2", "b2")
 Rule = Callable[[set[str]], Any]
 

@@ -9,10 +9,9 @@ import pytest
 import torch
 from check_answers import outcome
 
-from zerotohero import check
 from zerotohero.bigrams import CHARACTERS, ngrams
+from zerotohero.check import bigrams
 
-bigrams = check.bigrams
 Answer = Callable[..., Any]
 
 

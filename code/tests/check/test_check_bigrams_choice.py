@@ -12,10 +12,9 @@ import pytest
 import torch
 from check_answers import outcome
 
-from zerotohero import check
 from zerotohero.bigrams import CountingModel
+from zerotohero.check import bigrams
 
-bigrams = check.bigrams
 Answer = Callable[..., Any]
 
 

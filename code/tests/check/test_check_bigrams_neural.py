@@ -9,17 +9,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from check_answers import outcome
+from check_modules import checks_of
 from test_check_verdict import BODIES, WRONG, stub
 
-from zerotohero import check
+from zerotohero.check import bigrams
 
-bigrams = check.bigrams
 Answer = Callable[..., Any]
-CHECKS: dict[str, Callable[[Any], check.Verdict]] = {
-    name: member
-    for name, member in vars(bigrams).items()
-    if hasattr(member, "__wrapped__") and not name.startswith("_")
-}
+CHECKS = checks_of(bigrams)
 
 
 # -- rows instead of one-hot vectors ---------------------------------------------------

@@ -9,13 +9,12 @@ import pytest
 import torch
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check.gpt import addition
 from zerotohero.gpt import Vocabulary
 
 T = torch.Tensor
 Answer = Callable[[T, T], Any]
 SIGNS = Vocabulary("0123456789+=")
-addition = check.gpt.addition
 
 
 def encoded(a: T, b: T, written: Callable[[int], str] = lambda s: f"{s:03d}"[::-1]) -> T:

@@ -10,12 +10,11 @@ import torch
 import torch.nn.functional as F
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check.gpt import attention
 from zerotohero.gpt import CausalSelfAttention, GPTConfig, MultiHeadAttention
 
 T = torch.Tensor
 Answer = Callable[[T, T, T, T, int], Any]
-attention = check.gpt.attention
 
 
 def in_heads(z: T, n_head: int) -> T:

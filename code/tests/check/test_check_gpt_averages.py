@@ -10,11 +10,10 @@ import torch
 import torch.nn.functional as F
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check import gpt
 
 T = torch.Tensor
 Answer = Callable[[T], Any]
-gpt = check.gpt
 
 
 # -- exercise 1: averages ------------------------------------------------------------------

@@ -9,12 +9,11 @@ import torch
 import torch.nn.functional as F
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check.gpt import finetune as check_finetune
 from zerotohero.gpt import GPT, GPTConfig, Muon
 
 T = torch.Tensor
 Answer = Callable[[GPT, T, int], Any]
-check_finetune = check.gpt.finetune
 
 
 @pytest.fixture(autouse=True)

@@ -4,18 +4,17 @@ import ast
 from pathlib import Path
 
 import pytest
-
-from zerotohero import check
+from chapter_source import CHAPTERS, PACKAGE, check_module
 
 TESTS = Path(__file__).parent
-CHECKS = TESTS.parent / "zerotohero" / "check"
-CHAPTERS = sorted(set(check.__all__) - {"Verdict"})
+CHECKS = PACKAGE / "check"
+OF_CHAPTERS = sorted(map(check_module, CHAPTERS))
 SHARED = {"nodes", "tensors", "verdict"}  # they pass on hints, and have tests of their own
 
 
 def chapter_of(module: str) -> str:
     """Return the chapter to which ``micrograd`` or ``micrograd_slopes`` belongs, or nothing."""
-    return next((name for name in CHAPTERS if f"{module}_".startswith(f"{name}_")), "")
+    return next((name for name in OF_CHAPTERS if f"{module}_".startswith(f"{name}_")), "")
 
 
 def sentences(path: Path) -> set[str]:
@@ -51,7 +50,7 @@ def test_every_module_is_of_a_chapter_or_shared() -> None:
     assert {module for module in modules if not chapter_of(module)} == SHARED
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS)
+@pytest.mark.parametrize("chapter", OF_CHAPTERS)
 def test_every_hint_is_reached_by_an_answer(chapter: str) -> None:
     """The tests beside this one compare whole hints, so a hint that stands there is reached."""
     tests = TESTS.glob(f"test_check_{chapter}*.py")
@@ -62,4 +61,4 @@ def test_every_hint_is_reached_by_an_answer(chapter: str) -> None:
         hints = sentences(path)
         assert hints <= tried, f"{path.name}: no test for {sorted(hints - tried)}"
         found += len(hints)
-    assert found > 5
+    assert found

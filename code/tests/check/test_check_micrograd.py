@@ -6,11 +6,8 @@ from typing import Any
 import pytest
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check import micrograd
 from zerotohero.micrograd import Value, topological_order
-
-micrograd = check.micrograd
-
 
 # -- exercise 4: the order -----------------------------------------------------------
 

@@ -8,10 +8,9 @@ import pytest
 from check_answers import outcome
 from micrograd_answers import Closure, LocalGradients, Torch
 
-from zerotohero import check
+from zerotohero.check import micrograd
+from zerotohero.check.verdict import Verdict
 from zerotohero.micrograd import Value
-
-micrograd = check.micrograd
 
 
 @pytest.mark.parametrize("answer", [Closure, LocalGradients, Torch, Value])
@@ -216,7 +215,7 @@ def test_what_is_not_done_yet_is_named(done: list[str], call: str) -> None:
 
     stubs = {"exp": stub, "log": stub, "__truediv__": stub_of_two}
     methods = {name: method for name, method in stubs.items() if name not in done}
-    assert micrograd.operators(type("MyValue", (Closure,), methods)) == check.Verdict(
+    assert micrograd.operators(type("MyValue", (Closure,), methods)) == Verdict(
         "not done yet", f"{call} returns nothing yet. Fill in the stub, then run the cell again."
     )
 
@@ -225,7 +224,7 @@ def test_what_is_not_done_yet_is_named(done: list[str], call: str) -> None:
 def test_a_missing_method_is_named(name: str) -> None:
     methods = {k: v for k, v in vars(Closure).items() if k != name}
     verdict = micrograd.operators(type("MyValue", (), methods))
-    assert verdict == check.Verdict("wrong", f"The class has no method {name}.")
+    assert verdict == Verdict("wrong", f"The class has no method {name}.")
 
 
 def test_what_goes_missing_in_only_one_order_is_found() -> None:

@@ -9,9 +9,8 @@ import pytest
 import torch
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check import micrograd
 
-micrograd = check.micrograd
 Function = Callable[..., float]
 Point = Sequence[float]
 

@@ -8,11 +8,8 @@ import pytest
 import torch
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check import micrograd
 from zerotohero.micrograd import MLP, Value
-
-micrograd = check.micrograd
-
 
 # -- softmax -------------------------------------------------------------
 

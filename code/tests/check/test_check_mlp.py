@@ -9,11 +9,10 @@ import torch
 import torch.nn.functional as F
 from check_answers import outcome
 
-from zerotohero import check
 from zerotohero.bigrams import CHARACTERS
+from zerotohero.check import mlp
 from zerotohero.mlp import build_contexts
 
-mlp = check.mlp
 Answer = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("embedded_names")
 

@@ -11,12 +11,11 @@ import torch
 import torch.nn.functional as F
 from check_answers import outcome
 
-from zerotohero import check
 from zerotohero.bigrams import CountingModel
+from zerotohero.check import mlp
 from zerotohero.mlp import MLP, build_contexts, split_words
 
 NAMES = Path(__file__).parents[3].joinpath("data", "names-ssa-2018.txt")
-mlp = check.mlp
 Answer = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("embedded_names")
 

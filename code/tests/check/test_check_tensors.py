@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from zerotohero.check import Verdict
 from zerotohero.check.tensors import expect_tensor
-from zerotohero.check.verdict import checker
+from zerotohero.check.verdict import Verdict, checker
 
 TABLE = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
 HINTS = [(TABLE.T, "turned"), (TABLE[0], "one row"), (-TABLE.T, "turned and negative")]

@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check import tokenizer
 from zerotohero.tokenizer import BasicTokenizer, RegexTokenizer, naive
 
-tokenizer = check.tokenizer
 Answer = Callable[..., Any]
 
 

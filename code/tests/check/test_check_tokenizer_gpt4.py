@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check import tokenizer
 from zerotohero.check.tokenizer_gpt4 import toy_ranks
 from zerotohero.tokenizer import naive
 from zerotohero.tokenizer.ranks import recover_merges
 
-tokenizer = check.tokenizer
 Answer = Callable[..., Any]
 Ranks = dict[bytes, int]
 

@@ -6,10 +6,8 @@ import pytest
 from check_answers import outcome
 from test_check_tokenizer import Plain, Strict
 
-from zerotohero import check
+from zerotohero.check import tokenizer
 from zerotohero.tokenizer import RegexTokenizer, naive
-
-tokenizer = check.tokenizer
 
 
 @pytest.mark.parametrize("answer", [Plain, RegexTokenizer])

@@ -10,28 +10,12 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 import torch
+from check_modules import checks_of
 
-from zerotohero import check
-from zerotohero.check import Verdict
-from zerotohero.check.verdict import checker, close, expect_numbers, fail, run
+from zerotohero.check import micrograd
+from zerotohero.check.verdict import Verdict, checker, close, expect_numbers, fail, run
 
-CHECKS: dict[str, Callable[[Any], Verdict]] = {
-    name: member
-    for name, member in vars(check.micrograd).items()
-    if hasattr(member, "__wrapped__") and not name.startswith("_")
-}
-
-
-def test_all_checks_of_the_chapter_are_tested() -> None:
-    assert set(CHECKS) == {
-        "analytic_gradient",
-        "numerical_gradient",
-        "symmetric_gradient",
-        "operators",
-        "softmax_nll",
-        "topological_order",
-        "training_step",
-    }
+CHECKS = checks_of(micrograd)
 
 
 @checker
@@ -230,7 +214,7 @@ def stub(body: str, arguments: str = "*arguments") -> Callable[..., Any]:
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("arguments", ["a, b, c", "a: float = 2, *rest: float, key: str = 'x'"])
 def test_a_stub_is_not_done_yet(body: str, arguments: str) -> None:
-    verdict = check.micrograd.analytic_gradient(stub(body, arguments))
+    verdict = micrograd.analytic_gradient(stub(body, arguments))
     assert verdict.status == "not done yet"
     assert not verdict
     assert verdict.message == (
@@ -253,7 +237,7 @@ def test_a_stub_of_a_class(body: str) -> None:
 
         exp = log = __truediv__ = stub(body)
 
-    assert check.micrograd.operators(MyValue).status == "not done yet"
+    assert micrograd.operators(MyValue).status == "not done yet"
 
 
 @pytest.mark.parametrize("answer", [None, ...])

@@ -2,7 +2,7 @@
 
 import xml.etree.ElementTree as ET
 
-from zerotohero.check import Verdict
+from zerotohero.check.verdict import Verdict
 
 
 def test_truth_and_text() -> None:

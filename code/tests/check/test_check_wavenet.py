@@ -9,11 +9,10 @@ import torch
 from check_answers import outcome
 from torch import nn
 
-from zerotohero import check
+from zerotohero.check import wavenet
 from zerotohero.layers import FlattenConsecutive
 from zerotohero.wavenet import CausalConv1d
 
-wavenet = check.wavenet
 Answer = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("embedded_names")
 

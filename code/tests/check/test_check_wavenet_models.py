@@ -9,12 +9,11 @@ import pytest
 import torch
 from check_answers import outcome
 
-from zerotohero import check
+from zerotohero.check import wavenet
 from zerotohero.mlp import build_contexts, split_words
 from zerotohero.wavenet import hierarchical
 
 NAMES = Path(__file__).parents[3].joinpath("data", "names-ssa-2018.txt")
-wavenet = check.wavenet
 Answer = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("embedded_names")
 

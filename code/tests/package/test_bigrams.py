@@ -17,7 +17,6 @@ from zerotohero.bigrams import (
     encode,
     ngrams,
 )
-from zerotohero.data import registry, sources
 
 EMBEDDED = Path(__file__).parents[3] / "data" / "names-ssa-2018.txt"
 MIRROR = os.environ.get("ZEROTOHERO_DATA_MIRROR")
@@ -195,20 +194,3 @@ def test_figures_of_the_embedded_edition() -> None:
     assert (len(names), sum(pairs.values())) == (32257, 229804)
     assert nll == pytest.approx(2.454395, abs=5e-7)
     assert add_one == pytest.approx(2.454951, abs=5e-7)
-
-
-@pytest.mark.skipif(not MIRROR, reason="ZEROTOHERO_DATA_MIRROR is not set")
-def test_figures_of_the_lecture() -> None:
-    dataset = registry.lookup("names")
-    _, read_mirror = next(sources.sources(dataset))
-    try:
-        content = read_mirror()
-    except sources.UnavailableError as error:
-        pytest.skip(f"the mirror {MIRROR} does not give {dataset.file}: {error}")
-    assert not dataset.problem(content)
-    names = content.decode("utf-8").split()
-    pairs, nll, add_one = figures(names)
-    assert (len(names), sum(pairs.values())) == (32033, 228146)
-    assert [pairs[tuple(pair)] for pair in ("n.", "a.", "an")] == [6763, 6640, 5438]
-    assert nll == pytest.approx(2.454014489, abs=5e-9)
-    assert add_one == pytest.approx(2.45457682, abs=5e-9)

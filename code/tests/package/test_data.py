@@ -1,13 +1,10 @@
 """The data sets as the chapters see them, the registry's figures, the editions, the command."""
 
-import collections
 import hashlib
 import inspect
-import json
 import os
 import socket
 import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -140,16 +137,6 @@ def test_shakespeare_is_not_translated(sealed, monkeypatch) -> None:
     assert data.edition("tinyshakespeare") == "lecture"
 
 
-@pytest.mark.skipif(not MIRROR, reason="ZEROTOHERO_DATA_MIRROR is not set")
-def test_the_lectures_own_files(sealed, monkeypatch) -> None:
-    monkeypatch.setenv("ZEROTOHERO_DATA_MIRROR", str(MIRROR))
-    names, text = data.names(), data.shakespeare()
-    assert (len(names), len(set(names))) == (32033, 29494)
-    assert {min(map(len, names)), max(map(len, names))} == {2, 15}
-    assert collections.Counter(name[-1] for name in names)["n"] == 6763  # lecture 2's "n."
-    assert (len(text), len(set(text))) == (1115394, 65)
-
-
 # -- tiktoken -----------------------------------------------------------------
 
 
@@ -173,27 +160,6 @@ def test_tiktoken_finds_the_files(sealed, monkeypatch) -> None:
     with pytest.warns(data.DataWarning, match="kept as"):
         data.tiktoken_cache()
     assert len(listing(folder)) == 4
-
-
-@pytest.mark.skipif(not MIRROR, reason="ZEROTOHERO_DATA_MIRROR is not set")
-def test_tiktoken_offline(sealed) -> None:
-    pytest.importorskip("tiktoken")
-    script = (
-        "import socket, tiktoken\n"
-        "socket.socket.connect = socket.getaddrinfo = None\n"  # any use of the network fails
-        "from zerotohero import data\n"
-        "data.tiktoken_cache()\n"
-        "print(tiktoken.get_encoding('cl100k_base').encode('hello world'))\n"
-        "print(tiktoken.get_encoding('gpt2').encode('hello world'))\n"
-    )
-    environment = os.environ | {
-        "PYTHONPATH": str(Path(data.__file__).parents[2]),
-        "ZEROTOHERO_DATA_MIRROR": str(MIRROR),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True
-    )
-    assert done.stdout == "[15339, 1917]\n[31373, 995]\n", done.stderr
 
 
 # -- the command --------------------------------------------------------------
@@ -248,21 +214,3 @@ def test_fetch_command_says_when_an_edition_stands_in(only_tiny, monkeypatch, ca
 
 
 # -- the real sources ---------------------------------------------------------
-
-
-@pytest.mark.registry
-@pytest.mark.skipif(
-    not os.environ.get("ZEROTOHERO_TEST_REGISTRY"), reason="ZEROTOHERO_TEST_REGISTRY is not set"
-)
-@pytest.mark.parametrize("name", [name for name in PUBLISHED if name != "names"])
-def test_wheel_on_the_registry_holds_the_same_bytes(tmp_path, monkeypatch, name) -> None:
-    monkeypatch.setenv("ZEROTOHERO_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("ZEROTOHERO_DATA_MIRROR", raising=False)
-    monkeypatch.setattr(store, "checkout_data", lambda: None)
-    known = json.loads(Path(registry.__file__).with_name("registry.json").read_text("utf-8"))
-    monkeypatch.setitem(
-        registry.REGISTRY, name, registry._dataset(name, known[name] | {"urls": []})
-    )
-    path = data.fetch(name)
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == PUBLISHED[name]
-    assert listing(tmp_path / "cache") == [path.name]

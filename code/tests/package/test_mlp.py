@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from zerotohero.bigrams import CHARACTERS, CountingModel
-from zerotohero.data import registry, sources
 from zerotohero.mlp import MLP, build_contexts, nll, sample, split_words, step_decay
 
 EMBEDDED = Path(__file__).parents[3] / "data" / "names-ssa-2018.txt"
@@ -120,20 +119,6 @@ def test_split_of_the_embedded_names() -> None:
     parts = split_words(words)
     assert [len(part) for part in parts] == [25805, 3226, 3226]
     assert sum(len(build_contexts(part)[0]) for part in parts) == 229_804
-
-
-@pytest.mark.skipif(not MIRROR, reason="ZEROTOHERO_DATA_MIRROR is not set")
-def test_split_of_the_lectures_names() -> None:
-    dataset = registry.lookup("names")
-    _, read_mirror = next(sources.sources(dataset))
-    try:
-        content = read_mirror()
-    except sources.UnavailableError as error:
-        pytest.skip(f"the mirror {MIRROR} does not give {dataset.file}: {error}")
-    assert not dataset.problem(content)
-    parts = split_words(content.decode("utf-8").split(), 42)
-    assert [len(part) for part in parts] == [25626, 3203, 3204]
-    assert [len(build_contexts(part)[0]) for part in parts] == [182_625, 22_655, 22_866]
 
 
 # -- model ---------------------------------------------------------------------------------

@@ -6,21 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from chapter_source import CHAPTERS, check_module, code_cells
 
 ROOT = Path(__file__).resolve().parents[3]
 PACKAGE = ROOT / "code" / "zerotohero"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# The modules that a lecture teaches, in the order of the lectures.
-LECTURES = ["micrograd", "bigrams", "mlp", "layers", "backprop", "wavenet", "gpt", "tokenizer"]
-# Modules that share a lecture with one of these.
-TOGETHER = {
-    "batchnorm": "layers",
-    "diagnostics": "layers",
-    "hooks": "layers",
-    "train_gpt": "gpt",
-}
 LEAVES = {"figures", "check", "reproduce"}  # only chapters import them
+SHARED = {"data", "progress"}  # serve all, and import none of them
 
 
 def module_id(path: Path) -> str:
@@ -43,9 +36,29 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def lecture(name: str) -> int | None:
-    name = TOGETHER.get(name, name)
-    return LECTURES.index(name) + 1 if name in LECTURES else None
+def taught() -> dict[str, int]:
+    """Return the number of the first chapter that imports a module, which is the one it is for."""
+    found: dict[str, int] = {}
+    for number, chapter in enumerate(CHAPTERS, start=1):
+        for cell in code_cells(chapter):
+            for node in ast.walk(cell.tree):
+                if isinstance(node, ast.ImportFrom) and node.module:
+                    names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+                    for name in names:
+                        if name.startswith("zerotohero."):
+                            found.setdefault(name.split(".")[1], number)
+    return {name: number for name, number in found.items() if name not in LEAVES | SHARED}
+
+
+TAUGHT = taught()
+
+
+def lecture(path: Path) -> int | None:
+    """Return the number of a module's chapter; None for what serves all."""
+    if top(path) == "check":
+        modules = {check_module(chapter): n for n, chapter in enumerate(CHAPTERS, start=1)}
+        return modules.get(path.stem.partition("_")[0])
+    return TAUGHT.get(top(path))
 
 
 def top(path: Path) -> str:
@@ -90,12 +103,11 @@ def test_the_reader_of_imports_sees_them() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=module_id)
 def test_no_module_imports_a_later_lecture(path: Path) -> None:
-    own = lecture(path.stem.partition("_")[0] if top(path) == "check" else top(path))
+    own = lecture(path)
     for name in imported(path):
-        other = lecture(name)
-        if other is not None:
-            assert own is not None, f"{module_id(path)} serves all lectures, but imports {name}"
-            assert other <= own, f"{module_id(path)} imports {name}, of a later lecture"
+        if name in TAUGHT and own is not None:
+            assert TAUGHT[name] <= own, f"{module_id(path)} imports {name}, of a later lecture"
+        assert name not in TAUGHT or top(path) not in SHARED, f"{name} is not for all lectures"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_id)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizer_texts import TEXTS, gpt2, gpt4, needs_files
+from tokenizer_texts import TEXTS
 
 from zerotohero.tokenizer import BasicTokenizer, RegexTokenizer, Tokenizer
 
@@ -165,20 +165,3 @@ def test_patterns_that_do_not_fit() -> None:
             use("hi!")
     assert RegexTokenizer(r"(\w)|(\W)").encode("a b") == [97, 32, 98], "groups do no harm"
     assert RegexTokenizer(r"\s*|\S*").encode("a b") == [97, 32, 98], "nor do empty matches"
-
-
-@needs_files
-@pytest.mark.parametrize("make", [gpt2, gpt4])
-def test_published_tokenizers_are_given(make, tmp_path) -> None:
-    tokenizer = make()
-    for use in (
-        lambda: tokenizer.train("abc", 300),
-        lambda: tokenizer.save(tmp_path / "x"),
-        lambda: tokenizer.load(tmp_path / "x.model"),
-    ):
-        with pytest.raises(NotImplementedError, match=f"{type(tokenizer).__name__} "):
-            use()
-    tokenizer.save_vocab(tmp_path / "gpt.vocab")
-    lines = (tmp_path / "gpt.vocab").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == len(tokenizer.vocab)
-    assert "[ ][t] -> [ t] " in "\n".join(lines)

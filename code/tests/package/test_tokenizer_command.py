@@ -1,35 +1,20 @@
 """``python -m zerotohero.tokenizer``: training, and a pipe from text to ids and back."""
 
-import io
 import os
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
-from tokenizer_texts import TEXTS, needs_files, stored
+from tokenizer_texts import TEXTS
+from tokenizer_texts import run as run
 
 import zerotohero
 from zerotohero import data
 from zerotohero.tokenizer import BasicTokenizer, RegexTokenizer
-from zerotohero.tokenizer import __main__ as command
 
 TEXT = "".join(TEXTS.values()).replace("<|", "") + "line end\r\n, another\n"
 COMMAND = [sys.executable, "-m", "zerotohero.tokenizer"]
-
-
-@pytest.fixture
-def run(monkeypatch, capfdbinary):
-    """Run the command in this process, with bytes on standard input."""
-
-    def call(*arguments: object, stdin: bytes = b"") -> SimpleNamespace:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        code = command.main([str(argument) for argument in arguments])
-        out, err = capfdbinary.readouterr()
-        return SimpleNamespace(code=code, out=out, err=err.decode())
-
-    return call
 
 
 @pytest.fixture
@@ -97,21 +82,6 @@ def test_decode_writes_bytes_as_they_are(run, text_file: Path, tmp_path: Path) -
     decoded = run("decode", "--model", tmp_path / "m.model", stdin=f"\n{ids}\n\n".encode())
     assert decoded.out == bytes(range(256))
     assert run("decode", "--model", tmp_path / "m.model").out == b""
-
-
-@needs_files
-def test_published_models(run) -> None:
-    with stored():
-        for name, ids in (("gpt2", b"31373 995\n"), ("gpt4", b"15339 1917\n")):
-            assert run("encode", "--model", name, stdin=b"hello world").out == ids
-            assert run("decode", "--model", name, stdin=ids).out == b"hello world"
-        special = b"<|endoftext|>"
-        refused = run("encode", "--model", "gpt4", stdin=special)
-        assert (refused.code, refused.out) == (1, b"")
-        assert "error: the text contains the special token '<|endoftext|>'" in refused.err
-        for choice, ids in (("all", b"100257\n"), ("none", b"27,91,8862,728,428,91,29\n")):
-            done = run("encode", "--model", "gpt4", "--special", choice, stdin=special)
-            assert done.out == ids.replace(b",", b" ")
 
 
 def test_errors(run, text_file: Path, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Code written for minbpe: its published usage, with another import."""
 
 import pytest
-from tokenizer_texts import TEXTS, needs_files, stored
+from tokenizer_texts import TEXTS
 
 from zerotohero import tokenizer as package
 from zerotohero.tokenizer import (
@@ -25,17 +25,6 @@ def test_usage_of_minbpe_quick_start(tmp_path, monkeypatch) -> None:
     assert tokenizer.decode([258, 100, 258, 97, 99]) == text
     tokenizer.save("toy")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["toy.model", "toy.vocab"]
-
-
-@needs_files
-def test_usage_of_minbpe_gpt4() -> None:
-    with stored():
-        tokenizer = GPT4Tokenizer()
-    text = "hello123!!!? (안녕하세요!) 😉"
-    expected = [15339, 4513, 12340, 30, 320, 31495, 230, 75265, 243, 92245, 16715, 57037]
-    assert tokenizer.encode(text) == expected
-    text = "<|endoftext|>hello world"
-    assert tokenizer.encode(text, allowed_special="all") == [100257, 15339, 1917]
 
 
 @kinds

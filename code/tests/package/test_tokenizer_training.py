@@ -5,13 +5,12 @@ import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 
 import pytest
 import regex
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizer_texts import TEXTS, needs_files, shakespeare
+from tokenizer_texts import TEXTS
 
 from zerotohero.tokenizer import (
     GPT4_SPLIT_PATTERN,
@@ -157,37 +156,6 @@ def test_chunks_are_counted_in_the_order_of_their_first_occurrence() -> None:
         again = training.count_chunks(["a", "b", "c", "a", "a", "a", "b"])
     assert again.data == b"abcab", "the list was emptied after the first three"
     assert again.counts.tolist() == [1, 1, 1, 3, 1]
-
-
-@needs_files
-@pytest.mark.parametrize("kind", [BasicTokenizer, RegexTokenizer])
-def test_shakespeare(kind: type) -> None:
-    text = shakespeare()[:100_000]
-    tokenizer = kind()
-    tokenizer.train(text, 320)
-    chunks = [text] if kind is BasicTokenizer else regex.findall(GPT4_SPLIT_PATTERN, text)
-    assert list(tokenizer.merges) == naive_merges(chunks, 64)
-    assert tokenizer.decode(tokenizer.encode(text)) == text
-
-
-@needs_files
-def test_all_of_shakespeare_by_counting_again() -> None:
-    """Every 20th of 100 merges is that of the best pair, by counting all pairs of all chunks."""
-    chunks = Counter(regex.findall(GPT4_SPLIT_PATTERN, shakespeare()))
-    steps = learn(list(chunks.elements()), 100)  # elements() keeps the order of the first ones
-    words = [(list(chunk.encode()), count) for chunk, count in chunks.items()]
-    for number, step in enumerate(steps):
-        if number % 20 == 0:
-            counts: Counter[tuple[int, int]] = Counter()
-            for ids, count in words:
-                for pair in pairwise(ids):
-                    counts[pair] += count
-            assert step.pair == max(counts, key=counts.__getitem__)
-            assert step.occurrences == counts[step.pair]
-        words = [
-            (merge(ids, step.pair, 256 + number) if step.pair[0] in ids else ids, count)
-            for ids, count in words
-        ]
 
 
 # -- the same ids ------------------------------------------------------------------------------

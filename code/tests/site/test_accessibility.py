@@ -12,9 +12,8 @@ from browser import ALL, Chromium, Visit
 from build_scratch import ROOT
 
 HTML = ROOT / "_build" / "html"
-pytestmark = pytest.mark.built
 NAMES = [f"book/{path.stem}" for path in sorted((ROOT / "book").glob("*.md"))]
-PAGES = [*NAMES, "search", "genindex", "py-modindex", "404"]
+PAGES = [*NAMES, "search", "genindex", "py-modindex"]
 COLORS = {"runOnly": ["color-contrast", "link-in-text-block"]}
 
 

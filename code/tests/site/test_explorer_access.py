@@ -5,11 +5,10 @@ from collections.abc import Iterator
 import pytest
 from browser import Chromium, Visit
 from explorer_page import PAGE, built, wait_for, write
-from tokenizer_texts import gpt2, gpt4, needs_files
+from tokenizer_texts import gpt2, gpt4
 
 from interactions.token_explorer.vocabularies import trained
 
-pytestmark = needs_files
 themes = pytest.mark.parametrize("theme", ["light", "dark"])
 
 # Contrast of everything in an explorer that has text of its own, as it is seen: what is partly

@@ -13,7 +13,6 @@ from tokenizer_texts import (
     TEXTS,
     gpt2,
     gpt4,
-    needs_files,
     random_text,
     shakespeare,
     stored,
@@ -23,7 +22,6 @@ from interactions.token_explorer.vocabularies import CONTRACTIONS, trained
 from zerotohero.tokenizer import GPT2_SPLIT_PATTERN, GPT4_SPLIT_PATTERN, RegexTokenizer, Tokenizer
 
 RANDOM_TEXTS = 2000
-pytestmark = needs_files
 
 # Everything travels as JSON, which is much faster than lists. json.dumps writes what is not ASCII
 # as \\u and four digits: on the way, lone surrogates would be replaced.

@@ -10,7 +10,7 @@ import pytest
 from browser import Chromium, Visit
 from build_scratch import ROOT, STRICT
 from explorer_page import CHAPTER, PAGE, built, explorer_book, labels, wait_for, write
-from tokenizer_texts import gpt2, gpt4, needs_files
+from tokenizer_texts import gpt2, gpt4
 
 from interactions.token_explorer.vocabularies import (
     CHOICES,
@@ -36,7 +36,6 @@ def vocabularies(visit: Visit) -> set[str]:
     return {m[1] for url in visit.requests if (m := re.search(r"tokenizer/(\w+)\.js", url))}
 
 
-@needs_files
 def test_large_vocabularies_are_loaded_when_chosen(visit: Visit) -> None:
     assert vocabularies(visit) == {"unicode", "shakespeare"}
     visit.page.get_by_role("radio", name="GPT-2's").check()
@@ -51,13 +50,11 @@ def test_large_vocabularies_are_loaded_when_chosen(visit: Visit) -> None:
     wait_for(visit, 2)
 
 
-@needs_files
 def test_a_page_without_an_explorer_loads_nothing_of_it(chromium: Chromium) -> None:
     with chromium.visit(built().html / "book/index.html") as visit:
         assert not [url for url in visit.requests if "tokenizer/" in url or "explorer" in url]
 
 
-@needs_files
 def test_what_is_small_on_arrival(chromium: Chromium) -> None:
     folder = built().html.resolve().as_uri() + "/"
     with chromium.visit(built().html / PAGE) as visit:
@@ -72,7 +69,6 @@ def test_what_is_small_on_arrival(chromium: Chromium) -> None:
     )  # not compressed; 47,403 when last measured
 
 
-@needs_files
 def test_special_tokens_only_when_they_are_wanted(visit: Visit) -> None:
     text = "<|endoftext|>"
     write(visit, text, len(trained().encode(text, "none")))
@@ -81,7 +77,6 @@ def test_special_tokens_only_when_they_are_wanted(visit: Visit) -> None:
     assert labels(visit)[0].startswith(f"special token {text}, id 1024")
 
 
-@needs_files
 def test_what_cannot_be_seen_has_a_mark_and_a_name(visit: Visit) -> None:
     write(visit, "\t\u200d", len(trained().encode("\t\u200d")))
     found = labels(visit)
@@ -89,7 +84,6 @@ def test_what_cannot_be_seen_has_a_mark_and_a_name(visit: Visit) -> None:
     assert any(label.startswith("byte E2") for label in found)  # a part of a character
 
 
-@needs_files
 def test_what_stands_side_by_side_is_one_piece_of_the_page(visit: Visit) -> None:
     page = visit.page
     page.get_by_role("radio", name="GPT-4's").check()
@@ -113,7 +107,6 @@ def test_what_stands_side_by_side_is_one_piece_of_the_page(visit: Visit) -> None
     ]
 
 
-@needs_files
 @pytest.mark.parametrize("most", [4, 5, 6, 7, 64])
 def test_no_character_is_torn_where_a_long_token_is_cut(visit: Visit, most: int) -> None:
     rng = random.Random(most)
@@ -127,7 +120,6 @@ def test_no_character_is_torn_where_a_long_token_is_cut(visit: Visit, most: int)
     assert most - 3 <= visit.page.evaluate(cut, [[broken], most])[0] <= most
 
 
-@needs_files
 def test_a_long_text_is_counted_in_full(visit: Visit) -> None:
     text = "to be or not to be, " * 2000
     tokens = len(trained().encode(text))
@@ -146,14 +138,12 @@ def test_a_long_text_is_counted_in_full(visit: Visit) -> None:
     assert page.evaluate(numbers) == [str(i) for i in range(1, 4001)]
 
 
-@needs_files
 def test_a_shorter_text_takes_boxes_away(visit: Visit) -> None:
     write(visit, "a" * 1500, len(trained().encode("a" * 1500)))
     write(visit, "zq", 2)
     assert [label.split(",")[0] for label in labels(visit)] == ["z", "q"]
 
 
-@needs_files
 def test_a_megabyte_of_one_letter(visit: Visit) -> None:
     write(visit, "a" * 1_000_000, len(trained().encode("a" * 1_000_000)))
 

@@ -1,19 +1,18 @@
 """Ways on from a chapter of the built book: neighbors, Binder, Colab, download; and its light."""
 
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import pytest
 from browser import ALL, Chromium
 from bs4 import BeautifulSoup
 from build_scratch import ROOT
 
-from bookbuild.book.address import branch, repository
+from bookbuild.book.address import repository
 
 HTML = ROOT / "_build" / "html"
 CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]-*.md"))
 WITH_CODE = [*CHAPTERS, "errata"]
-pytestmark = pytest.mark.built
 
 
 def parsed(name: str) -> BeautifulSoup:
@@ -48,8 +47,7 @@ def test_a_page_with_code_can_be_launched_and_downloaded(name: str) -> None:
     soup, here = parsed(name), repository(ROOT)
     owner = here.removeprefix("https://github.com/")
     assert links(soup, ".dropdown-launch-buttons .dropdown-menu a") == [
-        f"https://mybinder.org/v2/gh/{owner}/{quote(branch(ROOT), safe='')}"
-        f"?urlpath=lab/tree/book/{name}.md",
+        f"https://mybinder.org/v2/gh/{owner}/notebooks?urlpath=lab/tree/{name}.ipynb",
         f"https://colab.research.google.com/github/{owner}/blob/notebooks/{name}.ipynb",
     ]
     (notebook,) = links(soup, ".btn-download-notebook-button")

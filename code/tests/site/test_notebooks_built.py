@@ -18,10 +18,7 @@ BUILT = sorted((BUILD / "html" / "notebooks").glob("*.ipynb"))
 MARKUP = re.compile(
     r"\{[a-z][a-z:-]*\}`|^\s*(:::|```)+\{|\bglue:|%s|<pending|\bNone\)", re.MULTILINE
 )
-pytestmark = [
-    pytest.mark.built,
-    pytest.mark.parametrize("path", BUILT, ids=lambda path: path.stem),
-]
+pytestmark = pytest.mark.parametrize("path", BUILT, ids=lambda path: path.stem)
 
 
 def read(path: Path) -> NotebookNode:

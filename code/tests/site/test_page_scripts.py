@@ -5,7 +5,6 @@ from browser import Chromium, Visit
 from build_scratch import ROOT
 
 HTML = ROOT / "_build" / "html" / "book"
-pytestmark = pytest.mark.built
 
 
 def position(visit: Visit, section: str = "gains") -> float:

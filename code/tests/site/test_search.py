@@ -22,7 +22,6 @@ from bookbuild.write import search
 from bookbuild.write.search import listed_words, spellings
 
 HTML = ROOT / "_build" / "html"
-built = pytest.mark.built
 
 QUERIES = [(query, place) for place, queries in WANTED.items() for query in queries]
 
@@ -59,7 +58,6 @@ def open_results(visit: Visit, query: str) -> Any:
 # -- the order
 
 
-@built
 @pytest.mark.parametrize(("query", "wanted"), QUERIES)
 def test_the_section_that_explains_it_is_first(page: Any, query: str, wanted: str) -> None:
     found = [place for place, _ in find(page, query)]
@@ -67,7 +65,6 @@ def test_the_section_that_explains_it_is_first(page: Any, query: str, wanted: st
     assert len(found) == len(set(found)) or query == "special tokens", found
 
 
-@built
 def test_a_whole_heading_leads_to_its_section(page: Any) -> None:
     """Also without its capitals and commas. A listed word or a term may lead elsewhere."""
     titles, names, entries = page.evaluate(
@@ -83,7 +80,6 @@ def test_a_whole_heading_leads_to_its_section(page: Any) -> None:
     assert tried > 150
 
 
-@built
 def test_a_term_of_the_glossary_leads_to_its_section(page: Any) -> None:
     glossary = (HTML / "book" / "glossary.html").read_text(encoding="utf-8")
     entries = re.findall(r'((?:<dt id="term-.*?</dt>)+)<dd>(.*?)</dd>', glossary, re.DOTALL)
@@ -97,7 +93,6 @@ def test_a_term_of_the_glossary_leads_to_its_section(page: Any) -> None:
                 assert found[0] in [f"book/{name}{anchor}" for name, anchor in links], term
 
 
-@built
 def test_the_package_comes_last(page: Any) -> None:
     for query in ("softmax", "dropout", "cross entropy", "batchnorm", "regex"):
         pages = [place.partition("#")[0] for place, _ in find(page, query)]
@@ -109,7 +104,6 @@ def test_the_package_comes_last(page: Any) -> None:
     assert found[:2] == ["book/08-tokenizer", "book/api#zerotohero.data.tiktoken_cache"]
 
 
-@built
 def test_a_result_says_which_section_it_is(page: Any) -> None:
     titles = dict(find(page, "keepdim"))
     assert titles["book/02-bigrams#broadcasting"].endswith(" > Broadcasting")
@@ -120,19 +114,16 @@ def test_a_result_says_which_section_it_is(page: Any) -> None:
     )
 
 
-@built
 def test_a_word_of_javascript_is_no_word_of_the_book(page: Any) -> None:
     places = [place for place, _ in find(page, "constructor")]
     assert all(place.startswith("book/") for place in places)
 
 
-@built
 def test_what_the_book_does_not_have_is_not_made_up(page: Any) -> None:
     for query in ("unigram", "kubernetes"):
         assert find(page, query) == []
 
 
-@built
 @pytest.mark.parametrize(
     ("words", "section"),
     [(["apple", "pear"], "#one"), (["apple"], "#two"), (["plum"], "#all"), (["fig"], "")],
@@ -147,7 +138,6 @@ def test_a_hit_in_a_text_leads_to_a_section(page: Any, words: list[str], section
 # -- the page of the results
 
 
-@built
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_results_from_a_folder_on_disk(chromium: Chromium, theme: str) -> None:
     with chromium.visit(HTML / "search.html", width=390, theme=theme) as visit:
@@ -167,7 +157,6 @@ def test_results_from_a_folder_on_disk(chromium: Chromium, theme: str) -> None:
         assert visit.outside(HTML) == []
 
 
-@built
 def test_a_query_without_a_hit_gets_advice(chromium: Chromium) -> None:
     with chromium.visit(HTML / "search.html", width=390) as visit:
         assert open_results(visit, "qwertyuiop").count() == 0
@@ -183,7 +172,6 @@ class Quiet(SimpleHTTPRequestHandler):
         """Keep the test's output clean."""
 
 
-@built
 def test_results_of_a_server_show_where_the_words_stand(chromium: Chromium) -> None:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(HTML)))
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()

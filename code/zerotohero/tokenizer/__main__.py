@@ -94,7 +94,9 @@ def decode(options: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    main = argparse.ArgumentParser(prog="python -m zerotohero.tokenizer", description=__doc__)
+    main = argparse.ArgumentParser(
+        prog="python -m zerotohero.tokenizer", description="Train a tokenizer, encode and decode."
+    )
     commands = main.add_subparsers(required=True, metavar="train | encode | decode")
 
     command = commands.add_parser("train", help="learn merges from a text")

@@ -75,6 +75,14 @@ def read(file: Path) -> str:
         raise ValueError(f"text must be UTF-8: {file}: {error}") from error
 
 
+def not_permitted(error: PermissionError, out: Path) -> str:
+    """Say what must not be read or written, and what to do about it."""
+    path = Path(error.filename or out)
+    if path == out or path in out.parents or out in path.parents:
+        return f"--out {out} can't be written, {path} does not permit it: name another folder"
+    return f"{path} can't be read: its permissions do not allow it"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 after an error, 130 when interrupted."""
     options = make_parser().parse_args(arguments)
@@ -91,6 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             device=options.device,
             progress=not options.quiet,
         )
+    except PermissionError as error:
+        print(f"error: {not_permitted(error, options.out)}", file=sys.stderr)
+        return 1
     except (ValueError, OSError, DataError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

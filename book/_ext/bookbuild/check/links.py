@@ -85,8 +85,18 @@ def link_text(tag: Tag) -> str:
     return text[:60] or f"<{tag.name}>"
 
 
-def dead_links(site: Path) -> Iterator[DeadLink]:
+def dead_links(site: Path, prefix: str = "/", rootless: str = "404.html") -> Iterator[DeadLink]:
     """Find every link in the pages of `site` to a file or an anchor that does not exist.
+
+    Parameters
+    ----------
+    site
+        Folder of the site.
+    prefix
+        Path at which its host serves it, with a slash at both ends.
+    rootless
+        The page that the host shows at any address without one. Its links must begin with `prefix`,
+        those of the other pages must not, so that the site can be served anywhere.
 
     Yields
     ------
@@ -98,7 +108,13 @@ def dead_links(site: Path) -> Iterator[DeadLink]:
     for path, page in pages.items():
         name = path.relative_to(root).as_posix()
         for target, text, cell in page.links:
-            if reason := flaw(root, path, target, pages):
+            address = target
+            if name == rootless and not target.startswith("#") and not EXTERNAL.match(target):
+                if not target.startswith(prefix):
+                    yield DeadLink(name, text, target, f"it does not begin with {prefix}", cell)
+                    continue
+                address = "./" + target.removeprefix(prefix)
+            if reason := flaw(root, path, address, pages):
                 yield DeadLink(name, text, target, reason, cell)
 
 

@@ -25,7 +25,7 @@ def page_label(app: Sphinx, docname: str) -> str:
 
 def warn_of_dead_links(app: Sphinx, chapters: Mapping[str, Chapter]) -> None:
     """Warn of each link in the written site that leads nowhere: page, cell, text, target."""
-    for link in dead_links(Path(app.outdir)):
+    for link in dead_links(Path(app.outdir), app.config.notfound_urls_prefix):
         docname = link.page.removesuffix(".html")
         if docname not in app.env.found_docs:
             docname = docname.removesuffix("/index")  # as dirhtml names its pages

@@ -108,6 +108,7 @@ def kernel_environment(
         **dict.fromkeys(THREAD_VARIABLES, count),
         **SPIN,
         "PYTHONHASHSEED": "0",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # else its debugger warns on the terminal
         # The build has fetched the data, and says on the page which edition it is.
         "ZEROTOHERO_OFFLINE": "1",
         "PYTHONWARNINGS": ",".join(filter(None, [base.get("PYTHONWARNINGS"), EDITION])),

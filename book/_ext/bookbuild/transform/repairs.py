@@ -68,9 +68,20 @@ def drop_repeated_ids(app: Sphinx, doctree: Any, docname: str) -> None:
         ]
 
 
+def move_spaces(app: Sphinx, doctree: Any, docname: str) -> None:
+    """Put the space before a link to an exercise, in the title of its solution, before the link."""
+    for solution in doctree.findall(lambda node: node.tagname == "solution_node"):
+        for link in list(solution[0].findall(nodes.reference)):
+            text = next(link.findall(nodes.Text))
+            if text.startswith(" "):
+                link.parent.insert(link.parent.index(link), nodes.Text(" "))
+                text.parent.replace(text, nodes.Text(text.lstrip()))
+
+
 def setup(app: Sphinx) -> None:
     """Connect this part to Sphinx's events."""
     accept_reproduced_figures()
     app.connect("config-inited", drop_thebe, priority=950)
     app.connect("doctree-read", unescape_addresses)
     app.connect("doctree-resolved", drop_repeated_ids)
+    app.connect("doctree-resolved", move_spaces)

@@ -6,12 +6,12 @@
 
 from sphinx.application import Sphinx
 
-from bookbuild.write import search, site, theme
+from bookbuild.write import math, search, site, theme
 
 __all__ = ["setup"]
 
 
 def setup(app: Sphinx) -> None:
     """Register the parts of this step."""
-    for part in (site, search, theme):
+    for part in (site, math, search, theme):
         part.setup(app)

@@ -3,34 +3,34 @@
 MathJax runs here, in an embedded JavaScript engine, instead of in the browser. A page then needs no
 script for its formulas (MathJax is 266 kB compressed, and some seconds of work on a phone), they
 stand there at once, also without JavaScript, and a formula that MathJax can't read is a warning.
+
+For Sphinx this is a renderer of formulas, as its own for MathJax in the browser is one; being the
+only other one, it goes before that.
 """
 
-import html
+import atexit
 import re
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
-__all__ = ["STYLE_CLASS", "FormulaError", "Typesetter", "typeset"]
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.locale import _
+from sphinx.util import logging
+from sphinx.util.math import get_node_equation_number
 
+__all__ = ["STYLE_CLASS", "FormulaError", "Typesetter", "setup"]
+
+logger = logging.getLogger(__name__)
 FOLDER = Path(__file__).parent / "mathjax"
 FILES = ("loader", "core", "liteDOM", "tex-full", "chtml", "fonts", "convert")
 STYLE_CLASS = "formulas"  # of the style sheet in a page
 FONTS = "_static/mathjax/output/chtml/fonts/woff-v2"
-
-# What Sphinx and MyST write for MathJax in the browser.
-HOLDER = re.compile(
-    r'<(span|div) class="(?:[\w-]+ )*math(?: [\w-]+)*"[^>]*>(?:(?!</?div).)*?</\1>', re.DOTALL
-)
-# A formula in a line, and the punctuation that belongs to its last word.
-CLOSED = re.compile(
-    r'(<span class="(?:[\w-]+ )*math(?: [\w-]+)*"[^>]*>[^<]*</span>[.,;:!?)\]’”–-]+)'
-)
-FORMULA = re.compile(r"\\\((.*?)\\\)|\\\[(.*?)\\\]", re.DOTALL)
-SCRIPT = re.compile(
-    r"\s*<script>window\.MathJax = .*?</script>|\s*<script[^>]*mathjax[^>]*></script>", re.DOTALL
-)
-ROOT = re.compile(r'data-content_root="([^"]*)"')
+CLASSES = "math notranslate nohighlight"
+# The punctuation that belongs to the last word of a line, here a formula.
+CLOSING = re.compile(r"[.,;:!?)\]’”–-]+")
 READ_ALOUD = """
 mjx-container { position: relative; }
 mjx-assistive-mml { position: absolute; top: 0; left: 0; clip: rect(1px, 1px, 1px, 1px);
@@ -46,19 +46,29 @@ class Typesetter:
     """MathJax in an engine of its own.
 
     Formulas are converted for one page at a time, between `begin` and `styles`.
+
+    The engine has a thread. From Python 3.13 on, an interpreter that ends while it runs waits for
+    it forever, hence `close`, which is called then at the latest.
     """
 
     def __init__(self) -> None:
         from py_mini_racer import MiniRacer
 
         self.engine: Any = MiniRacer()
+        atexit.register(self.close)
         self.engine.eval("var MathJax = {loader: {}, startup: {}};")
         for name in FILES:
             self.engine.eval((FOLDER / f"{name}.js").read_text(encoding="utf-8"))
+        self.begin()
 
-    def begin(self, fonts: str) -> None:
-        """Begin a page, from which the fonts are found at the address `fonts`."""
-        self.engine.call("begin", fonts)
+    def close(self) -> None:
+        """Stop the engine, which can't be used afterwards. Does nothing the second time."""
+        atexit.unregister(self.close)
+        self.engine.close()
+
+    def begin(self) -> None:
+        """Begin a page."""
+        self.engine.call("begin")
 
     def convert(self, tex: str, display: bool) -> str:
         """Return a formula as HTML.
@@ -88,52 +98,121 @@ class Typesetter:
         hidden = f'<mjx-assistive-mml display="{kind}">{spoken}</mjx-assistive-mml>'
         return shown.removesuffix("</mjx-container>") + hidden + "</mjx-container>"
 
-    def styles(self) -> str:
-        """Return the style sheet for the formulas converted since `begin`."""
-        text = re.sub(r"/\*.*?\*/", "", str(self.engine.call("styles")) + READ_ALOUD)
-        return re.sub(r"\s*\n\s*", "", text)
+    def styles(self, fonts: str) -> str:
+        """Return the style sheet for the formulas converted since `begin`.
+
+        Parameters
+        ----------
+        fonts
+            Address of the folder of the fonts, as seen from the page.
+        """
+        text = str(self.engine.call("styles")).replace("%%URL%%", fonts) + READ_ALOUD
+        return re.sub(r"\s*\n\s*", "", re.sub(r"/\*.*?\*/", "", text))
 
 
 @cache
 def typesetter() -> Typesetter:
-    """Return the one engine of this process; starting it takes a twentieth of a second."""
+    """Return the one engine of a build; starting it takes a twentieth of a second."""
     return Typesetter()
 
 
-def typeset(page: str) -> tuple[str, list[str]]:
-    r"""Replace the formulas of a written page by their typeset form.
+# -- formulas in a page
 
-    Parameters
-    ----------
-    page
-        HTML as Sphinx's MathJax extension leaves it: ``\(…\)`` and ``\[…\]`` in elements of the
-        class ``math``, and the scripts that would typeset them in the browser.
 
-    Returns
-    -------
-    page
-        With the formulas, their style sheet, and no script of MathJax.
-    flaws
-        What MathJax could not read, and is left as it was.
+def lines_of(node: nodes.math_block) -> str:
+    """LaTeX of a formula on a line of its own, completed as Sphinx's renderer completes it."""
+    text = node.astext()
+    if node.get("nowrap"):  # has an environment of its own
+        return str(text)
+    parts = [part for part in text.split("\n\n") if part.strip()]
+    parts = [rf"\begin{{split}}{part}\end{{split}}" if r"\\" in part else part for part in parts]
+    if len(parts) < 2:
+        return "".join(parts)
+    aligned = r"\\".join(parts)
+    return rf"\begin{{align}}\begin{{aligned}}{aligned}\end{{aligned}}\end{{align}}"
+
+
+def set_formula(node: nodes.math | nodes.math_block) -> str:
+    """HTML of a formula; what can't be read stays as it is, and is a warning."""
+    display = isinstance(node, nodes.math_block)
+    tex = lines_of(node) if display else node.astext()
+    try:
+        return typesetter().convert(tex, display)
+    except FormulaError as error:
+        # a heading is written for each page that leads to it
+        logger.warning(f"MathJax can't read a formula: {error}", location=node, once=True)
+        return escape(rf"\[{tex}\]" if display else rf"\({tex}\)")
+
+
+def visit_math(self: Any, node: nodes.math) -> None:
+    """Write a formula in a line."""
+    self.body.append(f"{self.starttag(node, 'span', '', CLASS=CLASSES)}{set_formula(node)}</span>")
+    raise nodes.SkipNode
+
+
+def visit_math_block(self: Any, node: nodes.math_block) -> None:
+    """Write a formula on a line of its own, with its number."""
+    self.body.append(self.starttag(node, "div", CLASS=CLASSES))
+    if node["number"]:
+        self.body.append(f'<span class="eqno">({get_node_equation_number(self, node)})')
+        self.add_permalink_ref(node, _("Link to this equation"))
+        self.body.append("</span>")
+    self.body.append(f"{set_formula(node)}</div>\n")
+    raise nodes.SkipNode
+
+
+# -- the page around them
+
+
+def formulas(doctree: Any) -> list[Any]:
+    """All formulas of a doctree."""
+    return list(doctree.findall(lambda n: isinstance(n, nodes.math | nodes.math_block)))
+
+
+def begin_page(app: Sphinx, doctree: Any, docname: str) -> None:
+    """Begin a page, whose formulas are written next; tie punctuation to those that it follows."""
+    if app.builder.format != "html":
+        return
+    typesetter().begin()
+    for formula in list(doctree.findall(nodes.math)):
+        behind = formula.next_node(descend=False, siblings=True)
+        found = CLOSING.match(behind) if isinstance(behind, nodes.Text) else None
+        if found:
+            tied = nodes.inline("", "", classes=["unbroken"])
+            formula.replace_self(tied)
+            tied += [formula, nodes.Text(found[0])]
+            behind.parent.replace(behind, nodes.Text(behind[found.end() :]))
+
+
+def add_styles(
+    app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Give a page the style sheet of its formulas, which holds only the characters it uses.
+
+    To these belong the titles of all pages, which the sidebar shows.
     """
-    bare = SCRIPT.sub("", page)
-    if not HOLDER.search(bare):
-        return bare, []
-    root = ROOT.search(bare)
-    engine = typesetter()
-    engine.begin((root.group(1) if root else "./") + FONTS)
-    flaws: list[str] = []
+    if doctree is None:
+        typesetter().begin()
+    titles = [formula for title in app.env.titles.values() for formula in formulas(title)]
+    for formula in titles:
+        set_formula(formula)
+    if titles or (doctree is not None and formulas(doctree)):
+        styles = typesetter().styles(context["pathto"](FONTS, resource=True))
+        context["formula_styles"] = f'<style class="{STYLE_CLASS}">{styles}</style>'
 
-    def formula(match: re.Match[str]) -> str:
-        display = match.group(1) is None
-        tex = html.unescape(match.group(2) if display else match.group(1))
-        try:
-            return engine.convert(tex, display)
-        except FormulaError as error:
-            flaws.append(str(error))
-            return match.group(0)
 
-    bare = CLOSED.sub(r'<span class="unbroken">\1</span>', bare)
-    bare = HOLDER.sub(lambda match: FORMULA.sub(formula, match.group(0)), bare)
-    style = f'<style class="{STYLE_CLASS}">{engine.styles()}</style>\n'
-    return bare.replace("</head>", f"{style}</head>", 1), flaws
+def close(app: Sphinx, error: Exception | None) -> None:
+    """Stop the engine, also after a build that failed."""
+    if typesetter.cache_info().currsize:
+        typesetter().close()
+        typesetter.cache_clear()
+
+
+def setup(app: Sphinx) -> None:
+    """Register the renderer, and connect this module to Sphinx's events."""
+    app.add_html_math_renderer("typeset", (visit_math, None), (visit_math_block, None))
+    # after the notebooks were made of the page
+    app.connect("doctree-resolved", begin_page, priority=960)
+    # after sphinx-notfound-page (400), which has addresses of its own
+    app.connect("html-page-context", add_styles, priority=900)
+    app.connect("build-finished", close, priority=990)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
 from xml.etree import ElementTree
 
 from sphinx.application import Sphinx
@@ -14,19 +15,19 @@ from bookbuild.book.address import AddressError, branch, repository, site
 from bookbuild.build import build_of
 from bookbuild.execute.results import write_json
 
-__all__ = ["PDF", "setup", "write_entrances", "write_sitemap"]
+__all__ = ["MISSING", "PDF", "prefix", "setup", "write_entrance", "write_sitemap"]
 
 PDF = "zero-to-hero.pdf"  # lies beside the pages; see booktools.pdf
 
 # Leads on to the front page, which lies in a folder.
 ENTRANCE = """\
 <!DOCTYPE html>
-<html lang="{lang}">
+<html lang="{language}">
 <head>
 <meta charset="utf-8" />
 <meta name="viewport" content="width=device-width, initial-scale=1" />
 <title>{title}</title>
-<meta name="description" content="{title}, the executable book." />
+<meta name="description" content="{title}" />
 <link rel="canonical" href="{root}{page}" />
 <link rel="icon" href="{icon}" />
 <meta http-equiv="Refresh" content="0; url={page}" />
@@ -34,32 +35,7 @@ ENTRANCE = """\
 <body><p><a href="{page}">{title}</a></p></body>
 </html>
 """
-# What the host shows at an address that has no page, at whatever depth: hence the base.
-MISSING = """\
-<!DOCTYPE html>
-<html lang="{lang}">
-<head>
-<meta charset="utf-8" />
-<meta name="viewport" content="width=device-width, initial-scale=1" />
-<title>Page not found: {title}</title>
-<meta name="robots" content="noindex" />
-<base href="{root}" />
-<link rel="icon" href="data:," />
-<style>
-:root {{ color-scheme: light dark; background: Canvas; color: CanvasText; }}
-body {{ font: 1.125rem/1.6 system-ui, sans-serif; max-width: 36rem; margin: 15vh auto; }}
-main {{ padding: 0 1.25rem; }}
-</style>
-</head>
-<body>
-<main>
-<h1>There is no such page</h1>
-<p>It may have a new name.
-Begin at <a href="{page}">the front page</a>, or <a href="search.html">search the book</a>.</p>
-</main>
-</body>
-</html>
-"""
+MISSING = "404"  # the page that the host shows at an address that has none
 NAMESPACE = "http://www.sitemaps.org/schemas/sitemap/0.9"
 
 
@@ -80,6 +56,37 @@ def use_addresses(app: Sphinx, config: Config) -> None:
     config.myst_substitutions = {**config.myst_substitutions, "pdf": pdf, "repository": source}
     config.ogp_site_url = config.html_baseurl
     config.ogp_site_name = config.html_title
+    config.notfound_urls_prefix = prefix(config.html_baseurl)
+    config.notfound_template = "missing.html"
+    # it has no address of its own
+    config.notfound_context = {"title": "There is no such page", "pageurl": None}
+
+
+def prefix(root: str) -> str:
+    """Path of a site on its host, with a slash at both ends."""
+    return f"/{urlsplit(root).path.strip('/')}/".replace("//", "/")
+
+
+def complete_missing(
+    app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: object
+) -> None:
+    """Let the theme find the site from `MISSING`, which is shown at whatever depth.
+
+    sphinx-notfound-page does this for what templates ask for. The theme's table of contents asks
+    Sphinx's builder, and its scripts read the root from the page.
+    """
+    if name != MISSING:
+        return
+    context["content_root"] = root = app.config.notfound_urls_prefix
+    contents = context["generate_toctree_html"]
+
+    def generate_toctree_html(*arguments: Any, **options: Any) -> Any:
+        found = contents(*arguments, **options)
+        for link in found.find_all("a", href=True) if found else ():
+            link["href"] = urljoin(root, str(link["href"]))
+        return found
+
+    context["generate_toctree_html"] = generate_toctree_html
 
 
 def write_sitemap(folder: Path, root: str, pages: Iterable[str]) -> None:
@@ -106,21 +113,14 @@ def write_sitemap(folder: Path, root: str, pages: Iterable[str]) -> None:
     )
 
 
-def write_entrances(
-    folder: Path,
-    root: str,
-    page: str,
-    title: str,
-    favicon: str | None = None,
-    lang: str = "en",
+def write_entrance(
+    folder: Path, root: str, page: str, title: str, favicon: str | None = None, language: str = "en"
 ) -> None:
-    """Write the two pages that lead to `page`: ``index.html`` and ``404.html``.
+    """Write ``index.html``, which sends readers of the site's bare address on to `page`.
 
-    The first one sends readers of the site's bare address on. sphinx-external-toc writes one that
-    says nothing to search engines, or to a browser that follows no such order. Nor does it name an
-    icon; a browser then asks the host for ``/favicon.ico``, which is not the book's.
-
-    GitHub Pages shows the second one to readers whose link leads to no page.
+    sphinx-external-toc writes one that says nothing to search engines, or to a browser that follows
+    no such order. Nor does it name an icon; a browser then asks the host for ``/favicon.ico``,
+    which is not the book's.
 
     Parameters
     ----------
@@ -134,16 +134,13 @@ def write_entrances(
         Title of the book.
     favicon
         Path of the icon in the sources; Sphinx copies it into ``_static``.
-    lang
-        Language of the book.
+    language
+        Code of the language of the title.
     """
     icon = f"_static/{quote(Path(favicon).name)}" if favicon else "data:,"
-    values = {"root": root, "page": quote(page), "title": title, "icon": icon, "lang": lang}
-    for name, text in (("index.html", ENTRANCE), ("404.html", MISSING)):
-        if name == page:  # the front page itself
-            continue
-        filled = text.format(**{name: escape(value) for name, value in values.items()})
-        (folder / name).write_text(filled, encoding="utf-8")
+    values = {"root": root, "page": quote(page), "title": title, "icon": icon, "language": language}
+    filled = ENTRANCE.format(**{name: escape(value) for name, value in values.items()})
+    (folder / "index.html").write_text(filled, encoding="utf-8")
 
 
 def write_files(app: Sphinx, error: Exception | None) -> None:
@@ -155,18 +152,16 @@ def write_files(app: Sphinx, error: Exception | None) -> None:
     uris = map(app.builder.get_target_uri, app.env.found_docs)
     write_sitemap(folder, config.html_baseurl, uris)
     front = app.builder.get_target_uri(config.root_doc) or "index.html"
-    write_entrances(
-        folder,
-        config.html_baseurl,
-        front,
-        config.html_title,
-        config.html_favicon,
-        config.language,
-    )
+    if front != "index.html":
+        language = config.language or "en"
+        names = (config.html_title, config.html_favicon, language)
+        write_entrance(folder, config.html_baseurl, front, *names)
 
 
 def setup(app: Sphinx) -> None:
     """Connect this part to Sphinx's events."""
     app.connect("config-inited", use_addresses, priority=950)
+    # after the theme (500)
+    app.connect("html-page-context", complete_missing, priority=900)
     # after everything else that writes files
     app.connect("build-finished", write_files, priority=950)

@@ -1,8 +1,8 @@
 """Prove that the built site's notebooks run, or publish them: run in the folder with _config.yml.
 
 check     every notebook, in a fresh environment with only the package, offline
-binder    one chapter, in an environment made from .binder/ as repo2docker makes it
-publish   put the notebooks on the branch that Colab reads
+binder    one notebook, in an environment made from what Binder reads, as repo2docker makes it
+publish   put the notebooks on the branch that Colab and Binder read
 """
 
 import argparse
@@ -15,7 +15,10 @@ from tempfile import TemporaryDirectory
 
 from bookbuild.book.settings import page_settings
 from bookbuild.execute.results import MEMORY_LIMIT, machine, write_json
+from booktools.builds import select
 from booktools.notebooks import environments
+from booktools.notebooks.binder import FOLDER as BINDER
+from booktools.notebooks.binder import binder_files, write_files
 from booktools.notebooks.proof import MIRROR, Run, run_notebook
 from booktools.notebooks.publish import PublishError, publish
 from notebook_export.export import FOLDER
@@ -59,46 +62,49 @@ def run_all(paths: Sequence[Path], python: Path, mirror: str | None) -> list[Run
     return [runs.get(path) or run(path) for path in paths]
 
 
+def built(build: Path, names: Sequence[str]) -> list[Path]:
+    """Return the notebooks `names` of a build, by default all.
+
+    Raises
+    ------
+    ValueError
+        If there is none, or not one of them; names are as `booktools.builds.select` has them.
+    """
+    found = {path.stem: path for path in sorted((build / "html" / FOLDER).glob("*.ipynb"))}
+    if not found:
+        raise ValueError(f"there are no notebooks in {build}: run `make book` first")
+    return [found[name] for name in (select(list(found), list(names)) if names else found)]
+
+
 def check(names: Sequence[str], build: Path, python: Path | None, mirror: str | None) -> int:
     """Run the notebooks `names`, by default all, and return the exit status."""
-    found = {path.stem: path for path in sorted((build / "html" / FOLDER).glob("*.ipynb"))}
-    if unknown := sorted(set(names) - set(found)):
-        print(f"there is no notebook {', '.join(unknown)} in {build}", file=sys.stderr)
-        return 2
-    if not found:
-        print(f"there are no notebooks in {build}: run `make book` first", file=sys.stderr)
-        return 2
+    paths = built(build, names)
     with TemporaryDirectory(prefix="notebooks-") as name:
         if python is None:
             print("making a fresh environment with the package", flush=True)
             wheel = environments.build_wheel(ROOT.resolve(), Path(name))
             python = environments.installed(ROOT.resolve(), wheel, Path(name) / "environment")
-        runs = run_all([found[stem] for stem in names or found], python, mirror)
+        runs = run_all(paths, python, mirror)
     what = "exported notebooks, each from an empty folder, with only the package installed"
     return report(runs, build / "notebooks-check.json", what)
 
 
-def binder(chapter: str, build: Path, mirror: str | None) -> int:
-    """Run a chapter as Binder would open it, and return the exit status."""
-    with TemporaryDirectory(prefix="binder-") as name:
-        print("making an environment from .binder/", flush=True)
-        python, checkout = environments.like_binder(ROOT.resolve(), Path(name))
-        page = checkout / "book" / f"{chapter}.md"
-        notebook = Path(name) / f"{chapter}.ipynb"
-        convert: list[str | Path] = [
-            python,
-            "-m",
-            "jupytext",
-            "--to",
-            "ipynb",
-            "-o",
-            notebook,
-            page,
-        ]
-        environments.run(convert, checkout)
-        print(f"executing {chapter}", flush=True)
-        run = run_notebook(notebook, python, mirror, threads=threads(chapter), folder=page.parent)
-    what = "a chapter's text, opened as a notebook in an environment made from .binder/"
+def binder(name: str, build: Path, mirror: str | None) -> int:
+    """Run a notebook as Binder would open it, and return the exit status.
+
+    All is as it is published, but for the package, whose commit may not be on the web yet.
+    """
+    (path,) = built(build, [name])
+    with TemporaryDirectory(prefix="binder-") as folder:
+        print("making an environment from what is published in .binder/", flush=True)
+        wheel = environments.build_wheel(ROOT.resolve(), Path(folder))
+        package = f"{wheel.name.partition('-')[0]}[book] @ {wheel.as_uri()}"
+        repository = Path(folder) / "repository"
+        write_files(repository / BINDER, binder_files(ROOT, package))
+        python = environments.like_binder(repository, Path(folder))
+        print(f"executing {name}", flush=True)
+        run = run_notebook(path, python, mirror, threads=threads(name), folder=repository)
+    what = "an exported notebook, in an environment made from what is published in .binder/"
     return report([run], build / "binder-check.json", what)
 
 
@@ -117,8 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     checking = commands.add_parser("check", help="execute the exported notebooks")
     checking.add_argument("names", nargs="*", metavar="NAME", help="only these, as 02-bigrams")
     checking.add_argument("--python", type=Path, help="an environment that is there already")
-    binding = commands.add_parser("binder", help="execute a chapter as Binder would")
-    binding.add_argument("chapter", nargs="?", default="02-bigrams")
+    binding = commands.add_parser("binder", help="execute a notebook as Binder would")
+    binding.add_argument("name", nargs="?", default="02-bigrams", metavar="NAME")
     publishing = commands.add_parser("publish", help="commit the notebooks to their branch")
     publishing.add_argument("--push", metavar="REMOTE", help="and push it to this repository")
     options = parser.parse_args(arguments)
@@ -127,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             case "check":
                 return check(options.names, options.build, options.python, options.mirror)
             case "binder":
-                return binder(options.chapter, options.build, options.mirror)
+                return binder(options.name, options.build, options.mirror)
         print(publish(ROOT, options.build / "html" / FOLDER, options.push))
     except (PublishError, RuntimeError, ValueError, OSError) as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)

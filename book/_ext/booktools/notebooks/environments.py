@@ -112,34 +112,27 @@ def installed(root: Path, wheel: Path, folder: Path) -> Path:
     lines = pins(root / REQUIREMENTS)
     constraints.write_text("\n".join(lines) + "\n", encoding="utf-8")
     # A kernel is what Colab and Jupyter bring themselves.
-    run(pip(python, "install", "--quiet", "-c", constraints, "ipykernel", wheel), folder)
+    run(pip(python, "install", "--quiet", "-c", constraints, "ipykernel", f"{wheel}[book]"), folder)
     return python
 
 
-def like_binder(root: Path, folder: Path) -> tuple[Path, Path]:
-    """Lay out checkout and environment as repo2docker does, and run its two steps.
+def like_binder(repository: Path, folder: Path) -> Path:
+    """Environment as repo2docker makes it from the ``.binder/`` of a repository's folder.
 
-    They are ``pip install -r .binder/requirements.txt`` and ``.binder/postBuild``, both in the
-    repository's folder.
+    It runs ``pip install -r .binder/requirements.txt`` and ``.binder/postBuild`` there.
 
     Returns
     -------
-    tuple
-        The interpreter, and the folder of the checkout.
+    Path
+        Its interpreter.
     """
-    checkout, environment = folder / "checkout", folder / "environment"
-    checkout.mkdir(parents=True)
-    archive = folder / "checkout.tar"
-    run(["git", "archive", "--format=tar", "-o", archive, "HEAD"], root)
-    shutil.unpack_archive(archive, checkout, filter="data")
+    environment, home = folder / "environment", folder / "home"
+    home.mkdir(parents=True)
     venv.create(environment, with_pip=True)
     python = interpreter(environment)
-    run(pip(python, "install", "--quiet", "-r", ".binder/requirements.txt"), checkout)
+    # A kernel is what repo2docker brings itself.
+    options = ["--quiet", "-r", ".binder/requirements.txt", "ipykernel"]
+    run(pip(python, "install", *options), repository)
     path = os.pathsep.join([str(python.parent), os.environ["PATH"]])
-    home = folder / "home"
-    home.mkdir()
-    run([checkout / ".binder" / "postBuild"], checkout, PATH=path, HOME=str(home))
-    settings = home / ".jupyter" / "labconfig" / "default_setting_overrides.json"
-    if '"markdown": "Jupytext Notebook"' not in settings.read_text(encoding="utf-8"):
-        raise RuntimeError(f"a click on a chapter would open a text: {settings} says nothing else")
-    return python, checkout
+    run([repository / ".binder" / "postBuild"], repository, PATH=path, HOME=str(home))
+    return python

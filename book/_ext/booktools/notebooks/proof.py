@@ -89,7 +89,9 @@ def environment(home: Path, mirror: str | None, threads: int | str = 1) -> dict[
     count = {} if threads == "all" else dict.fromkeys(THREAD_VARIABLES, str(threads))
     data = {MIRROR: mirror} if mirror else {}
     homes = {"HOME": str(home), "USERPROFILE": str(home), "IPYTHONDIR": str(home / ".ipython")}
-    return {**base, **homes, **proxies, **count, **data, "PIP_NO_INDEX": "1", "PIP_RETRIES": "0"}
+    pip = {"PIP_NO_INDEX": "1", "PIP_RETRIES": "0"}
+    debugger = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # else it warns on the terminal
+    return {**base, **homes, **proxies, **count, **data, **pip, **debugger}
 
 
 def without_network() -> tuple[list[str], str]:

@@ -7,8 +7,10 @@ const mathml = new MathJaxParts.core.MmlTree.SerializedMmlVisitor.SerializedMmlV
 let output, page;
 
 /** Begin a page: its style sheet will hold only the characters that it uses. */
-function begin(fontURL) {
-  const font = new MathJaxParts.output.chtml.fonts.tex_ts.TeXFont({ fontURL, adaptiveCSS: true });
+function begin() {
+  // the style sheet keeps the place where the address of the fonts belongs
+  const options = { fontURL: "%%URL%%", adaptiveCSS: true };
+  const font = new MathJaxParts.output.chtml.fonts.tex_ts.TeXFont(options);
   const input = new MathJaxParts.input.tex_ts.TeX({
     packages: ["base", "ams", "newcommand", "boldsymbol", "cancel", "color", "mathtools"],
     formatError: (_, error) => {

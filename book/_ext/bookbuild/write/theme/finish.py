@@ -1,31 +1,37 @@
-"""What happens to each page between Sphinx's templates and the file.
+"""What a page loads and says, and what happens to it between the templates and the file.
 
-Formulas are set (`bookbuild.write.math`), the page is made light (`weight`), and its style sheets
-are joined (`styles`); once all are written, the theme's own files are made light, too.
+What templates decide is in ``templates``, which go before the theme's. What they can't, since it
+concerns tags of the text or of outputs, is made light here (`weight`); the style sheets are joined
+(`styles`). Once all pages are written, the theme's own files are made light, too.
 """
 
 import html
+import posixpath
 import re
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.config import Config
 from sphinx.util import logging
 
 from bookbuild.transform.facts import first_paragraph
-from bookbuild.write.math import typeset
-from bookbuild.write.theme.icons import missing_icons, slim_icons
+from bookbuild.write.theme.icons import ThemeChanged, missing_icons, slim_icons
 from bookbuild.write.theme.styles import Styles
 from bookbuild.write.theme.weight import describe, lighten, lighten_drawings, lighten_script
 
-__all__ = ["image_size", "setup"]
+__all__ = ["check_theme", "image_size", "setup"]
 
 logger = logging.getLogger(__name__)
-SEARCH_BUTTON = re.compile(r'<button class="[^"]*\bsearch-button-field\b[^>]*>')
+TEMPLATES = Path(__file__).with_name("templates")
 DESCRIPTION = re.compile(r'(<meta (?:name|property)="(?:og:)?description" content=")[^"]*"')
-SIDEBAR = re.compile(r'(<div id="pst-primary-sidebar")(?! role)')
-SOLUTION = re.compile(r"(Solution to)(<a\b[^>]*>) ")
+VIEWPORT = re.compile(r'<meta name="viewport"[^>]*>\s*')  # docutils names it besides Sphinx
+OPTIONS = "documentation_options.js"  # used at once by scripts in the page itself
+# Scripts for which a page waits.
+BLOCKING = re.compile(rf'<script (?![^>]*\b(?:defer|async|module|{OPTIONS})\b)[^>]*\bsrc="[^>]*>')
+# Of sphinx-design, which every page would load.
+DESIGN = {"sphinx-design.min.css", "design-tabs.js"}
 UNITS = {"": 1.0, "px": 1.0, "pt": 4 / 3, "in": 96.0}
 
 
@@ -57,34 +63,45 @@ def builder_inited(app: Sphinx) -> None:
 def finish(app: Sphinx, page: str, context: dict[str, Any]) -> str:
     """Return the page as it is written."""
     name = str(context.get("pagename", ""))
-    location = name if name in app.env.found_docs else None
-    page, flaws = typeset(page)
-    for flaw in flaws:
-        logger.warning(f"{name}: MathJax can't read a formula: {flaw}", location=location)
-    page = accessible(page)
-    page = lighten(page, lambda address: image_size(app, address), search=name == "search")
+    as_you_type = str(context.get("theme_search_as_you_type")).lower() == "true"
+    check_theme(page, search=name == "search" or as_you_type)
+    page = lighten(page, lambda address: image_size(app, address))
     for icon in sorted(missing_icons(page)):
         logger.warning(
-            f"{name}: add the icon {icon} to bookbuild.write.theme.icons.ICONS", location=location
+            f"{name}: add the icon {icon} to bookbuild.write.theme.icons.ICONS",
+            location=name if name in app.env.found_docs else None,
         )
     return page
 
 
-def accessible(page: str) -> str:
-    """Mend what the theme and docutils leave for those who don't see the page, or use no mouse.
+def check_theme(page: str, search: bool = False) -> None:
+    """Make sure that the templates and `page_context` still change what they mean to change.
 
-    Folds and the search are called what can be read on them, so that voice control works; the
-    sidebar is a landmark, so that nothing lies outside of one; entries of the bibliography have a
-    role that screen readers know, and not one that is deprecated. A link to an exercise begins
-    with its first letter, not with the space before.
+    Parameters
+    ----------
+    page
+        The HTML of a page.
+    search
+        Whether it needs the scripts of the search.
+
+    Raises
+    ------
+    ThemeChanged
+        When something is not as it should be; without it, an update of the theme could make the
+        pages heavy again, or harder to use, without anybody noticing.
     """
-    page = SIDEBAR.sub(r'\1 role="region" aria-label="Book"', page)
-    page = SOLUTION.sub(r"\1 \2", page)
-    page = page.replace(' role="doc-biblioentry"', ' role="listitem"')
-    page = page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
-    return SEARCH_BUTTON.sub(
-        lambda button: button.group(0).replace(' aria-label="Search"', ""), page
-    )
+    head = page.partition("</head>")[0]
+    flaws = {
+        "the script of all icons is loaded": "fontawesome.js" in page,
+        "scripts are loaded beforehand": 'rel="preload" as="script"' in head,
+        "the scripts of the search are loaded": "searchindex.js" in head and not search,
+        "there must be one viewport": head.count('name="viewport"') != 1,
+        "a script blocks the page": BLOCKING.search(head) is not None,
+        "the sidebar is no landmark": 'id="pst-primary-sidebar" role="region"' not in page,
+    }
+    found = [flaw for flaw, there in flaws.items() if there]
+    if found:
+        raise ThemeChanged(f"the theme changed: {'; '.join(found)}")
 
 
 def image_size(app: Sphinx, address: str) -> tuple[int, int] | None:
@@ -118,14 +135,30 @@ def svg_size(path: Path) -> tuple[int, int] | None:
     return sides[0], sides[1]
 
 
+def use_templates(app: Sphinx, config: Config) -> None:
+    """Let our templates go before the theme's."""
+    config.templates_path = [str(TEMPLATES), *config.templates_path]
+
+
+def file_name(file: Any) -> str:
+    """Name of a script or style sheet of Sphinx; empty for a script in the page itself."""
+    return posixpath.basename(file.filename or "")
+
+
 def page_context(
     app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: nodes.document | None
 ) -> None:
-    """Tell the theme its first mode, and search engines what the page is about."""
+    """Tell the theme its first mode and what to load, and search engines what the page is about."""
     # Without one the theme reports an error on every page.
     context["default_mode"] = context.get("default_mode") or "auto"
+    if 'class="sd-' not in (body := str(context.get("body", ""))) and " sd-" not in body:
+        for kind in ("css_files", "script_files"):
+            context[kind] = [file for file in context[kind] if file_name(file) not in DESIGN]
+    for script in context["script_files"]:
+        if file_name(script) not in {"", OPTIONS}:
+            script.attributes.setdefault("defer", "defer")
     text = describe(first_paragraph(doctree)) if doctree is not None else ""
-    tags = context.get("metatags", "")
+    tags = VIEWPORT.sub("", context.get("metatags", ""))
     if text:  # sphinxext-opengraph would begin with the line of facts
         tags = DESCRIPTION.sub(lambda found: found[1] + html.escape(text) + '"', tags)
     if 'name="description"' not in tags:
@@ -136,5 +169,6 @@ def page_context(
 
 def setup(app: Sphinx) -> None:
     """Connect this module to Sphinx's events."""
+    app.connect("config-inited", use_templates, priority=950)
     app.connect("builder-inited", builder_inited)
     app.connect("html-page-context", page_context, priority=900)

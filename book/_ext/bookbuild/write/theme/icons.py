@@ -5,6 +5,7 @@ of style for each of two thousand icons. What stays is one font of about 5 kB wi
 those that the theme's own style sheet names. An icon that is not in it is a warning of the build.
 """
 
+import logging
 import re
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from fontTools import subset
 from fontTools.ttLib import TTFont
 
+logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of each table of a font
 __all__ = ["ICONS", "ThemeChanged", "missing_icons", "slim_icons"]
 
 # Icons of buttons in the theme's templates and scripts.

@@ -14,7 +14,7 @@ from bookbuild.write.theme.icons import ThemeChanged
 __all__ = ["Styles"]
 
 LINK = re.compile(
-    r'\s*<link (?=[^>]*\brel="stylesheet")[^>]*\bhref="((?:\.\./|\./)*_static/[^"]+)"[^>]*>'
+    r'\s*<link (?=[^>]*\brel="stylesheet")[^>]*\bhref="([^":]*\b_static/[^"]+)"[^>]*>'
 )
 IMPORT = re.compile(r"""@import\s+(?:url\()?["']?([^"')]+)["']?\)?\s*;""")
 ADDRESS = re.compile(r"""url\(\s*(["']?)(?!data:|https?:|/|#)([^"')]+)\1\s*\)""")

@@ -14,18 +14,6 @@ from bookbuild.write.theme.icons import ThemeChanged
 
 __all__ = ["describe", "lighten", "lighten_drawings", "lighten_script"]
 
-ICON_SCRIPT = re.compile(
-    r"\s*<!-- So that users can add custom icons -->\s*<script[^>]*fontawesome\.js[^>]*></script>"
-)
-PRELOAD = re.compile(r'\s*<!-- Pre-loaded scripts[^>]*-->|\s*<link rel="preload" as="script"[^>]*>')
-SEARCH = re.compile(
-    r'\s*<script src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>'
-)
-DESIGN = re.compile(
-    r"\s*<(?:link|script)[^>]*(?:sphinx-design\.min\.css|design-tabs\.js)[^>]*>(?:</script>)?"
-)
-VIEWPORT = re.compile(r'\s*<meta name="viewport"[^>]*>')
-BLOCKING = re.compile(r'<script (?![^>]*\bdefer\b)([^>]*src="[^"]*\.js[^"]*"[^>]*)>')
 # Names, punctuation and white space have the color of the text around them.
 PLAIN = re.compile(r'<span class="(?:n|nn|p|w)">([^<]*)</span>')
 IMAGE = re.compile(r"<img(?=[\s>])[^>]*>")
@@ -41,8 +29,10 @@ FINE = re.compile(r"-?\d+\.\d{3,}")
 SPACE = re.compile(r"\s+")
 
 
-def lighten(page: str, size: Callable[[str], tuple[int, int] | None], search: bool = False) -> str:
-    """Return a page that loads less, and its scripts later.
+def lighten(page: str, size: Callable[[str], tuple[int, int] | None]) -> str:
+    """Return a page with fewer elements, and with images that are loaded when they are needed.
+
+    Both concern the text of a page as well as outputs that are HTML already.
 
     Parameters
     ----------
@@ -50,36 +40,7 @@ def lighten(page: str, size: Callable[[str], tuple[int, int] | None], search: bo
         Its HTML.
     size
         Width and height in pixels of the image at an address, or None.
-    search
-        Whether it is the page of the search, which needs the index.
-
-    Raises
-    ------
-    ThemeChanged
-        When something that is removed was not there.
     """
-    page = once(ICON_SCRIPT, "", page, "the script of the icons")
-    page = PRELOAD.sub("", page)
-    if not search and "search_as_you_type = false" in page:
-        page = once(SEARCH, "", page, "the scripts of the search")
-    if not re.search(r'class="[^"]*\bsd-', page):
-        page = DESIGN.sub("", page)
-    page = VIEWPORT.sub("", page)
-    page = page.replace(
-        '<meta charset="utf-8" />',
-        '<meta charset="utf-8" />\n'
-        '    <meta name="viewport" content="width=device-width, initial-scale=1" />',
-        1,
-    )
-    # Not the options: scripts in the page itself use them at once.
-    page = BLOCKING.sub(
-        lambda m: (
-            m.group(0)
-            if "documentation_options.js" in m.group(1)
-            else f"<script defer {m.group(1)}>"
-        ),
-        page,
-    )
     page = PLAIN.sub(r"\1", page)  # a third of all elements
     return IMAGE.sub(lambda m: image(m.group(0), size), page)
 
@@ -97,7 +58,9 @@ def lighten_script(static: Path) -> None:
     path = static / SCRIPT
     script = path.read_text(encoding="utf-8")
     if NOTHING not in script:
-        script = once(MEASURED, rf"\g<1>{NOTHING}", script, f"what {path.name} measures")
+        script, count = MEASURED.subn(rf"\g<1>{NOTHING}", script)
+        if not count:
+            raise ThemeChanged(f"the theme changed: what {path.name} measures was not found")
         script = re.sub(r"\s*//# sourceMappingURL=\S+", "\n", script)
         path.write_text(script, encoding="utf-8")
 
@@ -117,14 +80,6 @@ def lighten_drawings(images: Path) -> None:
         after = PLACES.sub(lambda place: f'{place[1]}="{FINE.sub(short, place[2])}"', before)
         if after != before:
             path.write_text(after, encoding="utf-8")
-
-
-def once(pattern: re.Pattern[str], new: str, page: str, what: str) -> str:
-    """Replace a pattern that must be there, in a page or a script."""
-    page, count = pattern.subn(new, page)
-    if not count:
-        raise ThemeChanged(f"the theme changed: {what} was not found")
-    return page
 
 
 def image(tag: str, size: Callable[[str], tuple[int, int] | None]) -> str:

@@ -1,11 +1,10 @@
-"""The key of the execution cache, and the records in it."""
+"""The key of a chapter, and the records in the execution cache."""
 
-import os
 from pathlib import Path
 
-import build_scratch  # noqa: F401 # makes bookbuild importable
 import nbformat
 import pytest
+from nbformat import NotebookNode
 
 from bookbuild.execute import cache, key
 
@@ -22,25 +21,35 @@ class Thing:
         """Area in square meters."""
         return math.pi * r**2  # a comment
 '''
+CELL = "from toy.shapes import Thing\nThing()"
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     package = tmp_path / "toy"
-    package.mkdir()
-    (package / "shapes.py").write_text(SOURCE, encoding="utf-8")
-    (package / "registry.json").write_text('{"names": 1}', encoding="utf-8")
-    (tmp_path / "requirements.txt").write_text("# pins\nnumpy==2.0  # arrays\n\n", encoding="utf-8")
+    write(package, "__init__.py", "")
+    write(package, "shapes.py", SOURCE)
+    write(package, "other.py", "import toy.shapes\n")
+    write(package, "registry.json", '{"names": 1}')
+    write(package, "../requirements.txt", "# pins\nnumpy==2.0  # arrays\n\n")
     return package
-
-
-def key_of(package: Path, editions: dict[str, str] | None = None) -> str:
-    return key.cache_key(package, package.parent / "requirements.txt", editions or {})
 
 
 def write(package: Path, name: str, text: str) -> None:
     (package / name).parent.mkdir(parents=True, exist_ok=True)
     (package / name).write_text(text, encoding="utf-8")
+
+
+def key_of(
+    package: Path,
+    editions: dict[str, str] | None = None,
+    source: str = CELL,
+    **settings: object,
+) -> str:
+    keys = key.ChapterKeys(package, package.parent / "requirements.txt", editions or {})
+    page = notebook(source)
+    page.metadata["zerotohero"] = settings
+    return keys.key(page)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +69,9 @@ def write(package: Path, name: str, text: str) -> None:
         ("toy.egg-info/PKG-INFO", "version"),
         (".shapes.py.swp", "an editor's"),
         ("../requirements.txt", "numpy==2.0\n# other comment\n"),
+        ("other.py", "import toy.shapes\nx = 1\n"),  # which the chapter does not import
+        ("unused/__init__.py", ""),
+        ("unused/more.json", "{}"),
     ],
 )
 def test_what_changes_no_output_keeps_the_key(package: Path, name: str, text: str) -> None:
@@ -73,7 +85,7 @@ def test_what_changes_no_output_keeps_the_key(package: Path, name: str, text: st
     [
         ("shapes.py", SOURCE.replace("r**2", "r**3")),
         ("shapes.py", SOURCE.replace("r: float", "r: int")),
-        ("renamed.py", SOURCE),
+        ("__init__.py", "VALUE = 1\n"),
         ("registry.json", '{"names": 2}'),
         ("sub/more.json", "{}"),
         ("../requirements.txt", "numpy==2.1\n"),
@@ -86,41 +98,51 @@ def test_what_may_change_outputs_changes_the_key(package: Path, name: str, text:
     assert key_of(package) != before
 
 
-def test_edition_and_python_version_change_the_key(
+def test_a_cell_that_is_not_python_may_import_everything(package: Path) -> None:
+    before = key_of(package, source="this is no code")
+    write(package, "other.py", "import toy.shapes\nx = 1\n")
+    assert key_of(package, source="this is no code") != before
+
+
+def test_edition_threads_and_python_version_change_the_key(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keys = {key_of(package), key_of(package, {"names": "lecture"})}
-    keys.add(key_of(package, {"names": "embedded"}))
+    lecture, embedded = {"names": "lecture"}, {"names": "embedded"}
+    assert key_of(package, lecture) == key_of(package, embedded), "the page does not name it"
+    keys = {
+        key_of(package),
+        key_of(package, lecture, data=["names"]),
+        key_of(package, embedded, data=["names"]),
+        key_of(package, threads=2),
+    }
     monkeypatch.setattr(key.sys, "version_info", (3, 99, 0, "final", 0))
     keys.add(key_of(package))
-    assert len(keys) == 4
-    assert all(len(k) == 24 for k in keys)
+    assert len(keys) == 5
 
 
 def test_errors_name_the_file(package: Path) -> None:
-    write(package, "broken.py", "def f(:\n")
-    with pytest.raises(key.CacheKeyError, match=r"broken\.py can't be parsed"):
-        key_of(package)
     with pytest.raises(key.CacheKeyError, match="bookbuild_package"):
         key_of(package.parent / "nothing")
-    with pytest.raises(key.CacheKeyError, match=r"data: \[names\]"):
-        key.editions(package.parent / "no_such_package", ["names"])
+    write(package, "shapes.py", "def f(:\n")
+    with pytest.raises(key.CacheKeyError, match=r"shapes\.py can't be parsed"):
+        key_of(package)
+    (package.parent / "requirements.txt").unlink()
+    with pytest.raises(key.CacheKeyError, match="bookbuild_requirements"):
+        key_of(package)
 
 
-def test_the_last_five_folders_are_kept(tmp_path: Path) -> None:
-    (tmp_path / "not ours").mkdir()
-    names = [f"{n:024x}" for n in range(8)]
-    for n, name in enumerate(names[:-1]):
-        cache.use_folder(tmp_path, name)
-        os.utime(tmp_path / name, (1000 + n, 1000 + n))  # in this order, on any file system
-    cache.use_folder(tmp_path, names[2])
-    os.utime(tmp_path / names[2], (2000, 2000))
-    cache.use_folder(tmp_path, names[7])
-    kept = {path.name for path in tmp_path.iterdir()}
-    assert kept == {"not ours", names[2], names[4], names[5], names[6], names[7]}
+# -- records
 
 
-def notebook(source: str, **metadata: object) -> nbformat.NotebookNode:
+@pytest.fixture(autouse=True)
+def one_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys of the notebooks of these tests; and the classes of jupyter-cache as they were."""
+    for name, method in cache.CELLS.items():
+        monkeypatch.setattr(cache.JupyterCacheBase, name, method)
+    cache.use_keys(lambda page: str(page.metadata.get("key")))
+
+
+def notebook(source: str, **metadata: object) -> NotebookNode:
     cells = [nbformat.v4.new_code_cell(source, metadata=metadata, execution_count=1)]
     cells[0].outputs = [nbformat.v4.new_output("stream", name="stdout", text=source)]
     return nbformat.v4.new_notebook(cells=cells)
@@ -129,12 +151,11 @@ def notebook(source: str, **metadata: object) -> nbformat.NotebookNode:
 def filled(folder: Path) -> dict[str, Path]:
     """Fill a cache with four notebooks; return the file of each."""
     folder.mkdir()
-    cache.hash_tags_only()
     store = cache.open_cache(folder)
     for name in "abcd":
         cache.put(store, notebook(name), folder / name, {"threads": 1})
     return {
-        name: folder / "executed" / cache.lookup(store, notebook(name), 1).hashkey / "base.ipynb"
+        name: folder / "executed" / cache.lookup(store, notebook(name)).hashkey / "base.ipynb"
         for name in "abcd"
     }
 
@@ -147,12 +168,12 @@ def test_damaged_records_are_dropped(tmp_path: Path) -> None:
     orphan = tmp_path / "cache" / "executed" / "0123"
     orphan.mkdir()
     store = cache.open_cache(tmp_path / "cache")
-    found = {name for name in "abcd" if cache.lookup(store, notebook(name), 1)}
+    found = {name for name in "abcd" if cache.lookup(store, notebook(name))}
     assert found == {"d"}
     assert [p.name for p in (tmp_path / "cache" / "executed").iterdir()] == [files["d"].parent.name]
     # and what was dropped can be stored again
     cache.put(store, notebook("a"), tmp_path / "a", {"threads": 1})
-    assert cache.lookup(cache.open_cache(tmp_path / "cache"), notebook("a"), 1)
+    assert cache.lookup(cache.open_cache(tmp_path / "cache"), notebook("a"))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database"])
@@ -162,20 +183,32 @@ def test_damaged_database_is_replaced(tmp_path: Path, content: bytes) -> None:
     store = cache.open_cache(tmp_path / "cache")
     assert store.list_cache_records() == []
     cache.put(store, notebook("a"), tmp_path / "a", {"threads": 1})
-    assert cache.lookup(store, notebook("a"), 1)
+    assert cache.lookup(store, notebook("a"))
 
 
-def test_only_cells_tags_and_threads_count(tmp_path: Path) -> None:
+def test_only_cells_tags_and_the_key_count(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
-    folder.mkdir()
-    cache.hash_tags_only()
     store = cache.open_cache(folder)
     cache.put(store, notebook("a", mystnb={"figure": {"caption": "old"}}), folder, {"threads": 1})
     page = notebook("a", mystnb={"figure": {"caption": "new"}})
     page.cells[0].outputs = []
-    assert cache.lookup(store, page, 1)
-    assert cache.lookup(store, page, 2) is None
-    assert cache.lookup(store, notebook("a", tags=["raises-exception"]), 1) is None
+    assert cache.lookup(store, page)
+    assert cache.lookup(store, notebook("a", tags=["raises-exception"])) is None
     _, merged = store.merge_match_into_notebook(page)
     assert merged.cells[0].metadata.mystnb.figure.caption == "new"
     assert merged.cells[0].outputs[0].text == "a"
+    page.metadata["key"] = "other"
+    assert cache.lookup(store, page) is None
+
+
+def test_of_each_page_the_last_used_executions_are_kept(tmp_path: Path) -> None:
+    store = cache.open_cache(tmp_path / "cache")
+    texts = [f"x = {n}" for n in range(cache.KEPT + 2)]
+    for text in texts:
+        cache.put(store, notebook(text), tmp_path / "page", {"threads": 1})
+    cache.put(store, notebook("y"), tmp_path / "another", {"threads": 1})
+    cache.lookup(store, notebook(texts[0]))  # uses it
+    store = cache.open_cache(tmp_path / "cache")
+    kept = [text for text in texts if cache.lookup(store, notebook(text))]
+    assert kept == [texts[0], *texts[-cache.KEPT + 1 :]]
+    assert cache.lookup(store, notebook("y"))

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -14,7 +14,7 @@ TABLES = MarkdownIt("commonmark").enable("table")
 # What a sentence is made of, and what Markdown could take for markup.
 MARKS = (
     r"a b word x_y n_embd _x x_ __init__ * ** 2*3 ` `` $ $5 < <b> </b> <!-- & &amp; &lt; [ ] ]( ![ "
-    r"( ) \ \* \( # ## - + 1. 1) > | ~ é → { } {x} : . ,"
+    r"( ) \ \* \( # ## - + 1. 1) > | ~ é → { } {x} : . , ~~~ --- === *** ___ ]:"
 )
 PIECES = st.sampled_from([*MARKS.split(), "\n"])
 SENTENCES = st.lists(PIECES, min_size=1, max_size=12).map(" ".join) | st.lists(PIECES).map("".join)
@@ -36,6 +36,14 @@ def one_line(text: str) -> str:
 
 
 @given(SENTENCES)
+@example("~~~")
+@example("~~~~ python")
+@example("---")
+@example("- - -")
+@example("***")
+@example("___")
+@example("===")
+@example("[a]: b")
 def test_escaped_text_is_read_as_it_is(text: str) -> None:
     paragraph = markdown.escape_start(markdown.escape(text).strip())
     assert one_line(shown(paragraph)) == one_line(text)

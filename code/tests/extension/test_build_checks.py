@@ -75,8 +75,20 @@ def test_dead_links(tmp_path: Path) -> None:
         '<p id="here"><a href="../index.html#old">ok</a><a href="../index.html#here">gone</a>',
         encoding="utf-8",
     )
-    found = {(link.page, link.text, link.target, link.cell) for link in dead_links(tmp_path)}
+    (tmp_path / "404.html").write_text(
+        '<p id="here"><a href="/some/index.html#old">ok</a> <a href="#here">ok</a>'
+        '<a href="/some/">ok</a> <a href="https://example.org">ok</a> <img src="data:,x">'
+        '<a href="/some/no.html">no file</a> <a href="/index.html">other site</a>'
+        '<a href="index.html">relative</a> <a href="/some/index.html#no">no anchor</a>',
+        encoding="utf-8",
+    )
+    links = dead_links(tmp_path, "/some/")
+    found = {(link.page, link.text, link.target, link.cell) for link in links}
     assert found == {
+        ("404.html", "no file", "/some/no.html", None),
+        ("404.html", "other site", "/index.html", None),
+        ("404.html", "relative", "index.html", None),
+        ("404.html", "no anchor", "/some/index.html#no", None),
         ("index.html", "no index", "sub dir/", None),
         ("index.html", "anchor", "#nope", None),
         ("index.html", "Alt", "no.png", 1),

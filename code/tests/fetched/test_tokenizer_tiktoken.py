@@ -13,21 +13,19 @@ from pathlib import Path
 
 import pytest
 import regex
+import tiktoken
 from tokenizer_texts import (
     LANGUAGES,
     SURROGATES,
     TEXTS,
     gpt2,
     gpt4,
-    needs_files,
     random_text,
     reference,
     shakespeare,
 )
 
 from zerotohero.tokenizer import GPT2_SPLIT_PATTERN, GPT4_SPLIT_PATTERN, ranks
-
-tiktoken = pytest.importorskip("tiktoken")
 
 RANDOM_TEXTS = int(os.environ.get("ZEROTOHERO_RANDOM_TEXTS", "10000"))
 PACKAGE = Path(ranks.__file__).parents[1]
@@ -38,7 +36,6 @@ both = pytest.mark.parametrize(("name", "ours"), PAIRS.values(), ids=PAIRS)
 # -- the same ids --------------------------------------------------------------------------
 
 
-@needs_files
 def test_the_lectures_examples() -> None:
     text = "hello123!!!? (안녕하세요!) 😉"
     ids = [15339, 4513, 12340, 30, 320, 31495, 230, 75265, 243, 92245, 16715, 57037]
@@ -49,7 +46,6 @@ def test_the_lectures_examples() -> None:
     assert gpt2().encode(text, allowed_special="all") == [50256, 31373, 995]
 
 
-@needs_files
 @both
 @pytest.mark.parametrize("kind", TEXTS)
 def test_texts_of_many_kinds(name: str, ours, kind: str) -> None:
@@ -69,7 +65,6 @@ def test_there_are_more_than_twenty_scripts() -> None:
         assert any(regex.match(rf"\p{{Script={script}}}", letter) for letter in letters), script
 
 
-@needs_files
 @both
 @pytest.mark.parametrize("kind", SURROGATES)
 def test_surrogates(name: str, ours, kind: str) -> None:
@@ -78,7 +73,6 @@ def test_surrogates(name: str, ours, kind: str) -> None:
     assert ours().encode_ordinary(text) == reference(name).encode_ordinary(text)
 
 
-@needs_files
 @both
 def test_shakespeare(name: str, ours) -> None:
     text = shakespeare()
@@ -87,7 +81,6 @@ def test_shakespeare(name: str, ours) -> None:
     assert ours().decode(ids) == text
 
 
-@needs_files
 @both
 def test_source_code(name: str, ours) -> None:
     files = sorted(PACKAGE.rglob("*.py"))
@@ -97,7 +90,6 @@ def test_source_code(name: str, ours) -> None:
         assert ours().encode(text, "none") == reference(name).encode(text, disallowed_special=())
 
 
-@needs_files
 @both
 def test_all_code_points(name: str, ours) -> None:
     tokenizer, encoding = ours(), reference(name)
@@ -106,7 +98,6 @@ def test_all_code_points(name: str, ours) -> None:
         assert tokenizer.encode(text) == encoding.encode(text)
 
 
-@needs_files
 @both
 def test_random_texts(name: str, ours) -> None:
     tokenizer, encoding = ours(), reference(name)
@@ -118,7 +109,6 @@ def test_random_texts(name: str, ours) -> None:
         assert tokenizer.decode(ids) == encoding.decode(ids)
 
 
-@needs_files
 @both
 def test_special_tokens(name: str, ours) -> None:
     tokenizer, encoding = ours(), reference(name)
@@ -135,7 +125,6 @@ def test_special_tokens(name: str, ours) -> None:
         assert tokenizer.decode([tokenizer.special_tokens[special]]) == special
 
 
-@needs_files
 @both
 def test_the_vocabulary(name: str, ours) -> None:
     tokenizer, encoding = ours(), reference(name)
@@ -147,7 +136,6 @@ def test_the_vocabulary(name: str, ours) -> None:
         assert tokenizer._encode_chunk(token) == [rank]
 
 
-@needs_files
 @both
 def test_invalid_utf8(name: str, ours) -> None:
     rng = random.Random(name)
@@ -158,7 +146,6 @@ def test_invalid_utf8(name: str, ours) -> None:
         assert tokenizer.decode_bytes(ids) == encoding.decode_bytes(ids)
 
 
-@needs_files
 def test_the_merges_of_gpt2_can_be_recovered() -> None:
     recovered = ranks.recover_merges(reference("gpt2")._mergeable_ranks)
     assert recovered == gpt2().merges
@@ -186,7 +173,6 @@ def test_the_classes_agree_on_every_code_point(pattern: str) -> None:
     assert matches_of_tiktoken(pattern, every) == ours
 
 
-@needs_files
 def test_the_pattern_of_gpt2_splits_as_tiktokens() -> None:
     """tiktoken's is written otherwise, to run faster."""
     theirs = regex.compile(reference("gpt2")._pat_str)
@@ -199,7 +185,6 @@ def test_the_pattern_of_gpt2_splits_as_tiktokens() -> None:
         assert ours.findall(text) == theirs.findall(text) == published.findall(text)
 
 
-@needs_files
 def test_the_pattern_of_gpt4_differs_from_tiktokens_where_no_token_reaches() -> None:
     """tiktoken's makes one chunk of all spaces that end a text, ours ends one at a line end.
 
