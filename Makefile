@@ -9,7 +9,7 @@ STRICT := -W -n --keep-going
 # The one path to the extensions and tools of the book, for all that is run here.
 export PYTHONPATH := $(CURDIR)/book/_ext$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help book draft chapter serve pdf notebooks notebooks-check binder-check publish-notebooks \
+.PHONY: help book draft chapter serve pdf pdf-check notebooks notebooks-check binder-check publish-notebooks \
 	test test-book test-all lint types spelling bench compare links lighthouse release-check data clean
 .DEFAULT_GOAL := help
 
@@ -77,8 +77,12 @@ serve: $(READY)
 	@$(TOOLS) serve
 
 # Prints the pages of the strict build.
-pdf: book
+pdf: pdf-check book
 	@$(TOOLS) pdf
+
+# that there is a browser, before the build
+pdf-check: $(READY)
+	@$(TOOLS) pdf --check
 
 notebooks: book # the same strict build writes them
 
