@@ -175,13 +175,14 @@ def begin_page(app: Sphinx, doctree: Any, docname: str) -> None:
         return
     typesetter().begin()
     for formula in list(doctree.findall(nodes.math)):
-        behind = formula.next_node(descend=False, siblings=True)
+        parent, at = formula.parent, formula.parent.index(formula)
+        behind = parent[at + 1] if at + 1 < len(parent) else None
         found = CLOSING.match(behind) if isinstance(behind, nodes.Text) else None
         if found:
-            tied = nodes.inline("", "", classes=["unbroken"])
-            formula.replace_self(tied)
-            tied += [formula, nodes.Text(found[0])]
-            behind.parent.replace(behind, nodes.Text(behind[found.end() :]))
+            rest = nodes.Text(behind[found.end() :])
+            tied = nodes.inline("", "", formula, nodes.Text(found[0]), classes=["unbroken"])
+            # by position: texts that read the same are equal
+            parent[at : at + 2] = [tied, rest]
 
 
 def add_styles(

@@ -151,7 +151,7 @@ def page_context(
     """Tell the theme its first mode and what to load, and search engines what the page is about."""
     # Without one the theme reports an error on every page.
     context["default_mode"] = context.get("default_mode") or "auto"
-    if 'class="sd-' not in (body := str(context.get("body", ""))) and " sd-" not in body:
+    if not re.search(r'class="[^"]*\bsd-', context.get("body", "")):
         for kind in ("css_files", "script_files"):
             context[kind] = [file for file in context[kind] if file_name(file) not in DESIGN]
     for script in context["script_files"]:
