@@ -10,7 +10,6 @@ from build_scratch import ROOT, STRICT, Book
 from bookbuild.write.math import STYLE_CLASS, FormulaError, Typesetter, typeset
 
 HTML = ROOT / "_build" / "html"
-CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]-*.md"))
 PAGE = """<html data-content_root="../"><head><title>x</title>
 <script>window.MathJax = {"options": {}}</script>
 <script defer="defer" src="https://cdn/mathjax@3/es5/tex-mml-chtml.js"></script>

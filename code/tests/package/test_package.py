@@ -6,21 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from chapter_source import CHAPTERS, PACKAGE, ROOT, check_module
 
-ROOT = Path(__file__).resolve().parents[3]
-PACKAGE = ROOT / "code" / "zerotohero"
+from bookbuild.execute.imports import PackageSource
+
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# The modules that a lecture teaches, in the order of the lectures.
-LECTURES = ["micrograd", "bigrams", "mlp", "layers", "backprop", "wavenet", "gpt", "tokenizer"]
-# Modules that share a lecture with one of these.
-TOGETHER = {
-    "batchnorm": "layers",
-    "diagnostics": "layers",
-    "hooks": "layers",
-    "train_gpt": "gpt",
-}
+# What a chapter teaches has the name of the module that checks its exercises.
+LECTURES = [check_module(chapter) for chapter in CHAPTERS]
 LEAVES = {"figures", "check", "reproduce"}  # only chapters import them
+SOURCE = PackageSource(PACKAGE)
 
 
 def module_id(path: Path) -> str:
@@ -41,11 +36,6 @@ def imported(path: Path) -> set[str]:
             names = [f"{source}.{alias.name}" for alias in node.names]
         found |= {name.split(".")[1] for name in names if name.startswith("zerotohero.")}
     return found
-
-
-def lecture(name: str) -> int | None:
-    name = TOGETHER.get(name, name)
-    return LECTURES.index(name) + 1 if name in LECTURES else None
 
 
 def top(path: Path) -> str:
@@ -88,14 +78,13 @@ def test_the_reader_of_imports_sees_them() -> None:
     assert "data" in imported(PACKAGE / "data" / "__main__.py")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_id)
-def test_no_module_imports_a_later_lecture(path: Path) -> None:
-    own = lecture(path.stem.partition("_")[0] if top(path) == "check" else top(path))
-    for name in imported(path):
-        other = lecture(name)
-        if other is not None:
-            assert own is not None, f"{module_id(path)} serves all lectures, but imports {name}"
-            assert other <= own, f"{module_id(path)} imports {name}, of a later lecture"
+@pytest.mark.parametrize("name", LECTURES)
+def test_no_lecture_needs_a_later_one(name: str) -> None:
+    """Not by way of other modules either, be it the lecture's code or the checks of it."""
+    programs = [f"import zerotohero.{name}", f"import zerotohero.check.{name}"]
+    reached = {top(path) for path in SOURCE.reached(map(ast.parse, programs))}
+    assert name in reached
+    assert not reached & set(LECTURES[LECTURES.index(name) + 1 :])
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_id)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import chapter_source
 import pytest
 from browser import ALL, Chromium, Visit
 from build_scratch import ROOT
@@ -18,7 +19,7 @@ from bookbuild.write.theme.icons import ICONS, ThemeChanged, missing_icons
 from bookbuild.write.theme.weight import describe, image, lighten, lighten_drawings, lighten_script
 
 HTML = ROOT / "_build" / "html"
-CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]-*.md"))
+CHAPTERS = [path.stem for path in chapter_source.CHAPTERS]
 PAGES = [
     "index",
     *(path.stem for path in sorted((ROOT / "book").glob("*.md")) if path.stem != "index"),
