@@ -120,8 +120,9 @@ def test_binders_python_is_the_oldest_that_the_package_supports() -> None:
 def test_binder_opens_chapters_as_notebooks() -> None:
     script = ROOT / ".binder" / "postBuild"
     assert "\njupytext-config set-default-viewer markdown\n" in script.read_text(encoding="utf-8")
-    mode = git(ROOT, "ls-files", "--stage", ".binder/postBuild").split()[0]
-    assert mode == "100755"
+    if (ROOT / ".git").exists():  # a downloaded archive has none
+        mode = git(ROOT, "ls-files", "--stage", ".binder/postBuild").split()[0]
+        assert mode == "100755"
     assert os.name == "nt" or os.access(script, os.X_OK)
 
 
