@@ -136,7 +136,7 @@ def test_the_record_of_sources_tells_what_has_changed(book: Book) -> None:
 
 def test_missing_data_end_the_build_before_anything_is_executed(book: Book) -> None:
     shutil.rmtree(book.html.parent)
-    book.edit("book/02-two.md", "zerotohero: ", "zerotohero: {data: [planets]}")
+    book.edit("book/02-two.md", "zerotohero: {}", "zerotohero: {data: [planets]}")
     book.edit("code/toy/data.py", "def fetch", "WHAT = 'set MIRROR'\n\n\ndef fetch")
     book.edit(
         "code/toy/data.py",

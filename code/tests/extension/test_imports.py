@@ -130,15 +130,19 @@ def keys(package: Path) -> dict[Path, str]:
     return made
 
 
+@cache
+def keys_of_this_package() -> dict[Path, str]:
+    return keys(PACKAGE)
+
+
 def changed_by(package: Path, module: str) -> set[Path]:
     """Chapters that are executed again after an edit of a module."""
-    before = keys(package)
     path = package / module
     text = path.read_text(encoding="utf-8")
     path.write_text(f"{text}\nADDED = 1\n", encoding="utf-8")
     after = keys(package)
     path.write_text(text, encoding="utf-8")
-    return {chapter for chapter in CHAPTERS if before[chapter] != after[chapter]}
+    return {chapter for chapter in CHAPTERS if keys_of_this_package()[chapter] != after[chapter]}
 
 
 @pytest.fixture(scope="module")
