@@ -40,6 +40,7 @@ Prose of one.
 ```{{code-cell}}
 import os
 import toy
+from toy import middle
 folder = os.path.basename(os.getcwd())
 print("value", toy.VALUE, "threads", os.environ["OMP_NUM_THREADS"], "folder", folder)
 ```
@@ -74,7 +75,9 @@ Back to [one](01-one.md).
 
 ```{code-cell}
 import os
+from toy.check import two as check
 print("hash", hash("fixed"), "threads", os.environ["OMP_NUM_THREADS"])
+check.check()
 ```
 """
 )
@@ -90,6 +93,10 @@ PAGES = {
 def fetch_all(names, say):
     return {name: {"names": "embedded"}[name] for name in names}
 """,
+    "code/toy/middle.py": "from .base import BASE\n\nMIDDLE = BASE + 1\n",
+    "code/toy/base.py": "BASE = 1\n",
+    "code/toy/check/__init__.py": '"""Checks."""\n',
+    "code/toy/check/two.py": '"""The check of two."""\n\n\ndef check():\n    return "fine"\n',
     "code/toy/registry.json": "{}\n",
     "requirements.txt": "# pins\nx==1  # a comment\n",
 }

@@ -4,6 +4,10 @@
 `embedded_names` does the same for the checks that ask for names.
 `one_thread` is for small tensors, with which a second thread costs more than it brings.
 `chromium`, of browser.py, is a real browser.
+
+Folders say what tests need. `package`, `check`, `book` and `extension` need nothing (`make test`).
+`fetched` needs the data sets, `build` builds small books, `site` needs the built book and a
+browser, `network` a package registry (`make test-all`). What is missing fails; it skips nothing.
 """
 
 import hashlib
@@ -24,6 +28,13 @@ from zerotohero.data import fetching, registry, store
 NAMES = Path(__file__).parents[2].joinpath("data", "names-ssa-2018.txt")
 CLOSED = "http://127.0.0.1:9/closed"  # the port "discard": nothing listens there
 CONTENT = "".join(f"line {i}\n" for i in range(2000)).encode()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give each of several workers of pytest-xdist one thread, and what it starts, too."""
+    if hasattr(config, "workerinput"):
+        torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def dataset(content: bytes = CONTENT, **fields: object) -> registry.Dataset:

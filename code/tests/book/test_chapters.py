@@ -17,34 +17,11 @@ from chapter_source import (
     exercises,
     glued,
     includes,
-    parts,
     used_names,
 )
 from check_modules import MODULES, checks_of
 
-# A chapter shows every class and function of these modules, except the ones named here.
-SHOWN: dict[str, dict[str, dict[str, str]]] = {
-    "01-micrograd": {
-        "micrograd/engine.py": {},
-        "micrograd/nn.py": {
-            "Uniform": "a type, for tools that check types",
-            "_require_positive": "a check of an argument",
-        },
-    },
-    "05-backprop-ninja": {
-        "backprop/model.py": {"require_batch": "a check of an argument"},
-        "backprop/steps.py": {},
-        "backprop/fused.py": {},
-        "backprop/training.py": {},
-    },
-    "08-tokenizer": {"tokenizer/naive.py": {}},
-}
-
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
-
-
-def test_there_are_chapters() -> None:
-    assert "01-micrograd" in {path.stem for path in CHAPTERS}
 
 
 # -- included sources -----------------------------------------------------------------
@@ -57,26 +34,6 @@ def test_included_sources_exist(chapter: Path) -> None:
         assert include.path.is_file(), include
         assert include.name, f"{include.path.name} is included without :pyobject:"
         assert include.shown()
-
-
-@pytest.mark.parametrize(("stem", "module"), [(c, m) for c, shown in SHOWN.items() for m in shown])
-def test_everything_taught_is_shown(stem: str, module: str) -> None:
-    (chapter,) = (path for path in CHAPTERS if path.stem == stem)
-    path, excepted = PACKAGE / module, set(SHOWN[stem][module])
-    shown = {p for include in includes(chapter) if include.path == path for p in include.parts()}
-    defined = {
-        part
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ClassDef | ast.FunctionDef)
-        for part in parts(node, node.name)
-    }
-    # an exception for a class is one for all of its methods
-    hidden = {p for p in defined if any(f"{p}.".startswith(f"{name}.") for name in excepted)}
-    assert {p.split(".")[0] for p in hidden} == {name.split(".")[0] for name in excepted}, (
-        "an exception for what is not there"
-    )
-    assert not hidden & shown, "an exception for what is shown"
-    assert defined - hidden == shown & defined
 
 
 # -- figures and numbers in prose -------------------------------------------------------
@@ -95,12 +52,15 @@ def draws(cell: Cell) -> bool:
     return plots or graph
 
 
-def test_the_readers_of_chapters_find_what_is_there() -> None:
-    (chapter,) = (path for path in CHAPTERS if path.stem == "01-micrograd")
-    assert len(includes(chapter)) >= 8
-    assert sum(map(draws, code_cells(chapter))) >= 10
-    assert len(used_names(chapter)) >= 30
-    assert len(exercises(chapter)) == 7
+@each_chapter
+def test_the_readers_of_chapters_find_what_is_there(chapter: Path) -> None:
+    """As many as a plain search of the text finds, so that no test below passes for want of any."""
+    text = chapter.read_text(encoding="utf-8")
+    assert len(includes(chapter)) == text.count("```{literalinclude}")
+    assert len(exercises(chapter)) == text.count("```{exercise-start}") > 0
+    assert len(code_cells(chapter)) == text.count("```{code-cell}")
+    assert any(map(draws, code_cells(chapter)))
+    assert used_names(chapter)
 
 
 @each_chapter

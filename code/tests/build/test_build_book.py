@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from build_scratch import FRONT, STRICT, SVG, Book, cell, executed, fence
 
+from bookbuild.check.sources import changed_since
+
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> tuple[Book, str]:
@@ -28,9 +30,7 @@ def book(clean: tuple[Book, str], tmp_path: Path) -> Book:
 
 def test_every_chapter_is_executed_and_shown(clean: tuple[Book, str]) -> None:
     book, log = clean
-    # `alone: true` comes last, and starts when the others have ended
-    assert executed(log) == ["book/01-one.md", "book/02-two.md"]
-    assert log.index("executed book/01-one.md") < log.index("executing book/02-two.md")
+    assert sorted(executed(log)) == ["book/01-one.md", "book/02-two.md"]
     assert "value 1 threads 2 folder book" in book.page("book/01-one.html")
     assert "threads 1" in book.page("book/02-two.html")
     assert re.search(r"book/01-one\.md +\d+\.\d +executed +2 +500\n", log)
@@ -81,6 +81,7 @@ def test_prose_captions_and_docstrings_execute_nothing(book: Book) -> None:
     book.edit("book/01-one.md", "A small red square", "A tiny crimson square")
     book.edit("book/01-one.md", "caption: A square.", "caption: Quite a square.")
     book.edit("code/toy/__init__.py", '"""Toy."""', '"""Plaything."""  # with a comment')
+    book.edit("code/toy/check/two.py", "The check of two.", "What two asks.")
     status, log = book.build(*STRICT)
     assert status == 0, log
     assert executed(log) == []
@@ -109,11 +110,70 @@ def test_code_of_one_chapter_executes_that_chapter(book: Book) -> None:
     assert "2.4543" not in book.page("book/reproduced.html")
 
 
+def test_a_module_executes_the_chapters_that_import_it(book: Book) -> None:
+    book.edit("code/toy/base.py", "BASE = 1", "BASE = 2")  # by way of another module
+    status, log = book.build(*STRICT)
+    assert (status, executed(log)) == (0, ["book/01-one.md"]), log
+    book.edit("code/toy/check/two.py", '"fine"', '"very fine"')
+    status, log = book.build(*STRICT)
+    assert (status, executed(log)) == (0, ["book/02-two.md"]), log
+    assert "very fine" in book.page("book/02-two.html")
+
+
+def test_the_record_of_sources_tells_what_has_changed(book: Book) -> None:
+    def changed() -> list[str] | None:
+        return changed_since(book.folder, book.html.parent, "code/toy")
+
+    assert changed() == []
+    book.edit("book/01-one.md", "Prose of one.", "Other prose.")
+    book.write("code/toy/new.py", "")
+    (book.folder / "book" / "times.md").unlink()
+    assert changed() == ["book/01-one.md", "book/times.md", "code/toy/new.py"]
+    book.edit("book/01-one.md", "Other prose.", "A dead [link](nowhere.html).")
+    assert book.build(*STRICT)[0] != 0
+    assert changed() is None, "a site that was built with warnings"
+
+
+def test_missing_data_end_the_build_before_anything_is_executed(book: Book) -> None:
+    shutil.rmtree(book.html.parent)
+    book.edit("book/02-two.md", "zerotohero: {}", "zerotohero: {data: [planets]}")
+    book.edit("code/toy/data.py", "def fetch", "WHAT = 'set MIRROR'\n\n\ndef fetch")
+    book.edit(
+        "code/toy/data.py",
+        "    return",
+        "    if 'planets' in names:\n        raise RuntimeError(WHAT)\n    return",
+    )
+    status, log = book.build()
+    assert status != 0
+    assert executed(log) == []
+    assert "the data set planets, which book/02-two needs, is not available.\nset MIRROR" in log
+
+
+def test_a_warning_of_a_cell_fails_a_strict_build_unless_it_is_meant(book: Book) -> None:
+    page = (
+        FRONT.replace("SETTINGS", "")
+        + "# Warns\n"
+        + cell("1")
+        + cell("import warnings\nwarnings.warn('careful')")
+    )
+    book.write("book/warns.md", page)
+    book.write_toc()
+    status, log = book.build(*STRICT)
+    assert status != 0
+    line = fence(page, "careful")
+    assert f"book/warns.md, code cell 2 (line {line}): it writes to its error stream" in log
+    assert "UserWarning: careful" in log
+    head, tail = page.rsplit("```{code-cell}\n", 1)
+    book.write("book/warns.md", f"{head}```{{code-cell}}\n:tags: [stderr]\n{tail}")
+    status, log = book.build(*STRICT)
+    assert status == 0, log
+
+
 def test_package_executes_everything_and_no_page_stays_old(book: Book) -> None:
     book.edit("code/toy/__init__.py", "VALUE = 1", "VALUE = 22")
     status, log = book.build(*STRICT)
     assert status == 0, log
-    assert executed(log) == ["book/01-one.md", "book/02-two.md"]
+    assert sorted(executed(log)) == ["book/01-one.md", "book/02-two.md"]
     assert "value 22" in book.page("book/01-one.html")
     # and back again: the old outputs are still in the cache
     book.edit("code/toy/__init__.py", "VALUE = 22", "VALUE = 1")
@@ -123,9 +183,9 @@ def test_package_executes_everything_and_no_page_stays_old(book: Book) -> None:
 
 
 def test_edition_of_the_data_and_threads_count(book: Book) -> None:
-    book.edit("code/toy/data.py", "'embedded'", "'lecture'")
+    book.edit("code/toy/data.py", '"embedded"', '"lecture"')
     _, log = book.build(*STRICT)
-    assert executed(log) == ["book/01-one.md", "book/02-two.md"]
+    assert executed(log) == ["book/01-one.md"], "the one that names the data set"
     assert "admonition note" not in book.page("book/01-one.html")
     book.edit("book/01-one.md", "threads: 2", "threads: 1")
     _, log = book.build(*STRICT)

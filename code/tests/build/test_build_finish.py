@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 from build_scratch import ROOT, STRICT, Book
+from chapter_source import CHAPTERS
 
 from bookbuild.transform.quality import RECORD
 from bookbuild.write.site import write_entrance
@@ -136,7 +137,7 @@ def test_the_record_of_lighthouse_becomes_a_table(tmp_path: Path) -> None:
 
 def test_the_record_covers_the_book() -> None:
     record = json.loads((ROOT / RECORD).read_text(encoding="utf-8"))
-    chapters = {f"book/{path.stem}" for path in (ROOT / "book").glob("[0-9][0-9]-*.md")}
+    chapters = {f"book/{path.stem}" for path in CHAPTERS}
     assert set(record["pages"]) == {"book/index"} | chapters
     for page in record["pages"].values():
         assert set(page) == {"phone", "desktop"}

@@ -14,7 +14,6 @@ from build_scratch import COMMAND, EXTENSIONS, ROOT, STRICT, Book
 from bookbuild.write.math import STYLE_CLASS, FormulaError, Typesetter
 
 HTML = ROOT / "_build" / "html"
-CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]-*.md"))
 FORMULAS = r"""# A page on $q$
 
 Let $x < y$, ($x$) and *$z$*: $w$ be, by {eq}`pair`, $k$, {eq}`pair`,

@@ -148,8 +148,9 @@ def test_binders_python_is_the_oldest_that_the_package_supports() -> None:
 
 def test_binders_script_can_be_executed() -> None:
     script = ROOT / ".binder" / "postBuild"
-    mode = git(ROOT, "ls-files", "--stage", ".binder/postBuild").split()[0]
-    assert mode == "100755"
+    if (ROOT / ".git").exists():  # a downloaded archive has none
+        mode = git(ROOT, "ls-files", "--stage", ".binder/postBuild").split()[0]
+        assert mode == "100755"
     assert os.name == "nt" or os.access(script, os.X_OK)
 
 

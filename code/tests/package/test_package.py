@@ -6,14 +6,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from chapter_source import CHAPTERS, check_module, code_cells
+from chapter_source import CHAPTERS, PACKAGE, ROOT, check_module
 
-ROOT = Path(__file__).resolve().parents[3]
-PACKAGE = ROOT / "code" / "zerotohero"
+from bookbuild.execute.imports import PackageSource
+
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
+# What a chapter teaches has the name of the module that checks its exercises.
+LECTURES = [check_module(chapter) for chapter in CHAPTERS]
 LEAVES = {"figures", "check", "reproduce"}  # only chapters import them
-SHARED = {"data", "progress"}  # serve all, and import none of them
+SOURCE = PackageSource(PACKAGE)
 
 
 def module_id(path: Path) -> str:
@@ -34,31 +36,6 @@ def imported(path: Path) -> set[str]:
             names = [f"{source}.{alias.name}" for alias in node.names]
         found |= {name.split(".")[1] for name in names if name.startswith("zerotohero.")}
     return found
-
-
-def taught() -> dict[str, int]:
-    """Return the number of the first chapter that imports a module, which is the one it is for."""
-    found: dict[str, int] = {}
-    for number, chapter in enumerate(CHAPTERS, start=1):
-        for cell in code_cells(chapter):
-            for node in ast.walk(cell.tree):
-                if isinstance(node, ast.ImportFrom) and node.module:
-                    names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-                    for name in names:
-                        if name.startswith("zerotohero."):
-                            found.setdefault(name.split(".")[1], number)
-    return {name: number for name, number in found.items() if name not in LEAVES | SHARED}
-
-
-TAUGHT = taught()
-
-
-def lecture(path: Path) -> int | None:
-    """Return the number of a module's chapter; None for what serves all."""
-    if top(path) == "check":
-        modules = {check_module(chapter): n for n, chapter in enumerate(CHAPTERS, start=1)}
-        return modules.get(path.stem.partition("_")[0])
-    return TAUGHT.get(top(path))
 
 
 def top(path: Path) -> str:
@@ -101,13 +78,13 @@ def test_the_reader_of_imports_sees_them() -> None:
     assert "data" in imported(PACKAGE / "data" / "__main__.py")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=module_id)
-def test_no_module_imports_a_later_lecture(path: Path) -> None:
-    own = lecture(path)
-    for name in imported(path):
-        if name in TAUGHT and own is not None:
-            assert TAUGHT[name] <= own, f"{module_id(path)} imports {name}, of a later lecture"
-        assert name not in TAUGHT or top(path) not in SHARED, f"{name} is not for all lectures"
+@pytest.mark.parametrize("name", LECTURES)
+def test_no_lecture_needs_a_later_one(name: str) -> None:
+    """Not by way of other modules either, be it the lecture's code or the checks of it."""
+    programs = [f"import zerotohero.{name}", f"import zerotohero.check.{name}"]
+    reached = {top(path) for path in SOURCE.reached(map(ast.parse, programs))}
+    assert name in reached
+    assert not reached & set(LECTURES[LECTURES.index(name) + 1 :])
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_id)

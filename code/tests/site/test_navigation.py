@@ -3,6 +3,7 @@
 from pathlib import Path
 from urllib.parse import unquote
 
+import chapter_source
 import pytest
 from browser import ALL, Chromium
 from bs4 import BeautifulSoup
@@ -11,7 +12,7 @@ from build_scratch import ROOT
 from bookbuild.book.address import repository
 
 HTML = ROOT / "_build" / "html"
-CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]-*.md"))
+CHAPTERS = [path.stem for path in chapter_source.CHAPTERS]
 WITH_CODE = [*CHAPTERS, "errata"]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import chapter_source
 import pytest
 from browser import ALL, Chromium, Visit
 from bs4 import BeautifulSoup
@@ -21,7 +22,7 @@ from bookbuild.write.theme.markup import corrected
 from bookbuild.write.theme.weight import describe, image, lighten_drawings, lighten_script
 
 HTML = ROOT / "_build" / "html"
-CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9][0-9]-*.md"))
+CHAPTERS = [path.stem for path in chapter_source.CHAPTERS]
 PAGES = [
     "index",
     *(path.stem for path in sorted((ROOT / "book").glob("*.md")) if path.stem != "index"),
