@@ -56,7 +56,8 @@ def draws(cell: Cell) -> bool:
 def test_the_readers_of_chapters_find_what_is_there(chapter: Path) -> None:
     """As many as a plain search of the text finds, so that no test below passes for want of any."""
     text = chapter.read_text(encoding="utf-8")
-    assert len(includes(chapter)) == text.count("```{literalinclude}")
+    listings = text.count("```{literalinclude}") + text.count("```{listing}")
+    assert len(includes(chapter)) == listings
     assert len(exercises(chapter)) == text.count("```{exercise-start}") > 0
     assert len(code_cells(chapter)) == text.count("```{code-cell}")
     assert any(map(draws, code_cells(chapter)))

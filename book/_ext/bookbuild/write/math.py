@@ -177,9 +177,9 @@ def begin_page(app: Sphinx, doctree: Any, docname: str) -> None:
     for formula in list(doctree.findall(nodes.math)):
         parent, at = formula.parent, formula.parent.index(formula)
         behind = parent[at + 1] if at + 1 < len(parent) else None
-        found = CLOSING.match(behind) if isinstance(behind, nodes.Text) else None
-        if found:
-            rest = nodes.Text(behind[found.end() :])
+        text = str(behind) if isinstance(behind, nodes.Text) else ""
+        if found := CLOSING.match(text):
+            rest = nodes.Text(text[found.end() :])
             tied = nodes.inline("", "", formula, nodes.Text(found[0]), classes=["unbroken"])
             # by position: texts that read the same are equal
             parent[at : at + 2] = [tied, rest]
