@@ -6,8 +6,9 @@
 `chromium`, of browser.py, is a real browser.
 
 Folders say what tests need. `package`, `check`, `book` and `extension` need nothing (`make test`).
-`fetched` needs the data sets, `build` builds small books, `site` needs the built book and a
-browser, `network` a package registry (`make test-all`). What is missing fails; it skips nothing.
+`slow` needs time, `fetched` the data sets, `build` builds small books, `site` needs the built book
+and a browser, `network` a package registry (`make test-all`). What is missing fails: a folder skips
+nothing for it.
 """
 
 import hashlib

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zerotohero.train_gpt import Settings
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "data" / "names-ssa-2018.txt"
 TEXT = FILE.read_text(encoding="utf-8")[:6000]
 
