@@ -99,12 +99,14 @@ publish-notebooks: $(READY)
 
 # -- tests and checks
 
+# The folders that need nothing but the environment, on two cores.
 test: $(READY)
-	@$(BIN)/python -m pytest -q code/tests/package code/tests/check code/tests/book
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(addprefix code/tests/,package check book extension)
 
-# the tests that build scratch books, train networks, or look at the built book in a browser
-test-book: book
-	@$(BIN)/python -m pytest -q code/tests/build code/tests/site
+# The others: they need the data sets, a package registry, the built book, or a browser. What the
+# tests of a file share is made once.
+test-book: book data
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(addprefix code/tests/,slow fetched network build site)
 
 test-all: test test-book
 
