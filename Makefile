@@ -10,7 +10,7 @@ STRICT := -W -n --keep-going
 export PYTHONPATH := $(CURDIR)/book/_ext$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 .PHONY: help book draft chapter serve pdf pdf-check notebooks notebooks-check binder-check publish-notebooks \
-	test test-book test-all lint types spelling bench compare links lighthouse release-check data clean
+	test test-build test-site test-all lint types spelling bench compare links lighthouse release-check data clean
 .DEFAULT_GOAL := help
 
 help:
@@ -103,12 +103,16 @@ publish-notebooks: $(READY)
 test: $(READY)
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(addprefix code/tests/,package check book extension)
 
-# The others: they need the data sets, a package registry, the built book, or a browser. What the
-# tests of a file share is made once.
-test-book: book data
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(addprefix code/tests/,slow fetched network build site)
+# The others. What the tests of a file share is made once.
+SHARED := -q -n 2 --dist loadfile
+test-build: data
+	@$(BIN)/python -m pytest $(SHARED) $(addprefix code/tests/,slow fetched network build)
 
-test-all: test test-book
+# after `make book`
+test-site: $(READY)
+	@$(BIN)/python -m pytest $(SHARED) code/tests/site
+
+test-all: test test-build book test-site
 
 lint: $(READY)
 	$(BIN)/ruff check .
