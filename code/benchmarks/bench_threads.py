@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-WARM_UP, STEPS = 3, 20
+WARM_UP, STEPS = 3, 60
 ALWAYS_BUSY = "while True: pass"
 FORMS = {
     "two threads, a short spin": {"OMP_NUM_THREADS": "2", "GOMP_SPINCOUNT": "1000"},
