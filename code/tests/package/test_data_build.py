@@ -59,7 +59,7 @@ def test_fetch_all_says_what_else_is_warned_of(sealed, server, monkeypatch) -> N
 
 
 def test_fetch_all_without_a_source(sealed) -> None:
-    with pytest.raises(data.DataError, match=r"tiny\.txt is not to be had"):
+    with pytest.raises(data.DataError, match=r"tiny\.txt is not available"):
         data.fetch_all(["tiny"])
 
 
@@ -173,7 +173,7 @@ SCRIPT = (
 
 
 def embedded_only(folder: Path, code: list[str], **settings: str) -> tuple[str, str]:
-    """Run Python where only the embedded edition is to be had; return its two outputs."""
+    """Run Python where only the embedded edition is available; return its two outputs."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ZEROTOHERO_")}
     environment |= {
         "PYTHONPATH": str(PACKAGE),

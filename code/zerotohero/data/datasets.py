@@ -19,7 +19,7 @@ def fetch(name: str) -> Path:
     Raises
     ------
     DataError
-        If the name is unknown, the file is not to be had, or it cannot be stored.
+        If the name is unknown, the file is not available, or it cannot be stored.
 
     Warns
     -----
@@ -38,7 +38,7 @@ def names() -> list[str]:
     Raises
     ------
     DataError
-        If neither is to be had, or ``ZEROTOHERO_REQUIRE_LECTURE_DATA`` is set and the
+        If neither is available, or ``ZEROTOHERO_REQUIRE_LECTURE_DATA`` is set and the
         lecture's is not.
 
     Warns
@@ -63,7 +63,7 @@ def shakespeare() -> str:
     Raises
     ------
     DataError
-        If the file is not to be had.
+        If the file is not available.
     """
     return find("tinyshakespeare").content.decode("utf-8")  # no line end is translated
 
@@ -76,6 +76,6 @@ def edition(name: str = "names") -> Edition:
     Raises
     ------
     DataError
-        If the name is unknown, or no edition is to be had.
+        If the name is unknown, or no edition is available.
     """
     return find(name, again=False).edition if lookup(name).embedded else "lecture"

@@ -9,7 +9,7 @@ log.addHandler(logging.NullHandler())  # what matters reaches the reader as a wa
 
 
 class DataError(RuntimeError):
-    """A data set is not to be had; the message says where it was looked for and what to do."""
+    """A data set is not available; the message says where it was looked for and what to do."""
 
 
 class UnavailableError(Exception):

@@ -29,7 +29,7 @@ OFFLINE = "ZEROTOHERO_OFFLINE"
 LONGEST = 500  # characters of what a server or pip says that are passed on
 Edition = Literal["lecture", "embedded"]
 
-# Which data sets were not to be had, with which mirror, and whether offline: a notebook that
+# Which data sets were not available, with which mirror, and whether offline: a notebook that
 # asks for the names again does not wait for the network again.
 _given_up: set[tuple[str, str | None, bool]] = set()
 
@@ -78,7 +78,7 @@ def find(
     Raises
     ------
     DataError
-        If the name is unknown or the data set is not to be had.
+        If the name is unknown or the data set is not available.
     """
     dataset = lookup(name)
     tried: list[str] = []
@@ -111,7 +111,7 @@ def find(
             tried.append(f"{finding.path}: {finding.detail}")
     elif dataset.embedded:
         tried.append(f"embedded edition: not used, as {REQUIRE} is set")
-    raise _failure(f"{dataset.file} is not to be had.", dataset, tried)
+    raise _failure(f"{dataset.file} is not available.", dataset, tried)
 
 
 def announce(found: Found) -> Found:
@@ -122,7 +122,7 @@ def announce(found: Found) -> Found:
         warnings.warn(
             f"{EditionWarning.PREFIX} for the lecture's {lookup(name).file}, with {lines:,} lines "
             f"instead of {lookup(name).lines:,}: results differ slightly from the lecture's. "
-            f"`python -m zerotohero.data --fetch {name}` says why it is not to be had.",
+            f"`python -m zerotohero.data --fetch {name}` says why it is not available.",
             EditionWarning,
             stacklevel=3,
         )

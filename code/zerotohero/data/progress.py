@@ -34,7 +34,7 @@ def fetch_all(names: Iterable[str], say: Say = print) -> dict[str, Edition]:
     ------
     DataError
         If a name is unknown, which is found out before anything is fetched, or if a data set is
-        not to be had or cannot be stored.
+        not available or cannot be stored.
     """
     wanted = list(dict.fromkeys(names))
     for name in wanted:
@@ -67,7 +67,7 @@ def _fetch(name: str, say: Say) -> Edition:
 def _summary(name: str, found: Found) -> list[str]:
     lines = [f"{name}: {found.edition} edition, {found.dataset.size:,} bytes, verified"]
     if found.edition == "embedded":
-        lines.append(f"{name}: the lecture's edition is not to be had:")
+        lines.append(f"{name}: the lecture's edition is not available:")
         lines += [f"  - {line}" for line in found.tried]
     return lines
 

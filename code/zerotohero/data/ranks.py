@@ -25,7 +25,7 @@ def tiktoken_cache() -> Path:
     Raises
     ------
     DataError
-        If one of the files is not to be had, or the folder cannot be written to.
+        If one of the files is not available, or the folder cannot be written to.
     """
     ready = [find(name) for name in TOKENIZERS]
     problems = []
