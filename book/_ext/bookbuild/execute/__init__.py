@@ -1,7 +1,7 @@
 """Runs the chapters whose outputs are not in the cache, before any page is read.
 
-``data`` fetches what they read, ``chapters`` are the pages that are notebooks, ``key`` and
-``cache`` know which must run, ``kernels`` runs them, ``results`` are what comes out.
+``data`` fetches the data sets, ``chapters`` finds the pages that are notebooks, ``key`` and
+``cache`` tell which of them have to run, ``kernels`` runs them, and ``results`` checks the outputs.
 """
 
 import os

@@ -1,7 +1,7 @@
 """The token explorer: a directive that puts it into a page, and the files that it needs.
 
-Its place in a page is ``template.html``, its look ``style.css``, and the scripts stand beside them;
-``vocabularies`` makes its data. A tokenizer whose file is not available is shown, but cannot be
+Its HTML is in ``template.html``, its style sheet is ``style.css``, and the scripts are next to them;
+``vocabularies`` makes its data. A tokenizer whose file is not available is shown, but can't be
 chosen.
 """
 
