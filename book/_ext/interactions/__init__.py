@@ -1,7 +1,7 @@
 """Interactive elements of the pages: a reader can change settings, type, or step through them.
 
-Each interaction is a folder with its HTML (``template.html``), its scripts, its style sheet, and the
-Python side, which has a ``setup``.
+Each interaction is a folder with its HTML (``template.html``), its scripts, its style sheet, and
+the Python side, which has a ``setup``.
 """
 
 from typing import Any

@@ -2,8 +2,8 @@
 
 ``translator`` turns the resolved page into cells, with docutils' visitor, and ``markdown`` writes
 their text in plain Markdown; ``cells`` makes code cells from the executed chapter; ``first`` writes
-the cell that installs the package; ``export`` connects all of this to the build; ``launch`` sets the
-links in the page's menus. ``flaws`` checks a finished notebook.
+the cell that installs the package; ``export`` connects all of this to the build; ``launch`` sets
+the links in the page's menus. ``flaws`` checks a finished notebook.
 
 `python -m booktools notebooks` verifies that the notebooks run, and publishes them on a branch.
 """

@@ -92,7 +92,7 @@ def execute_missing(app: Sphinx, build: Build, store: Any) -> None:
         cache.put(store, outcome.notebook, chapter.path, data)
         build.executed.add(chapter.docname)
     for failed in failures:
-        # With -W the first message would end the build; all of them shall be seen.
+        # With -W the first message would end the build; we want to see all of them.
         logger.error(
             failed.failure,
             location=(failed.chapter.docname, failed.line),

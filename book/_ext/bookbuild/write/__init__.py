@@ -1,7 +1,7 @@
 """Writes the finished pages, and the other files of the site.
 
 ``math`` typesets the formulas, ``theme`` changes the theme and makes its pages light, ``search``
-leads from words to sections, and ``site`` sets the addresses and writes the files next to the pages.
+leads from words to sections, and ``site`` sets the addresses and writes the site's other files.
 """
 
 from sphinx.application import Sphinx
