@@ -154,7 +154,7 @@ def test_content_without_a_place_to_store_it(sealed, server, monkeypatch) -> Non
     assert data.edition() == "lecture"
     assert len(server.requests) == 1, "it is remembered"
     for function in (data.fetch, lambda name: data.fetch_all([name])):
-        with pytest.raises(data.DataError, match="no place to store it"):
+        with pytest.raises(data.DataError, match="could not be stored"):
             function("names")
     text = dataset(b"text", name="tinyshakespeare", file="t.txt")
     monkeypatch.setitem(registry.REGISTRY, "tinyshakespeare", text)
