@@ -1,12 +1,12 @@
-# Two commands: `make book` and `make test`. Each sets up .venv first.
+# The two commands to know: `make book` and `make test`. Each sets up .venv first.
 BIN := .venv/bin
-# Where none is named, the environment's own, so that one that was made by hand is kept.
+# By default the Python of .venv if there is one, so that an environment made by hand is kept.
 PYTHON ?= $(shell command -v $(BIN)/python || echo python3)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 READY := .venv/ready
 TOOLS := $(BIN)/python -m booktools
 STRICT := -W -n --keep-going
-# The one path to the extensions and tools of the book, for all that is run here.
+# Every command below finds the book's extensions and tools on this path.
 export PYTHONPATH := $(CURDIR)/book/_ext$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 .PHONY: help book draft chapter serve pdf pdf-check notebooks notebooks-check binder-check publish-notebooks \
@@ -14,28 +14,28 @@ export PYTHONPATH := $(CURDIR)/book/_ext$(if $(PYTHONPATH),:$(PYTHONPATH))
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make book          build the whole book to _build/html/ (strict: any warning fails)"
-	@echo "make draft         the same, only what changed, and warnings are just shown"
-	@echo "make chapter C=04  build one chapter, to _build/chapter/"
+	@echo "make book          build the whole book in _build/html/ (strict: any warning is an error)"
+	@echo "make draft         rebuild what has changed; warnings are shown, but don't fail the build"
+	@echo "make chapter C=04  build one chapter, in _build/chapter/"
 	@echo "make serve         serve the built book at http://127.0.0.1:8000/"
-	@echo "make test          a newcomer's tests: the package, the checks, the sources of the book"
-	@echo "make test-all      every test; builds the book first, and needs Chromium or Chrome"
+	@echo "make test          the fast tests: the package, the checks, the sources of the book"
+	@echo "make test-all      all tests; builds the book, too, and needs Chromium or Chrome"
 	@echo "make lint types spelling   ruff, mypy, codespell"
 	@echo
-	@echo "make pdf           the whole book as one PDF (needs Chromium or Chrome)"
-	@echo "make bench         measure speed, side by side"
-	@echo "make compare       build twice from nothing and compare every output (C=01: only that chapter)"
+	@echo "make pdf           build the book, and print it as one PDF (needs Chromium or Chrome)"
+	@echo "make bench         measure the speed of our code next to that of other libraries"
+	@echo "make compare       build twice from nothing and compare all outputs (C=01: only that chapter)"
 	@echo "make links         try the links to other sites"
-	@echo "make notebooks-check   run the notebooks where only the package is installed, offline (C=02: only that)"
-	@echo "make release-check what takes long: all notebooks, all built twice, speed, Lighthouse"
+	@echo "make notebooks-check   run the notebooks offline, with only the package installed (C=02: only that one)"
+	@echo "make release-check the slow checks: all notebooks, everything built twice, speed, Lighthouse"
 	@echo "make data          fetch and verify the data sets"
 	@echo "make clean         remove _build/"
 
 # requires-python in pyproject.toml says the same.
 FITS = import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else \
-	"Python 3.11 to 3.14 is needed; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v)
-# "anew" where .venv has no .venv/bin/python3.12, say: there is none, another Python has made it, or
-# its Python is gone since.
+	"You need Python 3.11 to 3.14, but $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v)
+# "anew" if .venv lacks, say, bin/python3.12: there is no .venv, another Python made it, or its Python
+# is gone.
 ANEW := $(shell test -x $(BIN)/$$($(PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])' \
 	2>/dev/null || echo none) || echo anew)
 
@@ -45,25 +45,25 @@ anew:
 	@echo "Making .venv with $(PYTHON)."
 	@$(PYTHON) -m venv --clear .venv
 
-# Of what pip says: every tenth line of requirements.txt, what is large, and the last step. Its
-# errors go another way.
+# The lines of pip that are shown: every tenth line of requirements.txt, large downloads, and the last
+# step. Its errors go to stderr, which is shown anyway.
 TOLD := 'Collecting .*line [0-9]*0\)+|Downloading [^ ]+ \(([0-9]{2,}\.[0-9] M|[0-9.]+ G)B\)|Installing collected packages'
 
-# A first try that was killed may have left no pip.
+# An installation that was killed may have left an environment without pip.
 $(READY): SHELL := bash
 $(READY): requirements.txt pyproject.toml $(ANEW)
 	@$(PYTHON) -c '$(FITS)'
 	@$(PIP) --version > /dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
-	@echo "Installing some 140 packages into .venv, which takes a minute or more. On Linux, PyTorch comes with"
-	@echo "gigabytes of support for GPUs, which the book does not need: README.md says how to do without."
+	@echo "Installing about 140 packages into .venv, which takes a minute or more. On Linux, PyTorch comes with"
+	@echo "gigabytes of GPU support that the book doesn't need; README.md says how to avoid them."
 	@set -o pipefail; $(PIP) install -r requirements.txt | { grep --line-buffered -oE $(TOLD) || true; }
 	@echo "The environment .venv is ready."
 	@touch $@
 
 # -- the book
 
-# --all reads every page again, so that a warning of an earlier build is not missed;
-# cells whose code has not changed come from the execution cache all the same.
+# --all reads every page again, so that no warning of an earlier build is missed. The outputs of
+# unchanged cells still come from the execution cache.
 book: $(READY)
 	@$(BIN)/jupyter-book build . --all $(STRICT)
 
@@ -80,7 +80,7 @@ serve: $(READY)
 pdf: pdf-check book
 	@$(TOOLS) pdf
 
-# that there is a browser, before the build
+# makes sure that there is a browser, before the build starts
 pdf-check: $(READY)
 	@$(TOOLS) pdf --check
 
@@ -93,17 +93,17 @@ notebooks-check: $(READY)
 binder-check: $(READY)
 	@$(TOOLS) notebooks binder
 
-# to the branch that Colab and Binder read; REMOTE=address pushes it there
+# commits them to the branch that Colab and Binder read; REMOTE=address pushes it there
 publish-notebooks: $(READY)
 	@$(TOOLS) notebooks publish $(if $(REMOTE),--push "$(REMOTE)")
 
 # -- tests and checks
 
-# The folders that need nothing but the environment, on two cores.
+# The tests that need only the environment, on two cores.
 test: $(READY)
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal $(addprefix code/tests/,package check book extension)
 
-# The others. What the tests of a file share is made once.
+# The other tests. The tests of a file run in one process, which makes what they share only once.
 SHARED := -q -n 2 --dist loadfile
 test-build: data
 	@$(BIN)/python -m pytest $(SHARED) $(addprefix code/tests/,slow fetched network build)

@@ -23,7 +23,7 @@ PART = 50_000
 
 
 def rows() -> Iterator[Row]:
-    """Yield the comparisons; none when the data is not to be had."""
+    """Yield the comparisons; none when the data is not available."""
     try:
         text = data.shakespeare()
         data.tiktoken_cache()

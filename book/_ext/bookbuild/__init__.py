@@ -1,14 +1,14 @@
-"""The book's own Sphinx extension. Its folders are the way of a page through a build.
+"""The book's own Sphinx extension. Its folders follow a page through a build.
 
-1. ``book``: where the book lives, and what its pages ask for.
+1. ``book``: the addresses of the book, and the settings in the front matter of its pages.
 2. ``execute``: runs the chapters whose outputs are not in the cache.
-3. ``transform``: changes pages between their source and their HTML.
-4. ``check``: warns of what a reader should not meet.
-5. ``write``: formulas, style sheets, icons, search, and the files around the pages.
+3. ``transform``: changes pages between source and HTML.
+4. ``check``: warns of flaws that a reader should not run into.
+5. ``write``: writes formulas, style sheets, icons, the search, and the other files of the site.
 
-``build`` is what the steps tell each other. Two more extensions stand beside this one:
-``notebook_export`` writes the chapters as notebooks, ``interactions`` puts programs into pages.
-What runs outside of a build is in ``booktools``.
+``build`` holds what the steps share. There are two more extensions: ``notebook_export`` writes the
+chapters as notebooks, and ``interactions`` adds the interactive elements of the pages. The tools
+that run outside of a build are in ``booktools``.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""What the steps of one build tell each other."""
+"""What the steps of one build share."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

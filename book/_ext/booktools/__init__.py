@@ -1,1 +1,1 @@
-"""What runs outside of a build: ``python -m booktools COMMAND``, in the folder with _config.yml."""
+"""Tools that run outside of a build: ``python -m booktools COMMAND``, where _config.yml is."""

@@ -4,7 +4,7 @@ chapter     build one chapter, or a few, without the others
 compare     compare the outputs of two builds
 lighthouse  measure the pages of the built site
 links       try the links to other sites
-notebooks   prove that the built notebooks run, or publish them
+notebooks   verify that the built notebooks run, or publish them
 pdf         print the built pages as one PDF
 serve       serve the built site on this machine
 

@@ -1,7 +1,7 @@
 """Build a chapter, or a few, without the others: `python -m booktools chapter 04`.
 
-It executes what changed, and renders the pages. Executed cells come from the cache of the whole
-book, and go there. Links to pages that are not built become text.
+It executes what has changed, and renders the pages. It shares its execution cache with the whole
+book. Links to pages that are not built become text.
 """
 
 import argparse

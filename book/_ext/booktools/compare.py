@@ -98,7 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; see the module's docstring. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m booktools compare", description=__doc__)
     parser.add_argument("builds", nargs="*", type=Path, metavar="BUILD", help="two build folders")
-    parser.add_argument("--chapters", nargs="+", metavar="NAME", help="only these, 01-micrograd")
+    parser.add_argument(
+        "--chapters", nargs="+", metavar="NAME", help="only these, such as 01-micrograd"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.builds:

@@ -84,13 +84,13 @@ def main(arguments: list[str] | None = None) -> int:
     FOLDER.mkdir(parents=True)
     config = FOLDER / CONFIG
     config.write_text(config_without_execution(Path()), encoding="utf-8")
-    print("reading the pages, and trying their links to other sites", flush=True)
+    print("reading the pages and trying their links to other sites", flush=True)
     paths = [".", "--path-output", str(FOLDER), "--config", str(config), "--toc", TOC]
     builder = ["--builder", "custom", "--custom-builder", "linkcheck"]
     status = run_quietly([*BUILD, *paths, *builder])
     output = FOLDER / "_build" / "linkcheck" / "output.json"
     if not output.is_file():
-        print("the links were not tried: the build failed before", file=sys.stderr)
+        print("the links were not tried, because the build failed first", file=sys.stderr)
         return 2
     lines = output.read_text(encoding="utf-8").splitlines()
     text = report(json.loads(line) for line in lines if line.strip())

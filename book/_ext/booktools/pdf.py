@@ -79,8 +79,8 @@ def print_pdf(page: Path, target: Path) -> list[str]:
         tab.emulate_media(media="print")
         tab.goto(page.resolve().as_uri(), wait_until="load")
         tab.evaluate(READY)
-        flaws = [f"beyond the margin: {text}" for text in tab.evaluate(TOO_WIDE)]
-        flaws += [f"picture missing: {address}" for address in tab.evaluate(BROKEN)]
+        flaws = [f"text beyond the margin: {text}" for text in tab.evaluate(TOO_WIDE)]
+        flaws += [f"missing picture: {address}" for address in tab.evaluate(BROKEN)]
         tab.pdf(
             path=target,
             prefer_css_page_size=True,
@@ -113,7 +113,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m booktools pdf", description=__doc__)
     parser.add_argument("root", nargs="?", type=Path, default=Path(), help="folder of _config.yml")
     parser.add_argument("--build", type=Path, help="folder of the build; by default _build there")
-    parser.add_argument("--check", action="store_true", help="only whether there is a browser")
+    parser.add_argument("--check", action="store_true", help="only see whether there is a browser")
     options = parser.parse_args(arguments)
     root: Path = options.root
     build: Path = options.build or root / "_build"
@@ -124,7 +124,9 @@ def main(arguments: list[str] | None = None) -> int:
                 launch(playwright).close()
             return 0
         if (build / UNFINISHED).exists() or not (build / "html").is_dir():
-            raise OnePageError("the last build did not end well, or there was none: make book")
+            raise OnePageError(
+                "the last build was killed or failed, or there was none: run make book"
+            )
         parts = read_toc(root / TOC)
         html = assemble(build / "html", parts, page, edition(root), STYLE)
         page.parent.mkdir(parents=True, exist_ok=True)

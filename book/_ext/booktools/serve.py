@@ -1,7 +1,7 @@
-"""Serve a built site as a host on the web does: compressed, and below a path prefix.
+"""Serve a built site the way a web host does: compressed, and below a path prefix.
 
-``python -m booktools serve`` serves it until it is stopped. GitHub Pages compresses with gzip, so
-this does, too.
+``python -m booktools serve`` serves it until it is stopped. GitHub Pages compresses with gzip,
+and so does this.
 """
 
 from __future__ import annotations
@@ -104,11 +104,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Serve a folder until Ctrl-C. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m booktools serve", description=__doc__)
     parser.add_argument("site", nargs="?", type=Path, default=Path("_build") / "html")
-    parser.add_argument("--port", type=int, default=8000, help="0: any that is free")
+    parser.add_argument("--port", type=int, default=8000, help="port; 0 means any free one")
     options = parser.parse_args(arguments)
     try:
         with serve(options.site, port=options.port) as address:
-            print(f"{address}   (Ctrl-C stops)", flush=True)
+            print(f"{address}   (press Ctrl-C to stop)", flush=True)
             threading.Event().wait()
     except KeyboardInterrupt:
         print()

@@ -1,6 +1,6 @@
-"""Programs in the pages: what a reader can turn, type into or step through.
+"""Interactive elements of the pages: a reader can change settings, type, or step through them.
 
-Each interaction is a folder: its place in a page (``template.html``), its scripts and style, and
+Each interaction is a folder with its HTML (``template.html``), its scripts, its style sheet, and
 the Python side, which has a ``setup``.
 """
 

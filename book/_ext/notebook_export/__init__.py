@@ -1,11 +1,11 @@
 """Each chapter as a notebook for plain Jupyter and Colab: numbers, links and figures in place.
 
-``translator`` turns the resolved page into cells, on top of docutils' visitor;
-``markdown`` spells what it needs in plain Markdown; ``cells`` makes code cells from the executed
-chapter; ``first`` writes the cell that installs the package; ``export`` connects all that to the
-build; ``launch`` sets the links of the page's menus. ``flaws`` checks a finished notebook.
+``translator`` turns the resolved page into cells, with docutils' visitor, and ``markdown`` writes
+their text in plain Markdown; ``cells`` makes code cells from the executed chapter; ``first`` writes
+the cell that installs the package; ``export`` connects all of this to the build; ``launch`` sets
+the links in the page's menus. ``flaws`` checks a finished notebook.
 
-`python -m booktools notebooks` publishes the notebooks on a branch, and proves that they run.
+`python -m booktools notebooks` verifies that the notebooks run, and publishes them on a branch.
 """
 
 from pathlib import Path

@@ -55,7 +55,7 @@ class BaseTranslator(nodes.NodeVisitor):
         if node.tagname in self.INVISIBLE:
             raise nodes.SkipNode
         if node.tagname not in self.TRANSPARENT:
-            self.warn_of(node, f"nothing is known about <{node.tagname}>")
+            self.warn_of(node, f"there is no rule for <{node.tagname}>")
 
     def unknown_departure(self, node: Any) -> None:
         """Nothing."""

@@ -1,4 +1,4 @@
-"""Write the notebooks beside the pages, in the same build and from the same resolved pages."""
+"""Write the notebooks in the same build as the pages, and from the same resolved pages."""
 
 import ast
 from pathlib import Path, PurePosixPath

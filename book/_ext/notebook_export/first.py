@@ -1,4 +1,4 @@
-"""The first cell of an exported notebook: it brings package and data where they are not yet."""
+"""The first cell of an exported notebook: it installs the package and fetches the data."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from nbformat import NotebookNode
 __all__ = ["first_cell", "requirement"]
 
 SOURCE = """\
-# Brings the book's package to where it is missing, as on Colab. Elsewhere this does nothing.
+# Installs the book's package if it is missing, as on Colab. Elsewhere, this does nothing.
 import importlib.util
 import os
 import shutil
@@ -28,13 +28,13 @@ if missing:
     elif shutil.which("uv"):
         install = ["uv", "pip", "install", "--python", sys.executable]
     else:
-        raise RuntimeError(f"There is neither pip nor uv here: install {{source}} yourself.")
+        raise RuntimeError(f"Neither pip nor uv is available here: install {{source}} yourself.")
     print("Installing the book's package, which may take a minute or two.", flush=True)
-    # What is there already in a version that fits is left alone.
+    # Packages that are already here in a suitable version are left alone.
     if subprocess.run([*install, "--quiet", source], capture_output=True).returncode:
         raise RuntimeError(
             "The package could not be installed: connect to the network and run this cell again, "
-            f"or see what `{{' '.join(install)}} '{{source}}'` says."
+            f"or run `{{' '.join(install)}} '{{source}}'` to see what went wrong."
         )
     print("The book's package is installed.")
     sys.modules.pop("{package}", None)
@@ -47,7 +47,7 @@ from {package}.data import fetch_all
 
 for name, edition in fetch_all([{names}], say=lambda line: None).items():
     if edition != "lecture":
-        print(f"The {{edition}} edition of {{name}} stands in: the lecture's can't be had now.")
+        print(f"The lecture's edition of {{name}} is not available; this is the {{edition}} one.")
 """
 
 

@@ -41,9 +41,9 @@ def flaws(notebook: NotebookNode, chapter: list[NotebookNode], root: Path) -> li
             warnings.simplefilter("ignore", nbformat.warnings.DuplicateCellId)  # said below
             nbformat.validate(deepcopy(notebook))  # it repairs what it is given
     except nbformat.ValidationError as error:
-        found.append(f"it is no valid notebook: {error.message}")
+        found.append(f"it is not a valid notebook: {error.message}")
     if str(root.resolve()) in json.dumps(notebook, ensure_ascii=False):
-        found.append("it holds the path of the folder that it was built in")
+        found.append("it contains the path of the folder that it was built in")
     texts = [cell for cell in notebook.cells if cell.cell_type == "markdown"]
     anchors = {name for cell in texts for name in ANCHOR.findall(cell.source)}
     for cell in texts:
@@ -77,15 +77,15 @@ def cell_flaws(notebook: NotebookNode, chapter: list[NotebookNode]) -> Iterator[
     first, *ours = [cell for cell in notebook.cells if cell.cell_type == "code"]
     theirs = [cell for cell in chapter if cell.cell_type == "code"]
     if first.metadata.get("tags") != ["first"]:
-        yield "the first code cell is not the one that brings the package"
+        yield "the first code cell is not the one that installs the package"
     if [cell.source for cell in ours] != [cell.source for cell in theirs]:
-        yield f"its {len(ours)} code cells are not the chapter's {len(theirs)}, in their order"
+        yield f"its {len(ours)} code cells are not the chapter's {len(theirs)}, in the same order"
     elif [c.metadata.get("tags", []) for c in ours] != [c.metadata.get("tags", []) for c in theirs]:
         yield "the tags of its code cells are not the chapter's"
     for cell, executed in zip(ours, theirs, strict=False):
         shown = [o for o in executed.get("outputs", []) if has_image(o)]
         if len([o for o in cell.get("outputs", []) if has_image(o)]) != len(shown):
-            yield f"{cell.id}: {len(shown)} images of the chapter's cell are not all there"
+            yield f"{cell.id}: some of the {len(shown)} images of the chapter's cell are missing"
 
 
 def has_image(output: NotebookNode) -> bool:

@@ -1,4 +1,4 @@
-"""What stands within a line: text, code, formulas, emphasis, links, anchors, footnotes."""
+"""The parts of a line: text, code, formulas, emphasis, links, anchors, footnotes."""
 
 from typing import Any
 from urllib.parse import urljoin
@@ -19,7 +19,7 @@ class InlineTranslator(BaseTranslator):
         self.markdown_lines.append(markdown.escape(node.astext()))
 
     def visit_math(self, node: Any) -> None:
-        """Write a formula in a line; spaces beside the dollars would end it for some readers."""
+        """Write an inline formula; some viewers don't accept spaces next to the dollars."""
         self.write(f"${' '.join(node.astext().split())}$")
 
     def visit_literal(self, node: Any) -> None:

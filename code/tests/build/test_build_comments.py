@@ -103,4 +103,4 @@ def test_a_label_of_nothing_on_the_page_stops_the_strict_build(book: Book) -> No
     book.write("book/01-one.md", text.replace("# (eq-first)", "# (eq-gone)"))
     status, log = book.build(*STRICT)
     assert status != 0
-    assert "a comment names the formula eq-gone, which is not on this page" in log
+    assert "a comment refers to the formula eq-gone, which is not on this page" in log

@@ -119,7 +119,7 @@ def test_without_a_build_there_is_no_pdf(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert pdf.main([str(tmp_path)]) == 2
-    assert "no PDF: the last build did not end well, or there was none" in capsys.readouterr().err
+    assert "no PDF: the last build was killed or failed" in capsys.readouterr().err
 
 
 def test_the_check_starts_the_browser(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,7 +252,7 @@ def test_what_does_not_fit_and_what_is_missing_is_said(tmp_path: Path) -> None:
     )
     flaws = pdf.print_pdf(page, tmp_path / "out" / "page.pdf")
     assert flaws == [
-        f"beyond the margin: one: <p> {900 - pdf.WIDTH - 1} px Too wide",
-        f"picture missing: {(tmp_path / 'no.png').as_uri()}",
+        f"text beyond the margin: one: <p> {900 - pdf.WIDTH - 1} px Too wide",
+        f"missing picture: {(tmp_path / 'no.png').as_uri()}",
     ]
     assert (tmp_path / "out" / "page.pdf").read_bytes().startswith(b"%PDF-")

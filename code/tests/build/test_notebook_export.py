@@ -200,7 +200,7 @@ def test_a_node_that_is_not_known_fails_the_build(tmp_path: Path) -> None:
     book = Book.create(tmp_path, {"book/01-one.md": f"{front}# One\n{cell}{page}"})
     status, log = book.build("--all", *STRICT)
     assert status != 0
-    assert re.search(r"notebook of book/01-one: nothing is known about <production", log), log
+    assert re.search(r"notebook of book/01-one: there is no rule for <production", log), log
 
 
 # -- the check of a notebook sees what is wrong ------------------------------------------
@@ -224,10 +224,10 @@ def test_a_node_that_is_not_known_fails_the_build(tmp_path: Path) -> None:
         (lambda nb: nb.cells[2].update(source="print(1)"), "are not the chapter's"),
         (lambda nb: nb.cells[2].metadata.update(tags=["other"]), "the tags of its code cells"),
         (lambda nb: nb.cells.pop(2), "code cells are not the chapter's"),
-        (lambda nb: nb.cells.pop(0), "not the one that brings the package"),
+        (lambda nb: nb.cells.pop(0), "not the one that installs the package"),
         (lambda nb: nb.cells[2].update(id="first"), "two cells have the same id"),
         (lambda nb: nb.cells[3].outputs.clear(), "images of the chapter's cell"),
-        (lambda nb: nb.cells[2].pop("outputs"), "it is no valid notebook"),
+        (lambda nb: nb.cells[2].pop("outputs"), "it is not a valid notebook"),
     ],
 )
 def test_flaws_are_seen(

@@ -41,7 +41,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the names, as far as they are to be had here."""
+    """A folder with the names, as far as they are available here."""
     folder = tmp_path_factory.mktemp("mirror")
     if data.edition("names") == "lecture":
         path = data.fetch("names")
@@ -173,7 +173,7 @@ def test_the_first_cell_shows_nothing_where_all_is(
 ) -> None:
     """Neither does it install; IPython would show the value of a last line, as a notebook does."""
     if not any(mirror.iterdir()):
-        pytest.skip("the lecture's names are not to be had here")
+        pytest.skip("the lecture's names are not available here")
     probe = "import subprocess\nsubprocess.run = None  # an installer would need it\n"
     done = subprocess.run(
         [python, "-m", "IPython", "--colors=NoColor", "-c", probe + first("names").source],
@@ -204,7 +204,7 @@ def test_the_first_cell_lets_threads_sleep_unless_told_otherwise(
 
 def test_the_first_cell_brings_the_data(python: Path, mirror: Path, tmp_path: Path) -> None:
     if not any(mirror.iterdir()):
-        pytest.skip("the lecture's names are not to be had here")
+        pytest.skip("the lecture's names are not available here")
     found = (
         "from zerotohero.data.__main__ import findings\n"
         "states = {name: finding.state for name, edition, finding in findings()"

@@ -59,7 +59,7 @@ def test_fetch_all_says_what_else_is_warned_of(sealed, server, monkeypatch) -> N
 
 
 def test_fetch_all_without_a_source(sealed) -> None:
-    with pytest.raises(data.DataError, match=r"tiny\.txt is not to be had"):
+    with pytest.raises(data.DataError, match=r"tiny\.txt is not available"):
         data.fetch_all(["tiny"])
 
 
@@ -154,7 +154,7 @@ def test_content_without_a_place_to_store_it(sealed, server, monkeypatch) -> Non
     assert data.edition() == "lecture"
     assert len(server.requests) == 1, "it is remembered"
     for function in (data.fetch, lambda name: data.fetch_all([name])):
-        with pytest.raises(data.DataError, match="no place to store it"):
+        with pytest.raises(data.DataError, match="could not be stored"):
             function("names")
     text = dataset(b"text", name="tinyshakespeare", file="t.txt")
     monkeypatch.setitem(registry.REGISTRY, "tinyshakespeare", text)
@@ -173,7 +173,7 @@ SCRIPT = (
 
 
 def embedded_only(folder: Path, code: list[str], **settings: str) -> tuple[str, str]:
-    """Run Python where only the embedded edition is to be had; return its two outputs."""
+    """Run Python where only the embedded edition is available; return its two outputs."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ZEROTOHERO_")}
     environment |= {
         "PYTHONPATH": str(PACKAGE),

@@ -123,12 +123,12 @@ def test_errors(run, text_file: Path, tmp_path: Path) -> None:
 
 def test_a_missing_vocabulary_is_an_error_and_no_traceback(run, monkeypatch) -> None:
     def refuse(name: str) -> None:
-        raise data.DataError("vocab.bpe is not to be had.")
+        raise data.DataError("vocab.bpe is not available.")
 
     monkeypatch.setattr(data, "fetch", refuse)
     done = run("encode", "--model", "gpt2")
     assert done.code == 1
-    assert "error: vocab.bpe is not to be had." in done.err
+    assert "error: vocab.bpe is not available." in done.err
 
 
 def test_a_pipe_of_processes(tmp_path: Path, text_file: Path) -> None:

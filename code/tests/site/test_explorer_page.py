@@ -165,7 +165,7 @@ def test_without_its_files_a_tokenizer_cannot_be_chosen(chromium: Chromium, tmp_
         for choice in CHOICES:
             radio = visit.page.locator(f"input[value={choice.name}]")
             assert radio.is_disabled()
-        assert visit.page.get_by_text("could not be had when this page was built").count() == 3
+        assert visit.page.get_by_text("was not available when this page was built").count() == 3
         assert visit.errors == []
 
 

@@ -237,7 +237,7 @@ def test_a_changed_tag_is_noticed() -> None:
     translator = SimpleNamespace(body=["before <b>"])
     corrected(visit, "<b>", "<strong>")(translator, nodes.paragraph())
     assert "".join(translator.body) == "before <b><strong>bold"
-    with pytest.raises(ThemeChanged, match="visit does not write '<i>' any more"):
+    with pytest.raises(ThemeChanged, match="visit no longer writes '<i>'"):
         corrected(visit, "<i>", "<em>")(translator, nodes.paragraph())
 
 

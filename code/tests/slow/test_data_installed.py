@@ -57,7 +57,7 @@ def test_copied_package_without_the_embedded_edition(tmp_path: Path) -> None:
     installed = [p for p in data.store.embedded_places() if "share" in p.parts and p.is_dir()]
     if installed:
         pytest.skip(f"this Python has an installed copy of the edition: {installed[0]}")
-    assert "DataError: names.txt is not to be had." in done.stderr
+    assert "DataError: names.txt is not available." in done.stderr
     assert str(tmp_path / "user" / "share" / "zerotohero") in done.stderr
 
 

@@ -1,8 +1,8 @@
-"""The book's data sets: found, verified, and fetched when they are not there.
+"""The book's data sets: found on this machine or fetched, and verified.
 
-``names()`` and ``shakespeare()`` give what the chapters read; ``python -m zerotohero.data``
-lists what there is, and ``fetch_all`` brings several. The lookup and its settings are described
-in ``data/README.md``.
+``names()`` and ``shakespeare()`` return what the chapters read; ``python -m zerotohero.data`` lists
+the files on this machine, and ``fetch_all`` fetches several. ``data/README.md`` describes where
+files are looked for, and the settings.
 """
 
 from zerotohero.data.datasets import edition, fetch, names, shakespeare

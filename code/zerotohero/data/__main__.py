@@ -12,7 +12,7 @@ from zerotohero.data.registry import REGISTRY
 
 
 def findings() -> Iterator[tuple[str, str, store.Finding]]:
-    """Yield name, edition and what lies there, for every place. Asks no network."""
+    """Yield name, edition and what was found, for every folder. Uses no network."""
     for dataset in REGISTRY.values():
         for folder in store.places():
             yield dataset.name, "lecture", store.look(folder / dataset.file, dataset)
@@ -22,7 +22,7 @@ def findings() -> Iterator[tuple[str, str, store.Finding]]:
 
 
 def show() -> bool:
-    """Print what is there; return whether everything that is there is right."""
+    """Print the files that were found; return whether all of them are right."""
     right = True
     present = set()
     for name, edition, finding in findings():
@@ -36,12 +36,12 @@ def show() -> bool:
     for name in absent:
         print(f"{name:<18} {'lecture':<9} missing")
     if absent:
-        print("What is missing is fetched at first use, or by --fetch.")
+        print("Missing files are fetched when they are first used, or by --fetch.")
     return right
 
 
 def fetch(names: Sequence[str]) -> bool:
-    """Fetch data sets, say what became of each, and return whether all are there."""
+    """Fetch data sets, report on each, and return whether all are there."""
     complete = True
     for name in REGISTRY if "all" in names else names:
         try:
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="List the book's data sets, fetch them, and verify them.",
     )
     known = ", ".join(REGISTRY)
-    parser.add_argument("--fetch", nargs="+", metavar="NAME", help=f"fetch: {known}, or all")
+    parser.add_argument("--fetch", nargs="+", metavar="NAME", help=f"fetch these: {known}, or all")
     parser.add_argument("--verify", action="store_true", help="exit with 1 if a file is damaged")
     options = parser.parse_args(arguments)
     complete = fetch(options.fetch) if options.fetch else True
@@ -68,13 +68,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run() -> int:
-    """Run the command; end quietly when what reads the output, say ``head``, has seen enough."""
+    """Run the command; end quietly when the reader of its output, such as ``head``, stops."""
     try:
         code = main()
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
-        return 141  # as the shell says of a program that a broken pipe has ended
+        return 141  # the shell's status for a program that a broken pipe has ended
     return code
 
 

@@ -8,7 +8,7 @@ from zerotohero.data.registry import lookup
 
 
 def fetch(name: str) -> Path:
-    """Return the path of a data set's verified file, and fetch it first when it is not there.
+    """Return the path of a data set's verified file, fetched first if necessary.
 
     Parameters
     ----------
@@ -19,12 +19,12 @@ def fetch(name: str) -> Path:
     Raises
     ------
     DataError
-        If the name is unknown, the file is not to be had, or it cannot be stored.
+        If the name is unknown, the file is not available, or it cannot be stored.
 
     Warns
     -----
     EditionWarning
-        If the path is that of the embedded edition of the names; once a process.
+        If the path is that of the embedded edition of the names; once per process.
     """
     return stored(announce(find(name)))
 
@@ -32,27 +32,26 @@ def fetch(name: str) -> Path:
 def names() -> list[str]:
     """Return the names, in the order of the file.
 
-    The lecture's edition has 32,033 (makemore's ``names.txt``). Without it the embedded one
-    stands in, with 32,257 (US Social Security Administration, births 2018).
+    The lecture's edition has 32,033 (makemore's ``names.txt``). If it is not available, the
+    embedded one is used, with 32,257 (US Social Security Administration, births 2018).
 
     Raises
     ------
     DataError
-        If neither is to be had, or ``ZEROTOHERO_REQUIRE_LECTURE_DATA`` is set and the
+        If neither is available, or ``ZEROTOHERO_REQUIRE_LECTURE_DATA`` is set and the
         lecture's is not.
 
     Warns
     -----
     EditionWarning
-        If the embedded edition stands in; once a process.
+        If the embedded edition is used; once per process.
     """
     found = announce(find("names", again=False))
     lines = found.content.decode("utf-8").removesuffix("\n").split("\n")
     if len(lines) != found.dataset.lines:
         raise DataError(
             f"{found.dataset.file} has {len(lines):,} names; the registry says "
-            f"{found.dataset.lines:,}. The checksum is right, so it is the registry that must be "
-            "corrected."
+            f"{found.dataset.lines:,}. The checksum is right, so correct the registry."
         )
     return lines
 
@@ -63,9 +62,9 @@ def shakespeare() -> str:
     Raises
     ------
     DataError
-        If the file is not to be had.
+        If the file is not available.
     """
-    return find("tinyshakespeare").content.decode("utf-8")  # no line end is translated
+    return find("tinyshakespeare").content.decode("utf-8")  # line ends are kept as they are
 
 
 def edition(name: str = "names") -> Edition:
@@ -76,6 +75,6 @@ def edition(name: str = "names") -> Edition:
     Raises
     ------
     DataError
-        If the name is unknown, or no edition is to be had.
+        If the name is unknown, or no edition is available.
     """
     return find(name, again=False).edition if lookup(name).embedded else "lecture"

@@ -1,4 +1,4 @@
-"""Download a file over HTTP(S): no more of it than it can have, and not for ever."""
+"""Download a file over HTTP(S), with a limit on its size and on the time."""
 
 import http.client
 import ssl
@@ -24,7 +24,7 @@ from urllib.request import (
 from zerotohero.data.errors import UnavailableError
 
 CONNECT, READ = 3, 10  # seconds without an answer; short, for readers without a network
-LIMIT = 120  # seconds for a whole download, however steadily it drips
+LIMIT = 120  # seconds for a whole download, even if data keeps arriving
 SLOWEST = 20_000  # bytes that add a second to that limit
 CHUNK = 1 << 16
 
@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 
 
 def silent(got: int, size: int) -> None:
-    """Take note of `got` bytes of `size`, and say nothing."""
+    """Show no progress."""
 
 
 class _Connection(http.client.HTTPConnection):
@@ -48,7 +48,7 @@ class _SecureConnection(http.client.HTTPSConnection):
 
 
 class _TwoTimeouts(HTTPHandler, HTTPSHandler):
-    """Opens connections with `CONNECT` and reads with `READ`; urllib knows but one timeout."""
+    """Opens connections with `CONNECT` and reads with `READ`; urllib has only one timeout."""
 
     def http_open(self, req: Request) -> http.client.HTTPResponse:
         return self.do_open(_Connection, req)
@@ -68,7 +68,7 @@ class _OnlyToHTTP(HTTPRedirectHandler):
 
 def _certificates() -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if not context.get_ca_certs():  # so it is with python.org's Python for macOS
+    if not context.get_ca_certs():  # which is the case for python.org's Python on macOS
         try:
             import certifi
         except ImportError:
@@ -78,10 +78,10 @@ def _certificates() -> ssl.SSLContext:
 
 
 def _opener(parts: SplitResult) -> OpenerDirector:
-    """Return what opens addresses: with proxies as the environment says, and with a password."""
+    """Return an opener that uses the proxies of the environment and the address's password."""
     passwords = HTTPPasswordMgrWithPriorAuth()
     if parts.username is not None:
-        site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"  # and no other's
+        site = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"  # and for no other site
         user, password = unquote(parts.username), unquote(parts.password or "")
         passwords.add_password(None, site, user, password, is_authenticated=True)
     return build_opener(_TwoTimeouts, _OnlyToHTTP, HTTPBasicAuthHandler(passwords))
@@ -97,7 +97,7 @@ def from_url(url: str, size: int, progress: Progress = silent) -> bytes:
     size : int
         Size in bytes that the file must have.
     progress : callable
-        Called with the number of bytes that are here and with `size`, from another thread.
+        Called with the number of bytes received and with `size`, from another thread.
 
     Raises
     ------
@@ -115,8 +115,8 @@ def from_url(url: str, size: int, progress: Progress = silent) -> bytes:
         except BaseException as error:
             answer.set_exception(error)
 
-    # In a thread, as nothing else limits the look-up of a host, or headers that drip. One that
-    # is left behind ends at its next chunk, or with the process.
+    # In a thread, because nothing else limits the lookup of a host, or headers that arrive slowly.
+    # A thread that is abandoned ends at its next chunk, or with the process.
     threading.Thread(target=work, daemon=True).start()
     try:
         return answer.result(seconds)
@@ -128,7 +128,7 @@ def _try_twice(url: str, size: int, deadline: float, progress: Progress) -> byte
     try:
         parts = urlsplit(url)
         opener, _ = _opener(parts), parts.port
-    except ValueError:  # whose message may quote a password
+    except ValueError:  # the message of this error may quote a password
         raise UnavailableError("the address is malformed") from None
     path = quote(parts.path, safe=string.punctuation)
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=path).geturl()
@@ -137,13 +137,13 @@ def _try_twice(url: str, size: int, deadline: float, progress: Progress) -> byte
         try:
             request = Request(bare, headers={"User-Agent": "zerotohero"})
             with opener.open(request, timeout=CONNECT) as response:
-                # read1 comes back with what is here; read would wait for a whole chunk
+                # read1 returns what has arrived; read would wait for a whole chunk
                 while chunk := response.read1(CHUNK):
                     content += chunk
                     if len(content) > size:
                         raise UnavailableError(f"it sends more than {size:,} bytes")
                     if time.monotonic() > deadline:
-                        raise TimeoutError("the time is over")
+                        raise TimeoutError("the time is up")
                     progress(len(content), size)
                 if response.length:
                     raise http.client.IncompleteRead(bytes(content), response.length)

@@ -1,15 +1,15 @@
-"""What can go wrong with a data set, and how a reader is told."""
+"""The errors and warnings about data sets."""
 
 import logging
 import re
 import warnings
 
 log = logging.getLogger("zerotohero.data")
-log.addHandler(logging.NullHandler())  # what matters reaches the reader as a warning already
+log.addHandler(logging.NullHandler())  # important messages are warnings anyway
 
 
 class DataError(RuntimeError):
-    """A data set is not to be had; the message says where it was looked for and what to do."""
+    """A data set is not available; the message says where it was looked for and what to do."""
 
 
 class UnavailableError(Exception):
@@ -21,17 +21,17 @@ class DamagedError(UnavailableError):
 
 
 class DataWarning(UserWarning):
-    """A folder or a source held a wrong file; another source is tried."""
+    """A folder or a source holds a wrong file; another source is tried."""
 
 
 class EditionWarning(UserWarning):
-    """The embedded edition of a data set stands in for the lecture's.
+    """The embedded edition of a data set is used in place of the lecture's.
 
-    It is shown once a process for each data set. The message begins with `PREFIX`, so that
+    It is shown once per process for each data set. The message begins with `PREFIX`, so that
     ``PYTHONWARNINGS="ignore:<PREFIX>:UserWarning"`` silences it, and nothing else.
     """
 
-    PREFIX = "The embedded edition stands in"  # without comma and colon, as these separate there
+    PREFIX = "The embedded edition stands in"  # no comma or colon: PYTHONWARNINGS splits at them
 
 
 def report(message: str) -> None:
@@ -43,8 +43,8 @@ def report(message: str) -> None:
 def plain(text: str) -> str:
     """Return an address or somebody else's message on one line, fit to be shown.
 
-    Passwords in addresses are masked, and so is a user without one, who may be a token. Control
-    characters are left out, as a terminal would obey them.
+    Passwords in addresses are masked, and so is a user name without a password, which may be a
+    token. Control characters are removed, because a terminal would obey them.
     """
     line = "".join(char for char in " ".join(text.split()) if char.isprintable())
     line = re.sub(r"(//[^/@:]*):.*@", r"\1:***@", line)  # a password may hold @ and /

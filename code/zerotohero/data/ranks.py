@@ -1,4 +1,4 @@
-"""Give tiktoken its vocabularies from the same store, so that it needs no network."""
+"""Copies the vocabularies for tiktoken, so that it needs no network."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ TOKENIZERS = ("cl100k_base", "gpt2_vocab_bpe", "gpt2_encoder_json")
 
 
 def tiktoken_cache() -> Path:
-    """Fill a folder as tiktoken expects it, and name it in ``TIKTOKEN_CACHE_DIR``.
+    """Fill a folder with the files tiktoken expects, and set ``TIKTOKEN_CACHE_DIR`` to it.
 
     tiktoken looks for a file named by the SHA-1 of its canonical address. After this call
     ``tiktoken.get_encoding("cl100k_base")`` and ``("gpt2")`` need no network.
@@ -25,7 +25,7 @@ def tiktoken_cache() -> Path:
     Raises
     ------
     DataError
-        If one of the files is not to be had, or the folder cannot be written to.
+        If one of the files is not available, or the folder cannot be written to.
     """
     ready = [find(name) for name in TOKENIZERS]
     problems = []
@@ -34,7 +34,7 @@ def tiktoken_cache() -> Path:
         try:
             for found in ready:
                 key = hashlib.sha1(found.dataset.urls[0].encode(), usedforsecurity=False)
-                # A copy and no link: tiktoken may delete what it finds there.
+                # A copy, not a link: tiktoken may delete what it finds there.
                 store.write(folder / key.hexdigest(), found.content, found.dataset)
         except OSError as error:
             problems.append(f"{folder} cannot be written to ({error.strerror})")
@@ -42,6 +42,6 @@ def tiktoken_cache() -> Path:
             os.environ["TIKTOKEN_CACHE_DIR"] = str(folder)
             return folder
     raise DataError(
-        "there is no place for tiktoken's files: " + "; ".join(problems) + ". "
+        "tiktoken's files could not be stored: " + "; ".join(problems) + ". "
         "Set ZEROTOHERO_CACHE to a folder that can be written to."
     )

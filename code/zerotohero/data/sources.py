@@ -1,4 +1,4 @@
-"""Where a data set can be brought from: a mirror, its canonical address, a wheel on PyPI.
+"""The sources of a data set: a mirror, its canonical address, a wheel on PyPI.
 
 What a source returns is not verified yet; `zerotohero.data.fetching` does that, for all alike.
 """
@@ -22,10 +22,10 @@ MIRROR = "ZEROTOHERO_DATA_MIRROR"
 def sources(
     dataset: Dataset, progress: Progress = silent
 ) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield each source of a data set: what it is called, and a function that reads it.
+    """Yield each source of a data set: its label, and a function that reads it.
 
     The functions return the file's bytes, unverified, or raise `UnavailableError`. While they
-    download, they call `progress` with the number of bytes that are here and the file's size.
+    download, they call `progress` with the number of bytes received and the file's size.
     """
     if mirror := os.environ.get(MIRROR):
         yield f"mirror {plain(mirror)}", partial(_from_mirror, mirror, dataset, progress)
@@ -46,7 +46,7 @@ def _from_mirror(mirror: str, dataset: Dataset, progress: Progress) -> bytes:
     try:
         folder = Path(url2pathname(urlsplit(mirror).path) if scheme else mirror).expanduser()
     except (ValueError, RuntimeError) as error:  # a malformed address, or no such user
-        raise UnavailableError(f"it names no folder: {error}") from error
+        raise UnavailableError(f"it does not name a folder: {error}") from error
     if not folder.is_dir():
         raise UnavailableError("there is no such folder")
     finding = store.look(folder / dataset.file, dataset)

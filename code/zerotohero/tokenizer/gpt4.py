@@ -26,7 +26,7 @@ class GPT4Tokenizer(PublishedTokenizer):
     Raises
     ------
     zerotohero.data.DataError
-        If the file with the ranks is not to be had.
+        If the file with the ranks is not available.
     """
 
     def __init__(self) -> None:

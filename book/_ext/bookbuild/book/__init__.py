@@ -1,4 +1,4 @@
-"""The book itself: where it lives (``address``), and what its pages ask for (``settings``)."""
+"""The book itself: its addresses (``address``), and the settings of its pages (``settings``)."""
 
 from pathlib import Path
 

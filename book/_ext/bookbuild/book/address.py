@@ -1,4 +1,4 @@
-"""The one answer to where the book lives: its repository, and the site that is made from it.
+"""The addresses of the book: its repository, and the site that is made from it.
 
 ``repository.url`` in ``_config.yml`` names the repository. In GitHub Actions the environment names
 it, so that a fork builds, links and launches itself without an edit. The site's address follows
@@ -40,7 +40,7 @@ def web_address(text: str, source: str) -> str:
     """`text` if it is an address of the web, else an error that names its `source`."""
     parts = urlsplit(text)
     if parts.scheme not in {"https", "http"} or not parts.netloc or parts.query or parts.fragment:
-        raise AddressError(f"{source} must be an address like https://host/path, not {text!r}")
+        raise AddressError(f"{source} must be an address such as https://host/path, not {text!r}")
     return text
 
 

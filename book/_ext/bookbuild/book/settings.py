@@ -1,4 +1,4 @@
-"""The one reader of ``_config.yml``, ``_toc.yml`` and the front matter of pages.
+"""Reads ``_config.yml``, ``_toc.yml`` and the front matter of pages, for all other modules.
 
 What a page asks of the build stands in its front matter:
 
@@ -167,7 +167,7 @@ def settings_from(metadata: Mapping[str, Any], page: str) -> Settings:
     known = set(Settings.__dataclass_fields__)
     if unknown := sorted(set(map(str, given)) - known):
         raise FrontMatterError(
-            f"{page}: `{KEY}` has no key {', '.join(unknown)}; it knows {', '.join(sorted(known))}"
+            f"{page}: `{KEY}` has no key {', '.join(unknown)}; it has {', '.join(sorted(known))}"
         )
 
     def wrong(key: str, wanted: str) -> FrontMatterError:

@@ -1,8 +1,9 @@
-"""Warns of what a reader should not meet; a strict build then fails.
+"""Warns of flaws that a reader should not run into; a strict build then fails.
 
-``alt_text`` looks at figures, ``links`` finds those that lead nowhere, ``report`` says what a build
-found and how long it took, ``terminal`` leaves out what nobody asked for, ``unfinished`` keeps a
-killed build from hiding anything, and ``sources`` notes what the site was built from.
+``alt_text`` checks the descriptions of figures, ``links`` finds broken links, and ``report`` says
+what a build found and how long it took. ``terminal`` keeps the terminal's output short,
+``unfinished`` makes sure that a killed build leaves no flaw unnoticed, and ``sources`` records what
+the site was built from.
 """
 
 from sphinx.application import Sphinx

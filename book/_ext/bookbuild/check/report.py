@@ -1,4 +1,4 @@
-"""What the build says at its end: dead links, times, exceeded budgets, where the book is."""
+"""What the build reports at the end: broken links, times, exceeded budgets, where the book is."""
 
 import os
 from collections.abc import Mapping
@@ -84,7 +84,7 @@ def report_times(rows: list[dict[str, Any]], executed: set[str]) -> None:
         if row["memory"] is not None and row["memory"] > MEMORY_LIMIT:
             logger.warning(
                 f"{row['label']}: executing it took {row['memory'] / 1e6:,.0f} MB of memory, but "
-                f"only {MEMORY_LIMIT / 1e6:,.0f} MB are sure to be there on Binder",
+                f"Binder guarantees only {MEMORY_LIMIT / 1e6:,.0f} MB",
                 location=row["page"],
                 type="bookbuild",
             )

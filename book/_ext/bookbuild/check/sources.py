@@ -1,4 +1,4 @@
-"""What a site was built from: a hash of each source file, so that an old site can be told.
+"""What a site was built from: a hash of each source file, so that an outdated site is recognized.
 
 Times of files don't tell: a checkout of another state makes all of them new.
 """
@@ -16,7 +16,7 @@ from bookbuild.execute.results import write_json
 
 __all__ = ["NAME", "changed_since", "hashes", "setup"]
 
-NAME = "sources.json"  # beside the folder of the site
+NAME = "sources.json"  # next to the folder of the site
 PAGES = "book"
 
 

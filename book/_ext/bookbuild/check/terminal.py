@@ -1,4 +1,4 @@
-"""Keeps the terminal calm: the book's own lines, warnings, and how the build ended.
+"""Keeps the terminal's output short: the book's own lines, warnings, and how the build ended.
 
 Sphinx and its extensions print their configuration and a line for each page that they read and
 write. `jupyter-book build . -v` shows all of it.

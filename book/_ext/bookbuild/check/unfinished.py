@@ -1,4 +1,4 @@
-"""A mark that a build is under way, so that the next one knows when it was killed or failed.
+"""A file that marks a build in progress, so that the next build knows if it was killed or failed.
 
 Sphinx saves its environment before it writes pages. After a kill in between it would take pages
 for written that are not; after a build with warnings, an incremental one would not see them again.
@@ -24,7 +24,7 @@ def begin(build: Path, doctrees: Path) -> None:
     """Set the mark in the folder `build`; if it is there already, make Sphinx start anew."""
     mark = build / NAME
     if mark.exists():
-        logger.info("the last build did not end well: every page is read and written again")
+        logger.info("the last build was killed or failed: every page is read and written again")
         (doctrees / ENV_PICKLE_FILENAME).unlink(missing_ok=True)
         # myst-nb does not write an output image again when a file of its name is there,
         # however much of it a killed build has written.

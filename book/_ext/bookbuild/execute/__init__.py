@@ -1,7 +1,7 @@
 """Runs the chapters whose outputs are not in the cache, before any page is read.
 
-``data`` fetches what they read, ``chapters`` are the pages that are notebooks, ``key`` and
-``cache`` know which must run, ``kernels`` runs them, ``results`` are what comes out.
+``data`` fetches the data sets, ``chapters`` finds the pages that are notebooks, ``key`` and
+``cache`` tell which of them have to run, ``kernels`` runs them, and ``results`` checks the outputs.
 """
 
 import os
@@ -92,7 +92,7 @@ def execute_missing(app: Sphinx, build: Build, store: Any) -> None:
         cache.put(store, outcome.notebook, chapter.path, data)
         build.executed.add(chapter.docname)
     for failed in failures:
-        # With -W the first message would end the build; all of them shall be seen.
+        # With -W the first message would end the build; we want to see all of them.
         logger.error(
             failed.failure,
             location=(failed.chapter.docname, failed.line),

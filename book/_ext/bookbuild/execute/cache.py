@@ -64,7 +64,7 @@ def open_cache(folder: Path) -> JupyterCacheBase:
     try:
         records = cache.list_cache_records()
     except (RuntimeError, SQLAlchemyError) as error:  # jupyter-cache wraps some of them
-        logger.info("the execution cache is unreadable (%s): all chapters are executed", error)
+        logger.info("the execution cache can't be read (%s): all chapters are executed", error)
         shutil.rmtree(folder)
         folder.mkdir(parents=True)
         cache = get_cache(folder)
@@ -78,7 +78,7 @@ def open_cache(folder: Path) -> JupyterCacheBase:
             sound.add(record.hashkey)
             continue
         if flaw:
-            logger.info("dropped a cached execution of %s: %s", record.uri, flaw)
+            logger.info("removed a cached execution of %s: %s", record.uri, flaw)
         NbCacheRecord.remove_records([record.pk], cache.db)
     executed = folder / "executed"
     for path in executed.iterdir() if executed.is_dir() else ():

@@ -1,6 +1,6 @@
 """The data sets of the pages: fetched before anything executes, so that no kernel has to.
 
-What can't be had is told at once, with the page that names it, and not by a cell after minutes.
+A missing data set is reported at once, with the pages that need it, not by a cell after minutes.
 """
 
 import importlib

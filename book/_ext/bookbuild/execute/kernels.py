@@ -128,7 +128,7 @@ def peak_memory(pid: int) -> int | None:
 
 
 def use_sockets(client: NotebookClient, connection_file: Path) -> None:
-    """Let the kernel talk through socket files beside `connection_file`, not through TCP.
+    """Let the kernel talk through socket files next to `connection_file`, not through TCP.
 
     TCP ports are chosen before they are bound, so kernels that start side by side can race for
     one, and others on the machine can reach them. Socket files need a POSIX system and a short path
@@ -206,10 +206,10 @@ def execute(chapters: list[Chapter], package: Path, ipython: Path) -> Iterator[O
     When the consumer stops early, or is interrupted, the kernels are killed.
     """
     ipython.mkdir(parents=True, exist_ok=True)
-    # The longest first, so that no core idles at the end while another one works it off.
+    # The longest first, so that no core idles at the end while another one is still busy with it.
     ordered = sorted(chapters, key=lambda c: c.settings.budget or 0, reverse=True)
     if ordered:
-        logger.info("chapters to execute: %d; some take minutes", len(ordered))
+        logger.info("chapters to execute: %d (some take minutes)", len(ordered))
     running = Running()
     # The threads only report; messages and the cache's database stay in the calling thread.
     reports: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
@@ -223,7 +223,7 @@ def execute(chapters: list[Chapter], package: Path, ipython: Path) -> Iterator[O
             with TemporaryDirectory(prefix="kernel-") as folder:
                 outcome = execute_one(chapter, environment, Path(folder), running)
             reports.put(outcome)
-        except BaseException as error:  # else the caller would wait for ever
+        except BaseException as error:  # otherwise the caller would wait forever
             reports.put(error)
 
     pool = ThreadPoolExecutor(max_workers=cores(), thread_name_prefix="chapter")

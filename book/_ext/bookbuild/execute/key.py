@@ -1,4 +1,4 @@
-"""The key of a chapter: what its outputs hang on besides its own cells.
+"""The key of a chapter: everything that its outputs depend on, besides its own cells.
 
 jupyter-cache knows the cells of a notebook only. A change in a module that they import, in the
 pinned versions, in Python or in the data would leave old outputs on the page. Comments and

@@ -84,7 +84,7 @@ def warn_of_stderr(chapter: Chapter, executed: NotebookNode) -> None:
             first = texts[0].strip().splitlines()[0]
             logger.warning(
                 f"{chapter.label}, {places[index]}: it writes to its error stream, which would "
-                f"land on the page: {first!r}. If a reader shall see that, tag the cell "
+                f"appear on the page: {first!r}. If a reader should see that, tag the cell "
                 f"{STDERR_TAG!r}.",
                 location=(chapter.docname, places[index].line),
                 type="bookbuild",
@@ -108,7 +108,7 @@ def reproduced_figures(chapter: Chapter, executed: NotebookNode) -> list[dict[st
                 continue
             if missing := [f for f in FIELDS if not isinstance(data, dict) or f not in data]:
                 logger.warning(
-                    "%s, %s: the reproduced figure lacks %s",
+                    "%s, %s: the reproduced figure does not give %s",
                     chapter.label,
                     places[index],
                     ", ".join(missing),

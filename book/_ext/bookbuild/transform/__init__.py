@@ -1,10 +1,10 @@
-"""Changes pages between their source and their HTML.
+"""Changes pages between source and HTML.
 
-``listings`` is a directive that shows the package's source, as ``source_text`` cuts it; ``folds``
-folds the cells that step back. ``facts`` is the line below a title, ``equation_numbers`` numbers
-the formulas that comments name, ``tables`` and ``quality`` are directives that show what was
-measured. ``left_out`` makes text of links to pages that are not in the table of contents, and
-``repairs`` mends what other extensions leave.
+``listings`` is a directive that shows source code of the package, which ``source_text`` extracts;
+``folds`` folds the cells that a reader can skip. ``facts`` writes the line below a title,
+``equation_numbers`` numbers the formulas that comments refer to, and ``tables`` and ``quality`` are
+directives that show measurements. ``left_out`` turns links to pages that are not in the table of
+contents into text, and ``repairs`` fixes flaws in the output of other extensions.
 """
 
 from sphinx.application import Sphinx

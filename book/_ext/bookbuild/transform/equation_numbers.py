@@ -1,7 +1,7 @@
 """Numbers of formulas in the comments of cells.
 
 A cell that checks a formula names its label, ``# (eq-chain)``, as the text does; a reader sees the
-number that stands beside the formula, ``# (1.4)``.
+number that stands next to the formula, ``# (1.4)``.
 """
 
 import copy
@@ -54,7 +54,7 @@ def number_blocks(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         for line in COMMENT.findall(after):
             for label in LABEL.findall(line):
                 logger.warning(
-                    f"a comment names the formula {label}, which is not on this page: {line}",
+                    f"a comment refers to the formula {label}, which is not on this page: {line}",
                     location=docname,
                     type="bookbuild",
                 )

@@ -1,4 +1,4 @@
-"""Cells that step back: a tag folds a cell, input and output together, under one word.
+"""Cells that a reader can skip: a tag folds a cell, input and output together, under one word.
 
 A cell that only verifies what the text says is tagged ``check``; the first one of a chapter, which
 brings what the others need, ``imports``::

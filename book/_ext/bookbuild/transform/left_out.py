@@ -1,4 +1,4 @@
-"""Pages that the table of contents leaves out: what leads to them becomes text.
+"""Pages that the table of contents leaves out: links to them become text.
 
 A teacher's selection, or one chapter alone, is a book of its own. A link keeps its words; one
 that has none gets the title of the page. A citation keeps its names and its year.
@@ -72,7 +72,7 @@ def tell(app: Sphinx, env: BuildEnvironment, docnames: list[str]) -> None:
         left_out.pop(docname, None)
     if left_out:
         names = ", ".join(sorted(left_out))
-        logger.info("left out, because the table of contents does not name them: %s", names)
+        logger.info("left out because they are not in the table of contents: %s", names)
 
 
 class LeaveOut(SphinxPostTransform):

@@ -67,7 +67,7 @@ class Listing(SphinxDirective):
         if count > LONGEST and "long" not in self.options:
             logger.warning(
                 f"the listing of {self.arguments[0]} has {count} lines, more than {LONGEST}: show "
-                "it in parts (`:only:`), or say that it shall be long (`:long:`)",
+                "it in parts (`:only:`), or allow its length (`:long:`)",
                 location=self.get_location(),
                 type="bookbuild",
             )

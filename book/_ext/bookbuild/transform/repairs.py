@@ -1,4 +1,4 @@
-"""Mends what other extensions leave on the pages."""
+"""Fixes flaws that other extensions leave on the pages."""
 
 from typing import Any
 

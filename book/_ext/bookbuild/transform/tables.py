@@ -1,4 +1,4 @@
-"""Two directives that show what the executed chapters say.
+"""Two directives that show results of the executed chapters.
 
 ``{reproduced-figures}`` sets the lectures' figures next to ours; ``{execution-times}`` lists how
 long the chapters take. A page that shows a table is read again when its rows have changed.
@@ -78,7 +78,7 @@ def table(header: dict[str, int], rows: list[list[Any]], caption: str) -> Any:
 
 
 class ReproducedFigures(SphinxDirective):
-    """Table of the figures published with the lectures beside ours."""
+    """Table that compares the figures published with the lectures with ours."""
 
     def run(self) -> list[Any]:
         """Return the table, or a sentence when no chapter recorded a figure."""

@@ -1,7 +1,7 @@
-"""Makes the finished pages, and the files around them.
+"""Writes the finished pages, and the other files of the site.
 
-``math`` sets the formulas, ``theme`` has what is changed in the theme and makes its pages light,
-``search`` leads from words to sections, and ``site`` says where all of it lives.
+``math`` typesets the formulas, ``theme`` changes the theme and makes its pages light, ``search``
+leads from words to sections, and ``site`` sets the addresses and writes the site's other files.
 """
 
 from sphinx.application import Sphinx

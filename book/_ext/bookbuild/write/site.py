@@ -17,7 +17,7 @@ from bookbuild.execute.results import write_json
 
 __all__ = ["MISSING", "PDF", "prefix", "setup", "write_entrance", "write_sitemap"]
 
-PDF = "zero-to-hero.pdf"  # lies beside the pages; see booktools.pdf
+PDF = "zero-to-hero.pdf"  # next to the pages; see booktools.pdf
 
 # Leads on to the front page, which lies in a folder.
 ENTRANCE = """\
@@ -144,7 +144,7 @@ def write_entrance(
 
 
 def write_files(app: Sphinx, error: Exception | None) -> None:
-    """Write the files that stand beside the pages."""
+    """Write the site's files that are not pages."""
     if error is not None or app.builder.name not in {"html", "dirhtml"}:
         return
     folder, config = Path(app.outdir), app.config

@@ -1,4 +1,4 @@
-"""Proves that the site's notebooks run elsewhere, and publishes them for Colab and Binder."""
+"""Verifies that the site's notebooks run elsewhere, and publishes them for Colab and Binder."""
 
 from booktools.notebooks.commands import main
 

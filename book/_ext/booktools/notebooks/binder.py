@@ -1,4 +1,4 @@
-"""What Binder reads beside the notebooks: the checkout's ``.binder/``, with the package in place.
+"""What Binder reads besides the notebooks: the checkout's ``.binder/``, with the package in place.
 
 The checkout's own files install the book from its folder. A branch that holds notebooks alone has
 no such folder; there, the package comes from the repository, in the same versions.

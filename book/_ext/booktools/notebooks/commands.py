@@ -1,8 +1,8 @@
-"""Prove that the built site's notebooks run, or publish them: run in the folder with _config.yml.
+"""Verify that the built site's notebooks run, or publish them. Run this where _config.yml is.
 
 check     every notebook, in a fresh environment with only the package, offline
 binder    one notebook, in an environment made from what Binder reads, as repo2docker makes it
-publish   put the notebooks on the branch that Colab and Binder read
+publish   commit the notebooks to the branch that Colab and Binder read
 """
 
 import argparse
@@ -92,7 +92,7 @@ def check(names: Sequence[str], build: Path, python: Path | None, mirror: str | 
 def binder(name: str, build: Path, mirror: str | None) -> int:
     """Run a notebook as Binder would open it, and return the exit status.
 
-    All is as it is published, but for the package, whose commit may not be on the web yet.
+    Everything is as published except the package, whose commit may not be on the web yet.
     """
     (path,) = built(build, [name])
     with TemporaryDirectory(prefix="binder-") as folder:
@@ -117,12 +117,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--build", type=Path, default=ROOT / "_build", help="folder of the build")
     parser.add_argument(
-        "--mirror", default=os.environ.get(MIRROR), help=f"folder of data sets, as {MIRROR}"
+        "--mirror", default=os.environ.get(MIRROR), help=f"folder of data sets, like {MIRROR}"
     )
     commands = parser.add_subparsers(dest="command", required=True)
     checking = commands.add_parser("check", help="execute the exported notebooks")
-    checking.add_argument("names", nargs="*", metavar="NAME", help="only these, as 02-bigrams")
-    checking.add_argument("--python", type=Path, help="an environment that is there already")
+    checking.add_argument("names", nargs="*", metavar="NAME", help="only these, such as 02-bigrams")
+    checking.add_argument("--python", type=Path, help="use this environment instead of a fresh one")
     binding = commands.add_parser("binder", help="execute a notebook as Binder would")
     binding.add_argument("name", nargs="?", default="02-bigrams", metavar="NAME")
     publishing = commands.add_parser("publish", help="commit the notebooks to their branch")

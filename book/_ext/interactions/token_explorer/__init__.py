@@ -1,7 +1,7 @@
 """The token explorer: a directive that puts it into a page, and the files that it needs.
 
-Its place in a page is ``template.html``, its look ``style.css``, and the scripts stand beside them;
-``vocabularies`` makes its data. A tokenizer whose file is not available is shown, but cannot be
+Its HTML is in ``template.html``, its style sheet is ``style.css``, the scripts are next to them;
+``vocabularies`` makes its data. A tokenizer whose file is not available is shown, but can't be
 chosen.
 """
 
@@ -93,7 +93,7 @@ def choices(app: Sphinx, docname: str) -> str:
         note, state = "", ""
         if choice.name not in available(app):
             state = " disabled"
-            note = "not here: its file could not be had when this page was built"
+            note = "missing: its file was not available when this page was built"
         elif choice.at_once:
             state = " checked"
         else:

@@ -33,7 +33,7 @@ window.tokenExplorer ??= {};
   /** Where to cut bytes so that no character is torn: at most so many of them. */
   function cutAt(bytes, most) {
     let end = Math.min(most, bytes.length);
-    // A character has at most three bytes behind its first; more of them belong to none.
+    // A character has at most three bytes after its first; any more belong to no character.
     while (end > most - 3 && (bytes[end] & 0xc0) === 0x80) end--;
     return end;
   }

@@ -144,7 +144,7 @@ class Choice:
     splitter
         Name of the function that splits as its pattern does.
     make
-        Makes it; ``DataError`` if its file is not to be had.
+        Makes it; ``DataError`` if its file is not available.
     at_once
         Whether the page loads it, even before it is chosen.
     """
@@ -157,7 +157,7 @@ class Choice:
     at_once: bool = False
 
     def script(self) -> str:
-        """Return its script; ``DataError`` if its file is not to be had."""
+        """Return its script; ``DataError`` if its file is not available."""
         return vocabulary_script(self.name, self.source, self.splitter, self.make())
 
 

@@ -1,4 +1,4 @@
-// Typesets formulas without a browser: MathJax 3.2.2, whose files lie beside this one
+// Typesets formulas without a browser: MathJax 3.2.2, whose files lie next to this one
 // (npm package `mathjax`, folder es5, unchanged).
 const MathJaxParts = MathJax._;
 const adaptor = MathJaxParts.adaptors.liteAdaptor.liteAdaptor();

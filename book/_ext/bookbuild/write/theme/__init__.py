@@ -1,8 +1,8 @@
-"""What is changed in the theme's pages: what they load, how they are read without eyes or mouse.
+"""Changes to the theme's pages: they load less, and work with a screen reader or a keyboard.
 
-``templates`` has the templates that are changed, ``markup`` the tags of some nodes. ``finish`` is
-what else happens to each page, ``weight`` what makes it light, ``styles`` joins its style sheets
-and ``icons`` cuts down the theme's icons.
+``templates`` has the changed templates, and ``markup`` changes the tags of some nodes. ``finish``
+makes the other changes to each page, ``weight`` makes pages smaller, ``styles`` joins their style
+sheets, and ``icons`` keeps only the icons that are used.
 """
 
 from sphinx.application import Sphinx

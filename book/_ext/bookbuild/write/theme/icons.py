@@ -83,7 +83,7 @@ def slim_icons(static: Path) -> None:
             f"and {len(faces)} fonts; {source.name} {'is' if source.is_file() else 'is not'} there"
         )
     if unknown := ICONS - codes.keys():
-        raise ThemeChanged(f"the theme has no icon {', '.join(sorted(unknown))} any more")
+        raise ThemeChanged(f"the theme no longer has the icon {', '.join(sorted(unknown))}")
 
     def keep(match: re.Match[str]) -> str:
         names = set(re.findall(r"\.fa-([a-z0-9-]+)", match.group(1)))

@@ -1,4 +1,4 @@
-"""What Sphinx and its extensions write for a node, corrected for readers who don't see the page."""
+"""Corrects the HTML that Sphinx and its extensions write, for readers who don't see the page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ Visitor = Callable[[Any, Any], None]
 def corrected(visit: Visitor, old: str, new: str) -> Visitor:
     """Let a visitor write `new` for `old`.
 
-    It raises `ThemeChanged` when it does not write that any more.
+    It raises `ThemeChanged` when it no longer writes that.
     """
 
     def write(translator: Any, node: nodes.Element) -> None:
@@ -26,7 +26,7 @@ def corrected(visit: Visitor, old: str, new: str) -> Visitor:
         visit(translator, node)
         written = "".join(translator.body[start:])
         if old not in written:
-            raise ThemeChanged(f"{visit.__name__} does not write {old!r} any more: {written!r}")
+            raise ThemeChanged(f"{visit.__name__} no longer writes {old!r}: {written!r}")
         translator.body[start:] = [written.replace(old, new)]
 
     return write
