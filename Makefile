@@ -110,7 +110,7 @@ test-build: data
 
 # after `make book`
 test-site: $(READY)
-	@$(BIN)/python -m pytest $(SHARED) code/tests/site
+	@$(BIN)/python -m pytest $(SHARED) -n 4 code/tests/site # they mostly wait for the browser
 
 test-all: test test-build book test-site
 

@@ -28,7 +28,7 @@ class EditionWarning(UserWarning):
     """The embedded edition of a data set is used in place of the lecture's.
 
     It is shown once per process for each data set. The message begins with `PREFIX`, so that
-    ``PYTHONWARNINGS="ignore:<PREFIX>:UserWarning"`` silences it, and nothing else.
+    the value ``ignore:PREFIX:UserWarning`` of ``PYTHONWARNINGS`` silences it, and nothing else.
     """
 
     PREFIX = "The embedded edition stands in"  # no comma or colon: PYTHONWARNINGS splits at them
