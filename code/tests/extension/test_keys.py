@@ -30,6 +30,7 @@ def package(tmp_path: Path) -> Path:
     write(package, "__init__.py", "")
     write(package, "shapes.py", SOURCE)
     write(package, "other.py", "import toy.shapes\n")
+    write(package, "unused/__init__.py", "")
     write(package, "registry.json", '{"names": 1}')
     write(package, "../requirements.txt", "# pins\nnumpy==2.0  # arrays\n\n")
     return package
@@ -70,7 +71,7 @@ def key_of(
         (".shapes.py.swp", "an editor's"),
         ("../requirements.txt", "numpy==2.0\n# other comment\n"),
         ("other.py", "import toy.shapes\nx = 1\n"),  # which the chapter does not import
-        ("unused/__init__.py", ""),
+        ("unused/__init__.py", "VALUE = 1\n"),
         ("unused/more.json", "{}"),
     ],
 )
