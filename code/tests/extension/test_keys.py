@@ -105,6 +105,24 @@ def test_a_cell_that_is_not_python_may_import_everything(package: Path) -> None:
     assert key_of(package, source="this is no code") != before
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "%%capture shown\nfrom toy import other",
+        "%%time\nfrom toy import (\n    shapes,\n    other as o,\n)",
+        "%time from toy import other",
+        "!python -c 'from toy import other'",
+        "!python -m toy.other",
+        "import importlib\nimportlib.import_module('toy.other')",
+    ],
+)
+def test_imports_in_magics_and_strings_count(package: Path, source: str) -> None:
+    before, without = key_of(package, source=source), key_of(package, source="%%time\nimport toy")
+    write(package, "other.py", "import toy.shapes\nx = 1\n")
+    assert key_of(package, source=source) != before
+    assert key_of(package, source="%%time\nimport toy") == without
+
+
 def test_edition_threads_and_python_version_change_the_key(
     package: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
