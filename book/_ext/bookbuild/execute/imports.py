@@ -1,8 +1,8 @@
 """Which files of a package some code depends on: what it imports, and what that imports in turn.
 
 Read from the syntax trees alone; nothing is imported. An import counts wherever it stands, also
-within a function, and so does a string that names a module ("zerotohero.train_gpt") or imports one,
-as in ``python -m`` and ``importlib``, or in the body of a cell magic, which IPython takes as a string.
+within a function, and so does a string that names a module ("zerotohero.train_gpt"), as in
+``python -m`` and ``importlib``, or imports one, as the body of a cell magic, a string for IPython.
 """
 
 import ast
