@@ -74,7 +74,7 @@ chapter: $(READY)
 	@$(if $(C),,echo "name a chapter: make chapter C=04"; exit 2;) $(TOOLS) chapter $(C)
 
 serve: $(READY)
-	@$(TOOLS) serve
+	@$(TOOLS) serve $(if $(PORT),--port $(PORT))
 
 # Prints the pages of the strict build.
 pdf: pdf-check book
