@@ -35,9 +35,10 @@ help:
 FITS = import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else \
 	"Python 3.11 to 3.14 is needed; $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v)
 # "anew" where .venv has no .venv/bin/python3.12, say: there is none, another Python has made it, or
-# its Python is gone since.
+# its Python is gone since. And where it was made in another folder: its programs have paths in them.
 ANEW := $(shell test -x $(BIN)/$$($(PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])' \
-	2>/dev/null || echo none) || echo anew)
+	2>/dev/null || echo none) && { test -L .venv || test ! -s $(READY) || test "$$(cat $(READY))" = "$$(pwd -P)"; } \
+	|| echo anew)
 
 .PHONY: anew
 anew:
@@ -58,7 +59,7 @@ $(READY): requirements.txt pyproject.toml $(ANEW)
 	@echo "gigabytes of support for GPUs, which the book does not need: README.md says how to do without."
 	@set -o pipefail; $(PIP) install -r requirements.txt | { grep --line-buffered -oE $(TOLD) || true; }
 	@echo "The environment .venv is ready."
-	@touch $@
+	@pwd -P > $@
 
 # -- the book
 
