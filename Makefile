@@ -35,9 +35,10 @@ help:
 FITS = import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 14) else \
 	"You need Python 3.11 to 3.14, but $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 ..." % v)
 # "anew" if .venv lacks, say, bin/python3.12: there is no .venv, another Python made it, or its Python
-# is gone.
+# is gone. Also if it was made in another folder: its programs hold that folder's path.
 ANEW := $(shell test -x $(BIN)/$$($(PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])' \
-	2>/dev/null || echo none) || echo anew)
+	2>/dev/null || echo none) && { test -L .venv || test ! -s $(READY) || test "$$(cat $(READY))" = "$$(pwd -P)"; } \
+	|| echo anew)
 
 .PHONY: anew
 anew:
@@ -58,7 +59,7 @@ $(READY): requirements.txt pyproject.toml $(ANEW)
 	@echo "gigabytes of GPU support that the book doesn't need; README.md says how to avoid them."
 	@set -o pipefail; $(PIP) install -r requirements.txt | { grep --line-buffered -oE $(TOLD) || true; }
 	@echo "The environment .venv is ready."
-	@touch $@
+	@pwd -P > $@
 
 # -- the book
 
@@ -74,7 +75,7 @@ chapter: $(READY)
 	@$(if $(C),,echo "name a chapter: make chapter C=04"; exit 2;) $(TOOLS) chapter $(C)
 
 serve: $(READY)
-	@$(TOOLS) serve
+	@$(TOOLS) serve $(if $(PORT),--port $(PORT))
 
 # Prints the pages of the strict build.
 pdf: pdf-check book

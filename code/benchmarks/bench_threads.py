@@ -86,4 +86,7 @@ def speeds() -> list[Speed]:
 
 
 if __name__ == "__main__":
+    # PyTorch reads the variables now, as they are; the trainer would set the short spin before.
+    import torch  # noqa: F401
+
     print(tokens_per_second())

@@ -1,4 +1,4 @@
-"""Measure the pages of the built site with Lighthouse: ``make lighthouse``.
+"""Measure the pages of the built site with Lighthouse: `make lighthouse`.
 
 Lighthouse is the npm package of that name, fetched by ``npx``; ``LIGHTHOUSE`` names another
 command, ``CHROME_PATH`` the browser. Each page is loaded in a browser of its own, with an empty

@@ -1,7 +1,7 @@
 """Try the links to other sites, and report those that are broken: `python -m booktools links`.
 
 Run in the folder with _config.yml. Sphinx's linkcheck does the work, in a build of its own that
-executes nothing. The report, in Markdown, is ``_build/linkcheck/report.md``, empty when nothing is
+executes nothing. The report, in Markdown, is `_build/linkcheck/report.md`, empty when nothing is
 broken. Exit status: 0 nothing is broken, 1 something is, 2 the check itself failed.
 """
 

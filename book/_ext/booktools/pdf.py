@@ -2,7 +2,7 @@
 
 The finished pages are joined (`booktools.one_page`), and the machine's browser
 (`booktools.browser`) prints them: light, formulas set, folds open, with bookmarks, and tagged for
-screen readers. The PDF lands in ``_build/pdf/`` and on the site. With ``--check`` it only starts
+screen readers. The PDF lands in `_build/pdf/` and on the site. With `--check` it only starts
 the browser, to find out before a long build whether there is one.
 """
 

@@ -1,12 +1,13 @@
-"""Serve a built site the way a web host does: compressed, and below a path prefix.
+"""Serve a built site on this machine until Ctrl-C: `python -m booktools serve`.
 
-``python -m booktools serve`` serves it until it is stopped. GitHub Pages compresses with gzip,
-and so does this.
+It is sent the way a web host sends it: compressed, as GitHub Pages does with gzip, and in tests
+below a path prefix.
 """
 
 from __future__ import annotations
 
 import argparse
+import errno
 import gzip
 import sys
 import threading
@@ -113,6 +114,9 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print()
     except OSError as error:
-        print(f"can't serve {options.site}: {error}", file=sys.stderr)
+        advice = ""
+        if error.errno == errno.EADDRINUSE:
+            advice = f"; name a port other than {options.port}, as in make serve PORT=8001"
+        print(f"can't serve {options.site}: {error}{advice}", file=sys.stderr)
         return 2
     return 0

@@ -85,8 +85,8 @@ def start(book: Book) -> tuple[subprocess.Popen[bytes], int]:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     eventually(lambda: list(signs.glob("kernel-*")), "for the second chapter's kernel")
-    caches = book.folder / "_build" / ".jupyter_cache"
-    eventually(lambda: list(caches.glob("*/executed/*/base.ipynb")), "for the first chapter")
+    executions = book.folder / "_build" / ".jupyter_cache" / "executed"
+    eventually(lambda: list(executions.glob("*/base.ipynb")), "for the first chapter")
     assert build.poll() is None
     (kernel,) = signs.glob("kernel-*")
     return build, int(kernel.name.removeprefix("kernel-"))

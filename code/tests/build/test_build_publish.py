@@ -1,15 +1,13 @@
 """What a built site says of its own address, in the repository and in a fork of it."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pytest
 from bs4 import BeautifulSoup
-from build_scratch import EXTENSIONS, Book
+from build_scratch import Book
 
 from bookbuild.write.site import NAMESPACE, PDF, prefix, write_sitemap
 
@@ -110,19 +108,3 @@ def test_an_address_that_is_none_ends_the_build(tmp_path: Path) -> None:
     status, log = Book.create(tmp_path).build(GITHUB_REPOSITORY="not a name")
     assert status != 0
     assert "GITHUB_REPOSITORY must be owner/name, not 'not a name'" in log
-
-
-def test_the_key_of_the_cache_is_known_before_the_build(fork: Book) -> None:
-    command = [sys.executable, "-m", "bookbuild.execute.key"]
-    environment = fork.environment(PYTHONPATH=str(EXTENSIONS))
-    done = subprocess.run(
-        command, cwd=fork.folder, env=environment, capture_output=True, encoding="utf-8", check=True
-    )
-    assert [done.stdout.strip()] == [
-        path.name for path in (fork.folder / "_build" / ".jupyter_cache").iterdir()
-    ]
-    lost = subprocess.run(
-        command, cwd=fork.html, env=environment, capture_output=True, encoding="utf-8", check=False
-    )
-    assert lost.returncode != 0
-    assert "there is no _config.yml in" in lost.stderr

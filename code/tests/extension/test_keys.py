@@ -30,6 +30,7 @@ def package(tmp_path: Path) -> Path:
     write(package, "__init__.py", "")
     write(package, "shapes.py", SOURCE)
     write(package, "other.py", "import toy.shapes\n")
+    write(package, "unused/__init__.py", "")
     write(package, "registry.json", '{"names": 1}')
     write(package, "../requirements.txt", "# pins\nnumpy==2.0  # arrays\n\n")
     return package
@@ -70,7 +71,7 @@ def key_of(
         (".shapes.py.swp", "an editor's"),
         ("../requirements.txt", "numpy==2.0\n# other comment\n"),
         ("other.py", "import toy.shapes\nx = 1\n"),  # which the chapter does not import
-        ("unused/__init__.py", ""),
+        ("unused/__init__.py", "VALUE = 1\n"),
         ("unused/more.json", "{}"),
     ],
 )
@@ -102,6 +103,24 @@ def test_a_cell_that_is_not_python_may_import_everything(package: Path) -> None:
     before = key_of(package, source="this is no code")
     write(package, "other.py", "import toy.shapes\nx = 1\n")
     assert key_of(package, source="this is no code") != before
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "%%capture shown\nfrom toy import other",
+        "%%time\nfrom toy import (\n    shapes,\n    other as o,\n)",
+        "%time from toy import other",
+        "!python -c 'from toy import other'",
+        "!python -m toy.other",
+        "import importlib\nimportlib.import_module('toy.other')",
+    ],
+)
+def test_imports_in_magics_and_strings_count(package: Path, source: str) -> None:
+    before, without = key_of(package, source=source), key_of(package, source="%%time\nimport toy")
+    write(package, "other.py", "import toy.shapes\nx = 1\n")
+    assert key_of(package, source=source) != before
+    assert key_of(package, source="%%time\nimport toy") == without
 
 
 def test_edition_threads_and_python_version_change_the_key(

@@ -98,6 +98,19 @@ def test_make_keeps_an_environment_unless_another_python_is_named(tmp_path: Path
 
 
 @with_make
+def test_make_makes_an_environment_anew_after_its_folder_was_renamed(tmp_path: Path) -> None:
+    """The programs in it, and what is installed from the folder, go by the old path."""
+    old, new = tmp_path / "a book", tmp_path / "another name"
+    old.mkdir()
+    python = f"PYTHON={fake_python(tmp_path / 'python', 12)}"
+    make(old, python)
+    assert make(old)[1] == []
+    old.rename(new)
+    assert {VENV, INSTALL} <= set(make(new, python)[1])
+    assert make(new)[1] == []
+
+
+@with_make
 def test_make_makes_an_environment_anew_whose_python_is_gone(tmp_path: Path) -> None:
     python = f"PYTHON={fake_python(tmp_path / 'python', 12)}"
     make(tmp_path, python)

@@ -4,8 +4,6 @@
 it, so that a fork builds, links and launches itself without an edit. The site's address follows
 from the repository's, unless ``ZEROTOHERO_SITE`` or ``html.baseurl`` says otherwise. All else
 (canonical addresses, the sitemap, links to the source, launch buttons) asks here.
-
-`python -m bookbuild.book.address` prints what it finds.
 """
 
 import os
@@ -126,13 +124,3 @@ def source_page(file: str, root: Path = Path(), environment: Mapping[str, str] =
     """Address at which the repository shows a file, given by its path below `root`."""
     path = quote(file.replace(os.sep, "/").lstrip("/"))
     return f"{repository(root, environment)}/blob/{quote(branch(root))}/{path}"
-
-
-def main() -> None:
-    """Print the addresses of the book in the current folder."""
-    print(f"repository  {repository()}\nbranch      {branch()}")
-    print(f"commit      {commit()}\nsite        {site()}")
-
-
-if __name__ == "__main__":
-    main()

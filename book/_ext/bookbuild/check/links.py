@@ -1,6 +1,6 @@
 """Check of the written site: each link inside it must lead somewhere.
 
-External addresses are left alone (`jupyter-book build . --builder linkcheck` asks them).
+External addresses are left to `make links`.
 """
 
 import re

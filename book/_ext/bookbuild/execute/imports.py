@@ -2,7 +2,7 @@
 
 Read from the syntax trees alone; nothing is imported. An import counts wherever it stands, also
 within a function, and so does a string that names a module ("zerotohero.train_gpt"), as in
-``python -m`` and ``importlib``.
+``python -m`` and ``importlib``, or imports one, as the body of a cell magic, a string for IPython.
 """
 
 import ast
@@ -33,7 +33,9 @@ class PackageSource:
         self.folder, self.name = folder, folder.name
         self.tree = cache(self.read)
         self.direct = cache(self.imported_by)
-        self.mention = re.compile(rf"\b{re.escape(self.name)}(?:\.\w+)+")
+        name = re.escape(self.name)
+        self.mention = re.compile(rf"\b{name}(?:\.\w+)+")
+        self.quoted = re.compile(rf"\bfrom\s+({name}(?:\.\w+)*)\s+import\b([\w\s,(]+)")
 
     def files(self) -> list[Path]:
         """All files, sorted; without byte code, build leftovers and hidden files."""
@@ -88,6 +90,8 @@ class PackageSource:
                 for mention in self.mention.findall(node.value):
                     yield mention
                     yield f"{mention}.__main__"
+                for base, names in self.quoted.findall(node.value):
+                    yield from (f"{base}.{name}" for name in re.findall(r"\w+", names))
 
     def imported_by(self, path: Path) -> list[Path]:
         """Files of the package that a file of it imports itself."""
