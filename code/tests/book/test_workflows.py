@@ -255,7 +255,7 @@ def test_what_the_workflows_call_is_there() -> None:
 def test_before_a_commit_runs_what_make_runs() -> None:
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
-    command = ["make", "--dry-run", "lint", "types", "spelling"]
+    command = ["make", "--no-print-directory", "--dry-run", "lint", "types", "spelling"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     lines = done.stdout.splitlines()[-len(hooks) :]  # what makes the environment comes before
     assert [hook["entry"] for hook in hooks] == lines
