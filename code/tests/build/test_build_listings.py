@@ -250,7 +250,7 @@ def test_what_is_not_there_or_too_long_is_said(book: Book) -> None:
             "zerotohero.micrograd.engin.Value",
             "micrograd has no 'engin'; it has: .*engine",
         ),
-        ("zerotohero.micrograd.engine.Valu", "engine has no 'Valu'; .* Did you mean Value?"),
+        ("zerotohero.micrograd.engine.Values", "engine has no 'Values'; .* Did you mean Value?"),
         ("zerotohero.micrograd.engine.Value.x", r"engine\.Value has no 'x'; it has: __add__, "),
         ("zerotohero.micrograd.engine._node.x", "engine._node has no 'x'; it has: nothing"),
     ],
