@@ -212,6 +212,7 @@ def test_only_cells_tags_and_the_key_count(tmp_path: Path) -> None:
     page = notebook("a", mystnb={"figure": {"caption": "new"}})
     page.cells[0].outputs = []
     assert cache.lookup(store, page)
+    assert cache.lookup(store, notebook("a", tags=["hide-input", "check"]))
     assert cache.lookup(store, notebook("a", tags=["raises-exception"])) is None
     _, merged = store.merge_match_into_notebook(page)
     assert merged.cells[0].metadata.mystnb.figure.caption == "new"

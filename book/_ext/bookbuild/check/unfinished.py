@@ -1,7 +1,8 @@
 """A file that marks a build in progress, so that the next build knows if it was killed or failed.
 
 Sphinx saves its environment before it writes pages. After a kill in between it would take pages
-for written that are not; after a build with warnings, an incremental one would not see them again.
+for written that are not; after a build with warnings, a strict one would not see them again. A
+draft may stand on a draft with warnings.
 """
 
 import shutil
@@ -17,25 +18,32 @@ from bookbuild.check.links import ASSET_FOLDERS, page_files
 __all__ = ["NAME", "begin", "end", "remove_pages", "setup"]
 
 NAME = ".unfinished"
+UNDER_WAY, WARNED = "A build is under way, or was killed.\n", "The last build had warnings.\n"
 logger = logging.getLogger(__name__)
 
 
-def begin(build: Path, doctrees: Path) -> None:
-    """Set the mark in the folder `build`; if it is there already, make Sphinx start anew."""
+def begin(build: Path, doctrees: Path, strict: bool) -> None:
+    """Set the mark in the folder `build`; if it is there already, make Sphinx start anew.
+
+    Only a `strict` build starts anew after one that just had warnings.
+    """
     mark = build / NAME
-    if mark.exists():
-        logger.info("the last build was killed or failed: every page is read and written again")
+    if mark.exists() and (strict or mark.read_text(encoding="utf-8") != WARNED):
+        logger.info("the last build did not end well: every page is read and written again")
         (doctrees / ENV_PICKLE_FILENAME).unlink(missing_ok=True)
         # myst-nb does not write an output image again when a file of its name is there,
         # however much of it a killed build has written.
         shutil.rmtree(build / "jupyter_execute", ignore_errors=True)
     build.mkdir(parents=True, exist_ok=True)
-    mark.write_text("A build is under way, was killed, or had warnings.\n", encoding="utf-8")
+    mark.write_text(UNDER_WAY, encoding="utf-8")
 
 
-def end(build: Path) -> None:
-    """Remove the mark: the build has ended without an error and without a warning."""
-    (build / NAME).unlink(missing_ok=True)
+def end(build: Path, warnings: int) -> None:
+    """Remove the mark of a build that has ended, or note that it had warnings."""
+    if warnings:
+        (build / NAME).write_text(WARNED, encoding="utf-8")
+    else:
+        (build / NAME).unlink(missing_ok=True)
 
 
 def remove_pages(site: Path) -> None:
@@ -54,7 +62,7 @@ def remove_pages(site: Path) -> None:
 
 def config_inited(app: Sphinx, config: Config) -> None:
     """Set the mark."""
-    begin(Path(app.outdir).parent, Path(app.doctreedir))
+    begin(Path(app.outdir).parent, Path(app.doctreedir), app.warningiserror or app.keep_going)
 
 
 def before_reading(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> set[str]:
@@ -66,9 +74,9 @@ def before_reading(app: Sphinx, env: BuildEnvironment, *_: set[str]) -> set[str]
 
 def build_finished(app: Sphinx, error: Exception | None) -> None:
     """Remove the mark when nothing was wrong."""
-    # Sphinx tells this number to nobody else; it decides the exit status with it, too.
-    if error is None and app._warncount == 0:
-        end(Path(app.outdir).parent)
+    if error is None:
+        # Sphinx tells this number to nobody else; it decides the exit status with it, too.
+        end(Path(app.outdir).parent, app._warncount)
 
 
 def setup(app: Sphinx) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ __all__ = ["KEPT", "lookup", "open_cache", "put", "use_keys"]
 KEPT = 5  # executions of each page: of this state of the code, and of others before it
 logger = logging.getLogger(__name__)
 
+# Of the metadata of a cell, only these tags say how it is executed.
+STEERING = {"raises-exception", "skip-execution"}
 # jupyter-cache's own, before `use_keys`; its hash is one of the cells.
 CELLS = {
     name: getattr(JupyterCacheBase, name)
@@ -29,9 +32,8 @@ CELLS = {
 def use_keys(key: Callable[[NotebookNode], str]) -> None:
     """Let jupyter-cache find a notebook by its cells and by its `key`.
 
-    Of the metadata of a cell only the tags count: they steer execution ("raises-exception"). A new
-    caption or alternative text executes nothing, and comes from the page, not from the cache.
-    Both methods would take the metadata as arguments, but myst-nb calls them without.
+    A new caption, alternative text or tag that folds a cell executes nothing, and comes from the
+    page, not from the cache.
     """
 
     def create_hashed_notebook(cache: Any, notebook: NotebookNode) -> tuple[NotebookNode, str]:
@@ -49,8 +51,11 @@ def use_keys(key: Callable[[NotebookNode], str]) -> None:
 
 def hash_cells(cache: JupyterCacheBase, notebook: NotebookNode) -> tuple[NotebookNode, str]:
     """Return the notebook as it is stored, and a hash of its cells alone."""
-    hashed: tuple[NotebookNode, str]
-    hashed = CELLS["create_hashed_notebook"](cache, notebook, cell_metadata=("tags",))
+    bare = deepcopy(notebook)
+    for cell in bare.cells:
+        tags = [tag for tag in cell.metadata.get("tags", []) if tag in STEERING]
+        cell.metadata = {"tags": tags} if tags else {}
+    hashed: tuple[NotebookNode, str] = CELLS["create_hashed_notebook"](cache, bare)
     return hashed
 
 
