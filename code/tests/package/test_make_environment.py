@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,7 @@ echo "$@" >> calls
 
 def fake_python(path: Path, minor: int) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = FAKE.format(real=sys.executable, minor=minor)
+    text = FAKE.format(real=shlex.quote(sys.executable), minor=minor)
     path.write_text(text, encoding="utf-8")
     path.chmod(0o755)
     return path
