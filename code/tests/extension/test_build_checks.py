@@ -99,11 +99,18 @@ def test_dead_links(tmp_path: Path) -> None:
     }
 
 
-def test_a_chapter_too_large_for_binder_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_chapter_too_large_for_binder_is_a_warning_where_budgets_are_enforced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     warned: list[str] = []
     monkeypatch.setattr(report.logger, "warning", lambda text, **_: warned.append(text))
     row = {"label": "one", "page": "one", "seconds": 1.0, "threads": 1, "budget": None}
     memories = {"unknown": None, "small": 1.49e9, "large": 1.51e9}
-    report.report_times([{**row, "label": k, "memory": m} for k, m in memories.items()], set())
+    rows = [{**row, "label": k, "memory": m} for k, m in memories.items()]
+    monkeypatch.delenv("ZEROTOHERO_ENFORCE_BUDGET", raising=False)
+    report.report_times(rows, set())
+    assert not warned
+    monkeypatch.setenv("ZEROTOHERO_ENFORCE_BUDGET", "3")
+    report.report_times(rows, set())
     (warning,) = warned
     assert warning.startswith("large: executing it took 1,510 MB of memory")

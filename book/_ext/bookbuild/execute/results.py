@@ -23,6 +23,7 @@ __all__ = [
     "collect",
     "machine",
     "over_budget",
+    "over_memory",
     "processor",
     "reproduced_figures",
     "time_row",
@@ -154,6 +155,11 @@ def time_row(chapter: Chapter, data: dict[str, Any]) -> dict[str, Any]:
 
 
 MEMORY_LIMIT = 1.5e9  # bytes; Binder gives 2e9, and its server takes a part of them
+
+
+def over_memory(row: dict[str, Any]) -> bool:
+    """Whether a chapter took more memory than Binder is sure to give."""
+    return row["memory"] is not None and row["memory"] > MEMORY_LIMIT
 
 
 def over_budget(row: dict[str, Any], factor: float = 1.0) -> bool:
