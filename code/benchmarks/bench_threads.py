@@ -87,6 +87,6 @@ def speeds() -> list[Speed]:
 
 if __name__ == "__main__":
     # PyTorch reads the variables now, as they are; the trainer would set the short spin before.
-    import torch  # noqa: F401
+    import torch  # noqa: F401 # its threads start with the variables of this process
 
     print(tokens_per_second())

@@ -87,7 +87,7 @@ def test_differences(
 
 
 def test_the_process_of_the_kernel_is_no_difference(tmp_path: Path) -> None:
-    warning = "/tmp/ipykernel_{}/123.py:{}: UserWarning: careful"
+    warning = "/some/where/ipykernel_{}/123.py:{}: UserWarning: careful"
     a = write(tmp_path / "a", "01", [stream(warning.format(400, 1))])
     b = write(tmp_path / "b", "01", [stream(warning.format(5123, 1))])
     assert main([str(a), str(b)]) == 0
