@@ -62,7 +62,7 @@ def report_times(rows: list[dict[str, Any]], executed: set[str]) -> None:
 
     These are warnings only where ``ZEROTOHERO_ENFORCE_BUDGET`` is set: to 1, or to a larger number
     by which the budgets of time are multiplied, for machines whose speed nobody vouches for. On a
-    reader's machine they are not: some libraries take more memory on some processors.
+    reader's machine they are not: PyTorch's build for GPUs, say, takes 280 MB more than Binder's.
 
     Parameters
     ----------
