@@ -16,8 +16,8 @@ import torch
 from .bigrams import V
 from .layers import Layer, Linear, Tanh
 from .layers.base import require_size
-from .mlp import MLP, Schedule, draw_batches
-from .progress import Progress
+from .mlp import MLP
+from .training import Progress, Schedule, as_schedule, draw_batches
 
 
 class DeepMLP:
@@ -175,8 +175,8 @@ def train_together(
     shapes = [[tuple(p.shape) for p in model.parameters()] for model in models]
     if any(shape != shapes[0] for shape in shapes):
         raise ValueError(f"models must have tensors of the same shapes, got {shapes}")
-    batches = draw_batches(len(X), len(Y), steps, batch_size, generator)
-    schedule = learning_rate if callable(learning_rate) else lambda _: learning_rate
+    batches = draw_batches(X, Y, steps, batch_size, generator)
+    schedule = as_schedule(learning_rate)
     values = [[p.detach() for p in model.parameters()] for model in models]
     C, W1, b1, W2, b2 = (torch.stack(ps) for ps in zip(*values))
     K, n_embd = len(models), C.shape[2]

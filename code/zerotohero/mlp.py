@@ -10,7 +10,7 @@ Source: lecture 3 of *Neural Networks: Zero to Hero*; Bengio et al. (2003).
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -18,9 +18,25 @@ import torch
 import torch.nn.functional as F
 
 from .bigrams import CHARACTERS, V, encode
-from .progress import Progress
+from .training import (
+    Progress,
+    Schedule,
+    as_schedule,
+    draw_batches,
+    step_decay,
+)
 
-Schedule = Callable[[int], float]
+__all__ = [
+    "MLP",
+    "Model",
+    "build_contexts",
+    "nll",
+    "sample",
+    "split_words",
+    "step_decay",
+    "train",
+    "train_in_numpy",
+]
 
 
 def build_contexts(words: Sequence[str], block_size: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
@@ -157,11 +173,6 @@ def sample(model: Model, n: int, block_size: int, generator: torch.Generator) ->
     return words
 
 
-def step_decay(learning_rate: float, after: int, factor: float = 0.1) -> Schedule:
-    """Return a schedule: ``learning_rate``, and from step ``after`` on ``factor`` times that."""
-    return lambda step: learning_rate if step < after else factor * learning_rate
-
-
 def train(
     model: Model,
     X: torch.Tensor,
@@ -205,8 +216,8 @@ def train(
     FloatingPointError
         If the loss is no longer a number: the message names the step.
     """
-    batches = draw_batches(len(X), len(Y), steps, batch_size, generator)
-    schedule = learning_rate if callable(learning_rate) else lambda _: learning_rate
+    batches = draw_batches(X, Y, steps, batch_size, generator)
+    schedule = as_schedule(learning_rate)
     parameters = list(model.parameters())
     before = [p.requires_grad for p in parameters]
     report = Progress(steps, progress)
@@ -246,8 +257,8 @@ def train_in_numpy(
     because for such small arrays most of the time goes into calls, and NumPy's are cheaper.
     Chapter 5 derives the backward pass.
     """
-    batches = draw_batches(len(X), len(Y), steps, batch_size, generator).numpy()
-    schedule = learning_rate if callable(learning_rate) else lambda _: learning_rate
+    batches = draw_batches(X, Y, steps, batch_size, generator).numpy()
+    schedule = as_schedule(learning_rate)
     # .numpy() shares memory with the tensors: the updates below change the model.
     C, W1, b1, W2, b2 = (p.numpy() for p in model.parameters())
     inputs, targets, rows = X.numpy(), Y.numpy(), np.arange(batch_size)
@@ -281,18 +292,3 @@ def train_in_numpy(
         np.subtract.at(C, xb.ravel(), lr * demb.reshape(-1, C.shape[1]))
         history.append(report(step, float(loss)))
     return history
-
-
-def draw_batches(
-    n_inputs: int, n_targets: int, steps: int, batch_size: int, generator: torch.Generator
-) -> torch.Tensor:
-    """Draw the examples of all minibatches, shape (steps, batch_size); ``ValueError`` if none."""
-    if n_inputs != n_targets:
-        raise ValueError(f"X and Y must have the same length, got {n_inputs} and {n_targets}")
-    if n_inputs == 0:
-        raise ValueError("X must hold at least one example, got none")
-    if steps < 0:
-        raise ValueError(f"steps must not be negative, got {steps}")
-    if batch_size < 1:
-        raise ValueError(f"batch_size must be at least 1, got {batch_size}")
-    return torch.randint(0, n_inputs, (steps, batch_size), generator=generator)

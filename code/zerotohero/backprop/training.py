@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from ..mlp import Schedule, draw_batches
-from ..progress import Progress
+from ..training import Progress, Schedule, as_schedule, draw_batches
 from . import fused
 from .model import PARAMETERS, BatchNormMLP
 
@@ -27,8 +26,8 @@ def train_by_hand(
     In addition, a ``ValueError`` says so if ``batch_size`` is 1. The statistics of an earlier
     ``calibrate`` no longer fit the weights and are dropped.
     """
-    batches = draw_batches(len(X), len(Y), steps, batch_size, generator)
-    schedule = learning_rate if callable(learning_rate) else lambda _: learning_rate
+    batches = draw_batches(X, Y, steps, batch_size, generator)
+    schedule = as_schedule(learning_rate)
     model.bnmean = model.bnvar = None
     report = Progress(steps, progress)
     history = []

@@ -11,11 +11,11 @@ Not handled: padding, several documents in one sequence, other position encoding
 Source: lecture 7 of *Neural Networks: Zero to Hero*; Vaswani et al. (2017); Radford et al. (2019).
 """
 
+from ..vocabulary import Vocabulary
 from .attention import CausalSelfAttention, Head, KeysAndValues, MultiHeadAttention
 from .config import GPTConfig
 from .model import GPT, Block, FeedForward
 from .muon import Muon, orthogonalize
-from .vocabulary import Vocabulary
 
 __all__ = [
     "GPT",

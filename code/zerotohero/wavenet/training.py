@@ -2,48 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 
 from ..layers import Container
 from ..layers.base import require_number, require_size
-from ..progress import Progress
-
-
-def one_cycle(steps: int, peak: float, warmup: float = 0.05) -> Callable[[int], float]:
-    """Return a schedule: up to ``peak`` in a straight line, then down to 0 along a cosine.
-
-    Parameters
-    ----------
-    steps : int
-        Number of steps of the training.
-    peak : float
-        The largest learning rate.
-    warmup : float
-        Share of the steps on the way up, below 1.
-
-    Raises
-    ------
-    ValueError
-        If ``steps`` is below 1, ``peak`` negative, or ``warmup`` not from 0 to below 1.
-    """
-    require_size("steps", steps)
-    require_number("peak", peak)
-    if not peak >= 0:
-        raise ValueError(f"peak must not be negative, got {peak}")
-    if not 0 <= warmup < 1:
-        raise ValueError(f"warmup must be from 0 to below 1, got {warmup}")
-
-    def schedule(step: int) -> float:
-        done = (step + 1) / (steps + 1)
-        if done < warmup:
-            return peak * done / warmup
-        return peak * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
-
-    return schedule
+from ..training import Progress, one_cycle
 
 
 def train_adamw(

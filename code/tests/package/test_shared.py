@@ -1,0 +1,223 @@
+"""What all chapters' code shares: arguments, files, the console, training."""
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zerotohero.arguments import require_int, require_number
+from zerotohero.console import one_line
+from zerotohero.files import read_limited, write_atomically
+from zerotohero.training import (
+    Progress,
+    TrainingWarning,
+    as_schedule,
+    draw_batches,
+    evaluating,
+    one_cycle,
+    step_decay,
+    trainable,
+)
+
+
+@given(st.integers(-5, 5), st.integers(-5, 5), st.integers(-9, 9))
+def test_int_in_range(least: int, most: int, number: int) -> None:
+    if least <= number <= most:
+        require_int(least, most, steps=number)
+        require_number(least, most, steps=np.float64(number))
+    else:
+        with pytest.raises(ValueError, match=f"steps must .*, got {number}"):
+            require_int(least, most, steps=number)
+
+
+@pytest.mark.parametrize("number", [True, 1.0, "1", None, 1j])
+def test_not_an_int(number: object) -> None:
+    with pytest.raises(TypeError, match="n_head must be an int, got"):
+        require_int(0, n_embd=1, n_head=number)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])
+def test_number_is_finite(number: float) -> None:
+    with pytest.raises(ValueError, match="lr must be finite"):
+        require_number(lr=number)
+
+
+@pytest.mark.parametrize("number", [True, "1", None, 1j, torch.tensor(1.0)])
+def test_not_a_number(number: object) -> None:
+    with pytest.raises(TypeError, match="lr must be a number"):
+        require_number(lr=number)
+
+
+def test_writing_replaces_a_link_and_leaves_nothing_else(tmp_path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("kept", encoding="utf-8")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "a").symlink_to(outside)
+    write_atomically(folder / "a", "é\r\n")
+    assert (folder / "a").read_bytes() == "é\r\n".encode()
+    assert not (folder / "a").is_symlink()
+    assert outside.read_text(encoding="utf-8") == "kept"
+    assert [path.name for path in folder.iterdir()] == ["a"]
+
+
+def test_a_failed_write_names_the_file_and_keeps_it(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "losses.csv"
+    path.write_bytes(b"before")
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        write_atomically(path, b"after")
+    assert caught.value.filename == str(path)
+    assert path.read_bytes() == b"before"
+    assert [path.name for path in tmp_path.iterdir()] == ["losses.csv"]
+
+
+def test_reading_has_a_limit(tmp_path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"12345")
+    assert read_limited(path, 5) == b"12345"
+    with pytest.raises(ValueError, match="more than 4 bytes"):
+        read_limited(path, 4)
+    with pytest.raises(IsADirectoryError):
+        read_limited(tmp_path, 4)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_not_waited_for(tmp_path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="not a regular file"):
+        read_limited(tmp_path / "pipe", 4)
+
+
+COMMAND = """
+import sys
+from zerotohero.console import run_command
+def main():
+    print("x" * 10)
+    {}
+    return 0
+sys.exit(run_command(main, (LookupError,)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        ("pass", 0, ""),
+        ("raise ValueError('a\\nb\\x1b[31m')", 1, "error: a b[31m\n"),
+        ("raise LookupError('lost')", 1, "error: lost\n"),
+        ("open('/no/such/file')", 1, "error: /no/such/file: No such file or directory\n"),
+        ("raise KeyboardInterrupt", 130, "interrupted\n"),
+        ("raise BrokenPipeError", 141, ""),
+    ],
+)
+def test_a_command_ends_quietly(body: str, status: int, message: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND.format(body)], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (status, message)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only on Linux")  # noqa: PTH110
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_full_disk_gives_no_traceback(stream: str) -> None:
+    other = "stderr" if stream == "stdout" else "stdout"
+    with open("/dev/full", "w", encoding="utf-8") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-c", COMMAND.format("raise ValueError('a')")],
+            **{stream: full, other: subprocess.PIPE},
+            text=True,
+        )
+    assert done.returncode == 1
+    assert "Traceback" not in (done.stderr or "")
+
+
+@given(st.text())
+def test_one_line_is_one_printable_line(text: str) -> None:
+    line = one_line(text)
+    assert line.isprintable()
+    assert "\n" not in line
+
+
+def test_schedules() -> None:
+    decay = step_decay(0.1, 3)
+    assert [decay(step) for step in range(5)] == pytest.approx([0.1] * 3 + [0.01] * 2)
+    assert as_schedule(decay) is decay
+    assert as_schedule(0.5)(7) == 0.5
+    with pytest.raises(ValueError, match="learning_rate must not be negative, got -1"):
+        as_schedule(-1)
+    rates = [one_cycle(100, 2.0)(step) for step in range(100)]
+    assert rates[:5] == sorted(rates[:5])
+    assert rates[5:] == sorted(rates[5:], reverse=True)
+    assert 0 < min(rates) < 0.01
+    assert 1.9 < max(rates) <= 2
+
+
+def test_batches_are_drawn_with_the_generator() -> None:
+    X, Y = torch.zeros(7, 2), torch.zeros(7)
+    a, b = (draw_batches(X, Y, 5, 3, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert a.shape == (5, 3)
+    assert a.equal(b)
+    assert 0 <= a.min() <= a.max() < 7
+    with pytest.raises(ValueError, match="same length, got 7 and 6"):
+        draw_batches(X, Y[1:], 5, 3, torch.Generator())
+    with pytest.raises(ValueError, match="at least one example"):
+        draw_batches(X[:0], Y[:0], 5, 3, torch.Generator())
+
+
+def test_trainable_restores() -> None:
+    p, q = torch.ones(2), torch.ones(2, requires_grad=True)
+    with suppress(ZeroDivisionError), trainable([p, q]) as (a, b):
+        (a * b).sum().backward()
+        assert p.grad is not None
+        assert 1 / 0
+    assert (p.requires_grad, q.requires_grad) == (False, True)
+    assert p.grad is None
+    assert q.grad is None
+
+
+def test_evaluating_restores_each_mode() -> None:
+    model = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.Dropout())
+    model[1].eval()
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    with evaluating(model):
+        assert not any(module.training for module in model.modules())
+        model(torch.randn(5, 2))
+        assert not torch.is_grad_enabled()
+    assert [module.training for module in model.modules()] == [True, True, False]
+    for name, buffer in model.named_buffers():
+        assert buffer.equal(before[name])
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf"), -float("inf")])
+def test_a_loss_that_is_lost_stops_the_training(loss: float) -> None:
+    with pytest.raises(FloatingPointError, match="in step 3: is the learning rate too large"):
+        Progress(5, shown=False)(3, loss)
+
+
+def test_a_loss_that_rises_is_told(capsys) -> None:
+    progress = Progress(50, shown=True)
+    for step in range(49):
+        assert progress(step, float(step)) == step
+    with pytest.warns(TrainingWarning, match=r"rose from 2 in the first 5 steps to 47"):
+        progress(49, 49.0)
+    assert len(capsys.readouterr().err.splitlines()) == 10
+
+
+@pytest.mark.parametrize("steps", [1, 2, 9, 10, 11, 25, 99])
+def test_a_loss_that_falls_is_not(steps: int, capsys, recwarn) -> None:
+    progress = Progress(steps, shown=False)
+    for step in range(steps):
+        progress(step, 1 / (step + 1))
+    assert not recwarn.list
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,195 @@
+"""What all trainings share: the schedules, the minibatches, the modes, and the progress.
+
+Source: lectures 3 to 6 of *Neural Networks: Zero to Hero*.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from .arguments import require_int, require_number
+from .console import say
+
+Schedule = Callable[[int], float]
+"""The learning rate of each step, counted from 0."""
+
+
+class TrainingWarning(UserWarning):
+    """A training did not go down: its loss rose."""
+
+
+def step_decay(learning_rate: float, after: int, factor: float = 0.1) -> Schedule:
+    """Return a schedule: ``learning_rate``, and from step ``after`` on ``factor`` times that."""
+    return lambda step: learning_rate if step < after else factor * learning_rate
+
+
+def one_cycle(steps: int, peak: float, warmup: float = 0.05) -> Schedule:
+    """Return a schedule: up to ``peak`` in a straight line, then down to 0 along a cosine.
+
+    Parameters
+    ----------
+    steps : int
+        Number of steps of the training.
+    peak : float
+        The largest learning rate.
+    warmup : float
+        Fraction of the steps on the way up, below 1.
+
+    Raises
+    ------
+    ValueError
+        If ``steps`` is below 1, ``peak`` negative, or ``warmup`` not from 0 to below 1.
+    """
+    require_int(1, steps=steps)
+    require_number(0, peak=peak)
+    if not 0 <= warmup < 1:
+        raise ValueError(f"warmup must be from 0 to below 1, got {warmup}")
+
+    def schedule(step: int) -> float:
+        done = (step + 1) / (steps + 1)
+        if done < warmup:
+            return peak * done / warmup
+        return peak * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
+
+    return schedule
+
+
+def as_schedule(learning_rate: float | Schedule) -> Schedule:
+    """Return a schedule as it is, and a number as the schedule that always gives it."""
+    if callable(learning_rate):
+        return learning_rate
+    require_number(0, learning_rate=learning_rate)
+    return lambda step: learning_rate
+
+
+def require_examples(X: torch.Tensor, Y: torch.Tensor) -> None:
+    """Raise ``ValueError`` unless X and Y are equally long and hold an example at least."""
+    if len(X) != len(Y):
+        raise ValueError(f"X and Y must have the same length, got {len(X)} and {len(Y)}")
+    if len(X) == 0:
+        raise ValueError("X must hold at least one example, got none")
+
+
+def draw_batches(
+    X: torch.Tensor, Y: torch.Tensor, steps: int, batch_size: int, generator: torch.Generator
+) -> torch.Tensor:
+    """Draw the examples of all minibatches, with replacement: ids of shape (steps, batch_size).
+
+    Raises
+    ------
+    ValueError
+        If X and Y differ in length or are empty, ``steps`` is negative, or ``batch_size`` is
+        below 1.
+    """
+    require_examples(X, Y)
+    require_int(0, steps=steps)
+    require_int(1, batch_size=batch_size)
+    return torch.randint(0, len(X), (steps, batch_size), generator=generator)
+
+
+@contextmanager
+def trainable(parameters: Iterable[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    """Let autograd follow the parameters within a ``with``.
+
+    Afterwards, each requires a gradient or not as before, and their gradients are gone.
+    """
+    parameters = list(parameters)
+    before = [p.requires_grad for p in parameters]
+    try:
+        for p in parameters:
+            p.requires_grad_(True)
+        yield parameters
+    finally:
+        for p, required in zip(parameters, before):
+            p.requires_grad_(required)
+            p.grad = None
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Put a model into evaluation mode within a ``with``, without autograd.
+
+    So a BatchNorm uses its running statistics, and leaves them as they are. Afterwards, each
+    layer is in its own mode again. A model without modes is left alone.
+    """
+    before = [(layer, layer.training) for layer in _layers(model) if hasattr(layer, "training")]
+    try:
+        if hasattr(model, "eval"):
+            model.eval()
+        with torch.no_grad():
+            yield
+    finally:
+        for layer, mode in before:
+            layer.training = mode
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    """Yield a model and all layers within, of PyTorch's kind or of ours."""
+    yield model
+    if not hasattr(model, "children"):
+        return
+    children = model.children()
+    for child in children.values() if isinstance(children, dict) else children:
+        yield from _layers(child)
+
+
+class Progress:
+    """Watches the loss of a training, and writes up to ten lines to standard error.
+
+    Parameters
+    ----------
+    steps : int
+        Number of steps that the training will make.
+    shown : bool
+        Whether to write the lines.
+    """
+
+    def __init__(self, steps: int, shown: bool) -> None:
+        self.steps, self.shown = steps, shown
+        self.every = max(1, (steps + 9) // 10)
+        self.start = time.perf_counter()
+        self.total = 0.0  # of the losses in this tenth
+        self.first: float | None = None  # mean loss of the first tenth
+
+    def __call__(self, step: int, loss: float) -> float:
+        """Note the loss of a step, counted from 0, and return it.
+
+        Raises
+        ------
+        FloatingPointError
+            If the loss is not finite.
+
+        Warns
+        -----
+        TrainingWarning
+            After the last of at least 50 steps, if the loss of the last tenth is above the first's.
+        """
+        if not math.isfinite(loss):
+            raise FloatingPointError(
+                f"the loss is {loss} in step {step}: is the learning rate too large?"
+            )
+        self.total += loss
+        made = step + 1
+        if made % self.every == 0 or made == self.steps:
+            mean = self.total / ((made - 1) % self.every + 1)
+            self.total = 0.0
+            if self.shown and made % self.every == 0:
+                left = (time.perf_counter() - self.start) * (self.steps / made - 1)
+                say(f"step {made:,} of {self.steps:,}: loss {loss:.4f}, {left:.0f} s left")
+            if self.first is None:
+                self.first = mean
+            elif made == self.steps >= 50 and mean > self.first:  # fewer are only noise
+                warnings.warn(
+                    f"the loss rose from {self.first:.4g} in the first {self.every} steps to "
+                    f"{mean:.4g} in the last: is the learning rate too large?",
+                    TrainingWarning,
+                    stacklevel=3,
+                )
+        return loss
