@@ -32,6 +32,7 @@ def run_command(main: Callable[[], int], errors: tuple[type[Exception], ...] = (
         130 after Ctrl-C, and 141 when the reader of the output stopped, as ``head`` does: the
         statuses of a shell.
     """
+    known: tuple[type[Exception], ...] = (OSError, ValueError, *errors)
     try:
         status = main()
         sys.stdout.flush()
@@ -42,7 +43,7 @@ def run_command(main: Callable[[], int], errors: tuple[type[Exception], ...] = (
         say(f"interrupted{f': {stopped}' if stopped.args else ''}")
         _drop_output()
         return 130
-    except (OSError, ValueError, *errors) as error:
+    except known as error:
         say(f"error: {one_line(_message(error))}")
         _drop_output()
         return 1

@@ -10,9 +10,10 @@ keeps what it computed for the steps before.
 Source: lecture 6 of *Neural Networks: Zero to Hero*; van den Oord et al. (2016), WaveNet.
 """
 
+from ..training import one_cycle
 from .convolution import CausalConv1d, as_convolution
 from .network import FusedBatchNorm1d, hierarchical
-from .training import evaluate, one_cycle, train_adamw
+from .training import evaluate, train_adamw
 
 __all__ = [
     "CausalConv1d",
