@@ -22,7 +22,8 @@ from matplotlib.axes import Axes
 
 from .hooks import outputs_of_layers, outputs_of_modules, statistics_kept
 from .layers import Sequential
-from .mlp import MLP, Schedule, train
+from .mlp import MLP, train
+from .training import Schedule
 
 # An output of tanh beyond this, on either side, counts as saturated: a convention. At this limit
 # 5.9% of the gradient passes.
