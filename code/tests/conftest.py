@@ -23,7 +23,8 @@ import pytest
 import torch
 from browser import chromium as chromium
 
-from zerotohero.check import mlp, wavenet
+from zerotohero.check.mlp import networks
+from zerotohero.check.wavenet import convolutions
 from zerotohero.data import fetching, registry, store
 
 NAMES = Path(__file__).parents[2].joinpath("data", "names-ssa-2018.txt")
@@ -128,5 +129,5 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def embedded_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no check ask a network for the lecture's names."""
-    for module in (mlp, wavenet):
+    for module in (networks, convolutions):
         monkeypatch.setattr(module, "names", lambda: NAMES.read_text(encoding="utf-8").split())

@@ -10,7 +10,7 @@ from check_answers import outcome
 
 from zerotohero.backprop import steps
 from zerotohero.check import backprop
-from zerotohero.check.backprop_lines import LINES
+from zerotohero.check.backprop.lines import LINES
 from zerotohero.check.verdict import Verdict
 
 SIGN = "The sign is turned around."

@@ -1,6 +1,7 @@
 """No idle hint: every hint that a check can give is asked for in its chapter's tests."""
 
 import ast
+import pkgutil
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,9 @@ OF_CHAPTERS = sorted(map(check_module, CHAPTERS))
 SHARED = {"nodes", "tensors", "verdict"}  # they pass on hints, and have tests of their own
 
 
-def chapter_of(module: str) -> str:
-    """Return the chapter to which ``micrograd`` or ``micrograd_slopes`` belongs, or nothing."""
-    return next((name for name in OF_CHAPTERS if f"{module}_".startswith(f"{name}_")), "")
+def modules_of(chapter: str) -> list[Path]:
+    """Return the files with a chapter's checks: those of a folder, or one module."""
+    return sorted(CHECKS.glob(f"{chapter}/*.py")) or [CHECKS / f"{chapter}.py"]
 
 
 def sentences(path: Path) -> set[str]:
@@ -46,8 +47,8 @@ def is_checker(function: ast.FunctionDef) -> bool:
 
 
 def test_every_module_is_of_a_chapter_or_shared() -> None:
-    modules = {path.stem for path in CHECKS.glob("[!_]*.py")}
-    assert {module for module in modules if not chapter_of(module)} == SHARED
+    modules = {module.name for module in pkgutil.iter_modules([str(CHECKS)])}
+    assert modules - set(OF_CHAPTERS) == SHARED
 
 
 @pytest.mark.parametrize("chapter", OF_CHAPTERS)
@@ -56,8 +57,7 @@ def test_every_hint_is_reached_by_an_answer(chapter: str) -> None:
     tests = TESTS.glob(f"test_check_{chapter}*.py")
     tried = {text for test in tests for text in sentences(test)}
     found = 0
-    for path in CHECKS.glob(f"{chapter}*.py"):
-        assert chapter_of(path.stem) == chapter
+    for path in modules_of(chapter):
         hints = sentences(path)
         assert hints <= tried, f"{path.name}: no test for {sorted(hints - tried)}"
         found += len(hints)

@@ -13,6 +13,7 @@ from check_answers import outcome
 
 from zerotohero.bigrams import CountingModel
 from zerotohero.check import mlp
+from zerotohero.check.mlp import networks
 from zerotohero.mlp import MLP, build_contexts, split_words
 
 NAMES = Path(__file__).parents[3].joinpath("data", "names-ssa-2018.txt")
@@ -164,7 +165,7 @@ def test_beat_the_lecture_wrong(good: Answer) -> None:
 
 
 def test_beat_the_lecture_with_no_logits(good: Answer) -> None:
-    N = len(build_contexts(split_words(mlp.names())[1])[0])
+    N = len(build_contexts(split_words(networks.names())[1])[0])
     outcome(
         mlp.beat_the_lecture(lambda X: good(X)[:-1]),
         f"model(X_dev) should have shape ({N}, 27), received ({N - 1}, 27).",

@@ -9,7 +9,7 @@ import pytest
 from check_answers import outcome
 
 from zerotohero.check import tokenizer
-from zerotohero.check.tokenizer_gpt4 import toy_ranks
+from zerotohero.check.tokenizer.gpt4 import toy_ranks
 from zerotohero.tokenizer import naive
 from zerotohero.tokenizer.ranks import recover_merges
 

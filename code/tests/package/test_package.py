@@ -73,7 +73,10 @@ def test_the_folder_is_no_package() -> None:
 
 
 def test_the_reader_of_imports_sees_them() -> None:
-    assert imported(PACKAGE / "check" / "micrograd.py") == {"micrograd", "check"}
+    assert imported(PACKAGE / "check" / "micrograd" / "backpropagation.py") == {
+        "micrograd",
+        "check",
+    }
     assert imported(PACKAGE / "reproduce.py") == {"data"}
     assert "data" in imported(PACKAGE / "data" / "__main__.py")
 
@@ -85,6 +88,15 @@ def test_no_lecture_needs_a_later_one(name: str) -> None:
     reached = {top(path) for path in SOURCE.reached(map(ast.parse, programs))}
     assert name in reached
     assert not reached & set(LECTURES[LECTURES.index(name) + 1 :])
+
+
+@pytest.mark.parametrize("name", LECTURES)
+def test_a_chapter_reaches_its_own_checks_and_no_others(name: str) -> None:
+    """What a change there executes is that chapter alone."""
+    cell = ast.parse(f"from zerotohero.check import {name} as check")
+    checks = (p for p in SOURCE.reached([cell]) if p.is_relative_to(PACKAGE / "check"))
+    folders = {path.parent.name for path in checks}
+    assert folders == {"check", name}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_id)

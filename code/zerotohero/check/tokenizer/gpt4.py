@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..tokenizer import naive
-from ..tokenizer.naive import Pair
-from .tokenizer_ids import Mistakes, expect_ids
-from .verdict import checker, fail, run
+from ...tokenizer import naive
+from ...tokenizer.naive import Pair
+from ..verdict import checker, fail, run
+from .ids import Mistakes, expect_ids
 
 TEXT = b"she sells sea shells by the sea shore, the shells she sells are sea shells"
 SHIFT = 90  # the rank of a byte in the toy is the byte plus this, modulo 256

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from .tensors import expect_tensor
-from .verdict import checker, run
+from ..tensors import expect_tensor
+from ..verdict import checker, run
 
 Mistakes = list[tuple[torch.Tensor, str]]
 

@@ -6,8 +6,8 @@ import math
 import operator
 from typing import Any, NamedTuple
 
-from .nodes import backward, expect_data, expect_grad, missing
-from .verdict import checker, close, fail, run
+from ..nodes import backward, expect_data, expect_grad, missing
+from ..verdict import checker, close, fail, run
 
 
 class Case(NamedTuple):

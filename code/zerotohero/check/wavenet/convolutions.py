@@ -8,11 +8,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ..bigrams import V
-from ..data import names
-from ..mlp import build_contexts, split_words
-from .tensors import expect_tensor
-from .verdict import checker, expect_numbers, fail, run
+from ...bigrams import V
+from ...data import names
+from ...mlp import build_contexts, split_words
+from ..tensors import expect_tensor
+from ..verdict import checker, expect_numbers, fail, run
 
 
 def _random(*shape: int, seed: int) -> torch.Tensor:

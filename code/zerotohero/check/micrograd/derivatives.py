@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from .verdict import checker, expect_numbers, fail, run
+from ..verdict import checker, expect_numbers, fail, run
 
 
 def _f(a: float, b: float, c: float) -> float:

@@ -10,15 +10,12 @@ from typing import Any
 
 import torch
 
-from ..backprop import BatchNormMLP, cross_entropy_backward, steps
-from ..backprop.model import EPS, PARAMETERS
-from .backprop_fused import batchnorm, cross_entropy, layernorm
-from .backprop_hints import usual_mistake
-from .backprop_lines import LINES
-from .tensors import expect_tensor
-from .verdict import Verdict, checker, fail, run, stop, stopped
-
-__all__ = ["batchnorm", "cross_entropy", "gradients", "layernorm", "lines", "unbroadcast"]
+from ...backprop import BatchNormMLP, cross_entropy_backward, steps
+from ...backprop.model import EPS, PARAMETERS
+from ..tensors import expect_tensor
+from ..verdict import Verdict, checker, fail, run, stop, stopped
+from .hints import usual_mistake
+from .lines import LINES
 
 
 def _generator(seed: int) -> torch.Generator:

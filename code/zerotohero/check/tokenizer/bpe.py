@@ -7,14 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ..tokenizer import naive
-from ..tokenizer.naive import Pair
-from .tokenizer_gpt4 import recover, special
-from .tokenizer_ids import Mistakes, expect_ids
-from .tokenizer_pieces import pieces
-from .verdict import checker, fail, run
-
-__all__ = ["basic", "pieces", "recover", "regex", "special"]
+from ...tokenizer import naive
+from ...tokenizer.naive import Pair
+from ..verdict import checker, fail, run
+from .ids import Mistakes, expect_ids
 
 TOY = "aaabdaaabac"
 TALE = "how much wood would a woodchuck chuck if a woodchuck could chuck wood!"

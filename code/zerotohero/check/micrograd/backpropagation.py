@@ -7,21 +7,9 @@ import random
 from itertools import islice
 from typing import Any
 
-from ..micrograd import MLP, Value
-from ..micrograd import topological_order as reference_order
-from .micrograd_operators import operators
-from .micrograd_slopes import analytic_gradient, numerical_gradient, symmetric_gradient
-from .verdict import checker, close, expect_numbers, fail, run
-
-__all__ = [
-    "analytic_gradient",
-    "numerical_gradient",
-    "operators",
-    "softmax_nll",
-    "symmetric_gradient",
-    "topological_order",
-    "training_step",
-]
+from ...micrograd import MLP, Value
+from ...micrograd import topological_order as reference_order
+from ..verdict import checker, close, expect_numbers, fail, run
 
 Point = tuple[float, float, float]
 

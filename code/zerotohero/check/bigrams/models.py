@@ -8,9 +8,9 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ..bigrams import CHARACTERS, CountingModel, V
-from .tensors import expect_tensor
-from .verdict import checker, close, fail, run
+from ...bigrams import CHARACTERS, CountingModel, V
+from ..tensors import expect_tensor
+from ..verdict import checker, close, fail, run
 
 OUT_OF_ORDER = [(0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1)]
 WORDS = ["emma", "ava", "mia", "amelia", "em"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
-from .verdict import fail
+from ..verdict import fail
 
 Mistakes = Sequence[tuple[list[int], str]]
 

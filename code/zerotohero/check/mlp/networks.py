@@ -8,11 +8,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ..bigrams import V
-from ..data import names
-from ..mlp import MLP, build_contexts, nll, split_words
-from .tensors import expect_tensor
-from .verdict import checker, fail, run
+from ...bigrams import V
+from ...data import names
+from ...mlp import MLP, build_contexts, nll, split_words
+from ..tensors import expect_tensor
+from ..verdict import checker, fail, run
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from .tokenizer_ids import Mistakes, expect_ids
-from .verdict import checker, run
+from ..verdict import checker, run
+from .ids import Mistakes, expect_ids
 
 LEARNED = ["▁t", "he", "▁a", "▁the", "er", "▁▁", "in", "an", "▁an", "nn"]
 CHARACTERS = "▁theraéni"

@@ -7,11 +7,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ..backprop import batchnorm_backward, layernorm_backward
-from ..backprop.model import EPS
-from .backprop_hints import usual_mistake
-from .tensors import expect_tensor
-from .verdict import checker, fail, run
+from ...backprop import batchnorm_backward, layernorm_backward
+from ...backprop.model import EPS
+from ..tensors import expect_tensor
+from ..verdict import checker, fail, run
+from .hints import usual_mistake
 
 
 def _generator(seed: int) -> torch.Generator:

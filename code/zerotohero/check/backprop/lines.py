@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import torch
 
-from ..backprop.model import EPS
+from ...backprop.model import EPS
 
 Rule = Callable[[SimpleNamespace, SimpleNamespace], torch.Tensor]
 """From the values ``v`` and the gradients ``d`` to one gradient."""
