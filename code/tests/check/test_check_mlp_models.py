@@ -15,7 +15,7 @@ from zerotohero.bigrams import CountingModel
 from zerotohero.check import mlp
 from zerotohero.mlp import MLP, build_contexts, split_words
 
-NAMES = Path(__file__).parents[3].joinpath("data", "names-ssa-2018.txt")
+NAMES = Path(__file__).parents[2].joinpath("zerotohero", "data", "names-ssa-2018.txt")
 Answer = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("embedded_names")
 
