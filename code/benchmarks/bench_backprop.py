@@ -18,7 +18,7 @@ from zerotohero.backprop.fused import forward
 from zerotohero.backprop.model import EPS
 from zerotohero.mlp import build_contexts, split_words
 
-NAMES = Path(__file__).resolve().parents[2] / "data" / "names-ssa-2018.txt"
+NAMES = Path(__file__).resolve().parents[1] / "zerotohero" / "data" / "names-ssa-2018.txt"
 BATCH_SIZE, STEPS, REPEATS, RATE = 32, 500, 11, 0.1
 
 Loss = Callable[[BatchNormMLP, torch.Tensor, torch.Tensor], torch.Tensor]

@@ -11,7 +11,7 @@ from timing import Row, compare
 
 from zerotohero.bigrams import CHARACTERS, count_bigrams
 
-NAMES = Path(__file__).resolve().parents[2] / "data" / "names-ssa-2018.txt"
+NAMES = Path(__file__).resolve().parents[1] / "zerotohero" / "data" / "names-ssa-2018.txt"
 
 
 def rows() -> Iterator[Row]:

@@ -14,7 +14,7 @@ import torch
 
 from zerotohero.mlp import MLP, build_contexts, split_words, train, train_in_numpy
 
-NAMES = Path(__file__).resolve().parents[2] / "data" / "names-ssa-2018.txt"
+NAMES = Path(__file__).resolve().parents[1] / "zerotohero" / "data" / "names-ssa-2018.txt"
 BATCH_SIZE, STEPS, REPEATS, RATE = 32, 500, 11, 0.1
 
 Loop = Callable[[MLP, torch.Generator, int], list[float]]

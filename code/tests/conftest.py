@@ -27,7 +27,7 @@ from zerotohero.check.mlp import networks
 from zerotohero.check.wavenet import convolutions
 from zerotohero.data import fetching, registry, store
 
-NAMES = Path(__file__).parents[2].joinpath("data", "names-ssa-2018.txt")
+NAMES = Path(__file__).parents[1].joinpath("zerotohero", "data", "names-ssa-2018.txt")
 CLOSED = "http://127.0.0.1:9/closed"  # the port "discard": nothing listens there
 CONTENT = "".join(f"line {i}\n" for i in range(2000)).encode()
 
@@ -70,9 +70,7 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     monkeypatch.setenv("PIP_FIND_LINKS", str(links))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(store, "checkout_data", lambda: None)
-    for memory in ("_given_up", "_announced"):
-        monkeypatch.setattr(fetching, memory, set())
-    monkeypatch.setattr(fetching, "_in_memory", {})
+    monkeypatch.setattr(fetching, "memory", fetching.Memory())
     monkeypatch.setitem(registry.REGISTRY, "tiny", dataset())
     return SimpleNamespace(cache=cache, links=links, final=cache / "tiny.txt", root=tmp_path)
 

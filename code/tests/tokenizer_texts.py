@@ -19,14 +19,14 @@ from zerotohero.data import registry, sources, store
 from zerotohero.tokenizer import GPT2Tokenizer, GPT4Tokenizer
 from zerotohero.tokenizer import __main__ as command
 
-FILES = ("names", "tinyshakespeare", *data.ranks.TOKENIZERS)
+FILES = ("names", "tinyshakespeare", *data.FOR_TIKTOKEN)
 MIRROR = os.environ.get("ZEROTOHERO_DATA_MIRROR")  # before a test takes it away
 
 
 def _content(name: str) -> bytes | None:
     """Return a data set's bytes, from this machine or the mirror; None when they are not there."""
     dataset = registry.lookup(name)
-    for folder in store.places():
+    for folder in store.folders():
         finding = store.look(folder / dataset.file, dataset)
         if finding.state == "verified":
             return finding.content

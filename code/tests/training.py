@@ -9,7 +9,7 @@ from pathlib import Path
 from zerotohero.train_gpt import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-FILE = ROOT / "data" / "names-ssa-2018.txt"
+FILE = ROOT / "code" / "zerotohero" / "data" / "names-ssa-2018.txt"
 TEXT = FILE.read_text(encoding="utf-8")[:6000]
 
 TINY = Settings(

@@ -16,7 +16,7 @@ from zerotohero.check import mlp
 from zerotohero.check.mlp import networks
 from zerotohero.mlp import MLP, build_contexts, split_words
 
-NAMES = Path(__file__).parents[3].joinpath("data", "names-ssa-2018.txt")
+NAMES = Path(__file__).parents[2].joinpath("zerotohero", "data", "names-ssa-2018.txt")
 Answer = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("embedded_names")
 

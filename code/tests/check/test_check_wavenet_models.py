@@ -13,7 +13,7 @@ from zerotohero.check import wavenet
 from zerotohero.mlp import build_contexts, split_words
 from zerotohero.wavenet import hierarchical
 
-NAMES = Path(__file__).parents[3].joinpath("data", "names-ssa-2018.txt")
+NAMES = Path(__file__).parents[2].joinpath("zerotohero", "data", "names-ssa-2018.txt")
 Answer = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("embedded_names")
 

@@ -14,7 +14,7 @@ from zerotohero.batchnorm import six_layers
 from zerotohero.layers import BatchNorm1d, ReLU
 from zerotohero.mlp import MLP, build_contexts
 
-NAMES = Path(__file__).parents[3] / "data" / "names-ssa-2018.txt"
+NAMES = Path(__file__).parents[2] / "zerotohero" / "data" / "names-ssa-2018.txt"
 X, Y = (part[:64] for part in build_contexts(NAMES.read_text(encoding="utf-8").split()[:50]))
 
 

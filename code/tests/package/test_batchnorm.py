@@ -13,7 +13,7 @@ from zerotohero.batchnorm import DeepMLP, six_layers
 from zerotohero.layers import BatchNorm1d, Layer, LayerNorm, Linear, ReLU, RMSNorm, Tanh
 from zerotohero.mlp import build_contexts, nll, sample, train
 
-NAMES = Path(__file__).parents[3] / "data" / "names-ssa-2018.txt"
+NAMES = Path(__file__).parents[2] / "zerotohero" / "data" / "names-ssa-2018.txt"
 X, Y = build_contexts(NAMES.read_text(encoding="utf-8").split()[:200])
 
 

@@ -13,7 +13,7 @@ from zerotohero.batchnorm import DeepMLP, train_together
 from zerotohero.layers import Linear, Tanh
 from zerotohero.mlp import MLP, build_contexts, step_decay, train
 
-NAMES = Path(__file__).parents[3] / "data" / "names-ssa-2018.txt"
+NAMES = Path(__file__).parents[2] / "zerotohero" / "data" / "names-ssa-2018.txt"
 X, Y = build_contexts(NAMES.read_text(encoding="utf-8").split()[:200])
 PARAMETERS = ("C", "W1", "b1", "W2", "b2")
 

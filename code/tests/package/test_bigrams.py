@@ -18,7 +18,7 @@ from zerotohero.bigrams import (
     ngrams,
 )
 
-EMBEDDED = Path(__file__).parents[3] / "data" / "names-ssa-2018.txt"
+EMBEDDED = Path(__file__).parents[2] / "zerotohero" / "data" / "names-ssa-2018.txt"
 MIRROR = os.environ.get("ZEROTOHERO_DATA_MIRROR")
 
 USES = {

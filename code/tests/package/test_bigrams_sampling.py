@@ -10,7 +10,7 @@ import torch
 
 from zerotohero.bigrams import CountingModel, NeuralModel, NgramModel
 
-EMBEDDED = Path(__file__).parents[3] / "data" / "names-ssa-2018.txt"
+EMBEDDED = Path(__file__).parents[2] / "zerotohero" / "data" / "names-ssa-2018.txt"
 WORDS = ["emma", "ava", "mia", "amelia", "ella", "eva", "em"]
 
 

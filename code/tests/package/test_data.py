@@ -3,6 +3,7 @@
 import hashlib
 import inspect
 import os
+import re
 import socket
 import subprocess
 import warnings
@@ -13,11 +14,10 @@ from conftest import CONTENT, dataset, listing, reply
 
 from zerotohero import data
 from zerotohero.data import __main__ as command
-from zerotohero.data import ranks, registry, store
+from zerotohero.data import registry, store
 
 MIRROR = os.environ.get("ZEROTOHERO_DATA_MIRROR")  # before `sealed` takes it away
-CHECKOUT = Path(__file__).resolve().parents[3]
-EMBEDDED = CHECKOUT / "data" / "names-ssa-2018.txt"
+EMBEDDED = Path(data.__file__).with_name("names-ssa-2018.txt")
 
 # Published with the lectures' repositories, and in tiktoken's own source.
 PUBLISHED = {
@@ -36,7 +36,7 @@ def two_editions(monkeypatch: pytest.MonkeyPatch, root: Path, **fields: object) 
     embedded = dataset(b"x\ny\n", name="names", file="embedded.txt", urls=(), lines=2)
     known = {"name": "names", "file": "names.txt", "lines": 3, "embedded": embedded}
     monkeypatch.setitem(registry.REGISTRY, "names", dataset(b"a\nb\nc", **(known | fields)))
-    monkeypatch.setattr(store, "embedded_places", lambda: [root / "share"])
+    monkeypatch.setattr(store, "embedded_path", lambda other: root / "share" / other.file)
 
 
 # -- registry -----------------------------------------------------------------
@@ -48,7 +48,7 @@ def test_registry_checksums() -> None:
 
 def test_tokenizers_are_those_that_tiktoken_asks_for() -> None:
     source = inspect.getsource(pytest.importorskip("tiktoken_ext.openai_public"))
-    for name in ranks.TOKENIZERS:
+    for name in data.FOR_TIKTOKEN:
         known = registry.REGISTRY[name]
         assert f'"{known.urls[0]}"' in source
         assert known.sha256 in source
@@ -145,14 +145,14 @@ def test_tiktoken_finds_the_files(sealed, monkeypatch) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "as before")  # put back after the test
     monkeypatch.setenv("ZEROTOHERO_DATA_MIRROR", str(sealed.links))
     url = "https://example.invalid/{}"
-    for name in ranks.TOKENIZERS:
+    for name in data.FOR_TIKTOKEN:
         (sealed.links / name).write_bytes(name.encode())
         known = dataset(name.encode(), name=name, file=name, urls=(url.format(name),))
         monkeypatch.setitem(registry.REGISTRY, name, known)
     for _ in range(2):
         folder = data.tiktoken_cache()
         assert os.environ["TIKTOKEN_CACHE_DIR"] == str(folder)
-        for name in ranks.TOKENIZERS:  # tiktoken's own reader; without the file it would ask
+        for name in data.FOR_TIKTOKEN:  # tiktoken's own reader; without the file it would ask
             assert load.read_file_cached(url.format(name)) == name.encode()
     assert len(listing(folder)) == 3
     damaged = next(folder.iterdir())
@@ -195,10 +195,13 @@ def test_listing_asks_no_network_and_changes_nothing(only_tiny, monkeypatch, cap
 
 
 def test_fetch_command(only_tiny, monkeypatch, capsys) -> None:
-    assert command.main(["--fetch", "tiny", "nonsense"]) == 1
+    with pytest.raises(SystemExit):
+        command.main(["--fetch", "tiny", "nonsense"])
+    assert re.search("error: .*'nonsense' .*tiny.*all", capsys.readouterr().err)
+    assert command.main(["--fetch", "tiny"]) == 1
     shown = capsys.readouterr().err
+    assert shown.startswith("error: tiny.txt is not available.\nExpected: 18,890 bytes")
     assert "Looked for it in:" in shown
-    assert "no data set 'nonsense'" in shown
     (only_tiny.links / "tiny.txt").write_bytes(CONTENT)
     monkeypatch.setenv("ZEROTOHERO_DATA_MIRROR", str(only_tiny.links))
     assert command.main(["--fetch", "all", "--verify"]) == 0

@@ -1,19 +1,27 @@
 """What a server, a mirror or a wheel may not do: hold us up, fill the memory, show secrets."""
 
+import itertools
 import os
+import signal
+import socket
 import stat
+import subprocess
 import sys
 import threading
 import time
+import traceback
 import tracemalloc
 import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from conftest import CONTENT, dataset, listing, reply
+from conftest import CONTENT, Server, dataset, listing, reply
 
 from zerotohero import data
-from zerotohero.data import downloads, errors, registry, wheels
+from zerotohero.data import registry, sources
 
 
 def register(monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
@@ -22,36 +30,88 @@ def register(monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
 
 # -- time ---------------------------------------------------------------------
 
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n" % (len(CONTENT), CONTENT)
+WHOLE = OK + b"Content-Length: %d\r\n\r\n%b" % (len(CONTENT), CONTENT)
 
-@pytest.mark.parametrize("part", ["headers", "body"])
-def test_server_that_drips(sealed, server, monkeypatch, part) -> None:
-    """Each byte comes in time, and all of them would be right in the end."""
-    over, dripped = threading.Event(), threading.Event()
 
-    def answer(request) -> None:
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(CONTENT)}\r\n\r\n".encode()
-        slow, rest = (head, CONTENT) if part == "headers" else (CONTENT[:200], CONTENT[200:])
-        if part == "body":
-            request.wfile.write(head)
-        for byte in slow:
-            request.wfile.write(bytes([byte]))
-            if over.wait(0.05):
-                return
-        dripped.set()
-        request.wfile.write(rest)
+def bytewise(content: bytes) -> Iterator[bytes]:
+    """Yield bytes with pauses. Each comes in time, and all would be right in the end."""
+    for byte in content:
+        yield bytes([byte])
+        time.sleep(0.02)
+
+
+def endless(first: bytes, again: bytes) -> Iterator[bytes]:
+    yield first
+    while True:
+        yield again
+        time.sleep(0.01)
+
+
+ANSWERS: dict[str, Callable[[], Iterator[bytes]]] = {
+    "headers bytewise": lambda: bytewise(WHOLE),
+    "body bytewise": lambda: itertools.chain([WHOLE[:-2000]], bytewise(WHOLE[-2000:])),
+    "body of no known length": lambda: endless(OK + b"\r\n", b"x"),
+    "not yet": lambda: endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "trailers": lambda: endless(CHUNKED, b"X: 1\r\n"),
+}
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_server_without_an_end(sealed, server: Server, monkeypatch, kind) -> None:
+    """However a server draws its answer out, the download ends, and so does its connection."""
+    ended = threading.Event()
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        try:
+            for part in ANSWERS[kind]():
+                request.wfile.write(part)
+        except OSError:  # nobody listens anymore
+            ended.set()
 
     server.answer = answer
-    monkeypatch.setattr(downloads, "LIMIT", 0.3)
-    monkeypatch.setattr(downloads, "SLOWEST", float("inf"))
+    monkeypatch.setattr(sources, "LIMIT", 0.3)
+    monkeypatch.setattr(sources, "SLOWEST", float("inf"))
     register(monkeypatch, urls=(server.url,))
-    try:
-        with pytest.raises(data.DataError) as caught:
-            data.fetch("tiny")
-        assert not dripped.is_set(), "it was waited for"
-    finally:
-        over.set()
-    assert server.url in str(caught.value)
-    assert len(server.requests) == 1, "a transfer that took too long is not tried again"
+    with pytest.raises(data.DataError, match=f"{server.url}: it took more than"):
+        data.fetch("tiny")
+    assert ended.wait(10), "the connection is still there"
+
+
+def test_redirects_take_time_together(server, monkeypatch) -> None:
+    def answer(request) -> None:
+        time.sleep(0.1)
+        redirect(request, f"/{len(server.requests)}")
+
+    server.answer = answer
+    monkeypatch.setattr(sources, "LIMIT", 0.25)
+    with pytest.raises(sources.UnavailableError, match="it took more than"):
+        sources.from_url(server.url, 10)
+    assert len(server.requests) < 5
+
+
+def test_tls_that_is_drawn_out(sealed, monkeypatch) -> None:
+    """A handshake's first record arrives a byte at a time."""
+    ended = threading.Event()
+
+    def answer(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            try:
+                connection.sendall(b"\x16\x03\x03\x3f\xff\x02\x00\x3f\xfb")
+                for part in bytewise(bytes(10_000)):
+                    connection.sendall(part)
+            except OSError:
+                ended.set()
+
+    monkeypatch.setattr(sources, "LIMIT", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=answer, args=(listener,), daemon=True).start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        with pytest.raises(sources.UnavailableError, match="it took more than"):
+            sources.from_url(url, 10)
+        assert ended.wait(10)
 
 
 def test_limit_grows_with_the_size(server, monkeypatch) -> None:
@@ -60,11 +120,64 @@ def test_limit_grows_with_the_size(server, monkeypatch) -> None:
         reply(request, CONTENT)
 
     server.answer = answer
-    monkeypatch.setattr(downloads, "LIMIT", 0.01)
-    monkeypatch.setattr(downloads, "SLOWEST", len(CONTENT) / 30)
-    assert downloads.from_url(server.url, len(CONTENT)) == CONTENT
-    with pytest.raises(errors.UnavailableError, match="seconds"):
-        downloads.from_url(server.url, 10)
+    monkeypatch.setattr(sources, "LIMIT", 0.01)
+    monkeypatch.setattr(sources, "SLOWEST", len(CONTENT) / 30)
+    assert sources.from_url(server.url, len(CONTENT)) == CONTENT
+    with pytest.raises(sources.UnavailableError, match="seconds"):
+        sources.from_url(server.url, 10)
+
+
+@pytest.mark.parametrize("status", [200, 302, 404])
+def test_answer_without_an_end_is_not_kept(server, status) -> None:
+    taken = []
+
+    def answer(request) -> None:
+        request.send_response(status)
+        request.send_header("Location", "/")
+        request.end_headers()
+        with suppress(OSError):
+            for _ in range(64):
+                request.wfile.write(bytes(1 << 20))
+            taken.append(status)
+
+    server.answer = answer
+    tracemalloc.start()
+    try:
+        with pytest.raises(sources.UnavailableError):
+            sources.from_url(server.url, 1000)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 23
+    finally:
+        tracemalloc.stop()
+    assert not taken, "all 64 MB were read"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_ctrl_c(sealed, server) -> None:
+    asked, done = threading.Event(), threading.Event()
+
+    def answer(request) -> None:
+        asked.set()
+        done.wait(30)
+
+    server.answer = answer
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(data.__file__).parents[2]),
+        "ZEROTOHERO_DATA_MIRROR": server.url,
+    }
+    command = [sys.executable, "-c", "import sys; from zerotohero.data import store; "]
+    command[2] += "store.checkout_data = lambda: None; import runpy; "
+    command[2] += "sys.argv[1:] = ['--fetch', 'names']; "
+    command[2] += "runpy.run_module('zerotohero.data', run_name='__main__')"
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        assert asked.wait(30)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30)[1] == "interrupted\n"
+        assert process.returncode == 130
+    finally:
+        done.set()
+        process.kill()
+        process.wait()
 
 
 # -- HTTP ---------------------------------------------------------------------
@@ -84,27 +197,21 @@ def test_redirect(server) -> None:
             redirect(request, "/there")
 
     server.answer = answer
-    assert downloads.from_url(server.url, len(CONTENT)) == CONTENT
+    assert sources.from_url(server.url, len(CONTENT)) == CONTENT
 
 
 @pytest.mark.parametrize("scheme", ["file", "ftp", "data"])
 def test_redirect_away_from_http(server, tmp_path, scheme) -> None:
     (tmp_path / "tiny.txt").write_bytes(CONTENT)
     server.answer = lambda request: redirect(request, f"{scheme}://{tmp_path}/tiny.txt")
-    with pytest.raises(errors.UnavailableError, match=r"not http\(s\)|not allowed"):
-        downloads.from_url(server.url, len(CONTENT))
+    with pytest.raises(sources.UnavailableError, match=r"unknown url type|not allowed"):
+        sources.from_url(server.url, len(CONTENT))
 
 
 def test_chunks_that_break_off(server) -> None:
-    def answer(request) -> None:
-        request.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        whole = len(server.requests) > 1
-        request.wfile.write(b"%x\r\n%b\r\n" % (len(CONTENT), CONTENT))
-        request.wfile.write(b"0\r\n\r\n" if whole else b"")
-
-    server.answer = answer
-    assert downloads.from_url(server.url, len(CONTENT)) == CONTENT
-    assert len(server.requests) == 2
+    server.answer = lambda request: request.wfile.write(CHUNKED[:-3])
+    with pytest.raises(sources.UnavailableError, match="IncompleteRead"):
+        sources.from_url(server.url, len(CONTENT))
 
 
 def test_proxy_from_the_environment(server, monkeypatch) -> None:
@@ -112,15 +219,15 @@ def test_proxy_from_the_environment(server, monkeypatch) -> None:
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("http_proxy", server.url)
-    assert downloads.from_url("http://data.invalid/a b.txt", len(CONTENT)) == CONTENT
+    assert sources.from_url("http://data.invalid/a b.txt", len(CONTENT)) == CONTENT
     assert server.requests == ["http://data.invalid/a%20b.txt"]
 
 
 def test_certificate_that_nobody_vouches_for(server) -> None:
     """A server without TLS cannot show one."""
     server.answer = lambda request: reply(request, CONTENT)
-    with pytest.raises(errors.UnavailableError, match="SSL"):
-        downloads.from_url(server.url.replace("http:", "https:"), len(CONTENT))
+    with pytest.raises(sources.UnavailableError, match="SSL"):
+        sources.from_url(server.url.replace("http:", "https:"), len(CONTENT))
 
 
 def test_password_is_sent_and_not_shown(sealed, server, monkeypatch, capsys, caplog) -> None:
@@ -140,6 +247,67 @@ def test_password_is_sent_and_not_shown(sealed, server, monkeypatch, capsys, cap
     shown = str(caught.value) + capsys.readouterr().out + caplog.text
     assert f"http://me:***@{host}/x" in shown
     assert "s3cr" not in shown
+
+
+def test_password_goes_to_no_other_site(server, monkeypatch) -> None:
+    sent = []
+
+    def answer(request) -> None:
+        sent.append((request.path, request.headers.get("Authorization") is not None))
+        if request.path == "/elsewhere":
+            reply(request, CONTENT)
+        else:
+            redirect(request, server.url.replace("127.0.0.1", "localhost") + "/elsewhere")
+
+    server.answer = answer
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+    url = server.url.replace("//", "//me:secret@") + "/here"
+    assert sources.from_url(url, len(CONTENT)) == CONTENT
+    assert sent == [("/here", True), ("/elsewhere", False)]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ZEROTOHERO_DATA_MIRROR", "http://me:topsecret@{host}/x"),
+        ("ZEROTOHERO_DATA_MIRROR", "http://me:topsecret@{host}:port/x"),
+        ("ZEROTOHERO_DATA_MIRROR", "http://me:topsecret/qqq@{host}/x"),
+        ("ZEROTOHERO_DATA_MIRROR", "http://topsecret@{host}/x"),
+        ("ZEROTOHERO_DATA_MIRROR", "ftp://me:topsecret@{host}/x"),
+        ("ZEROTOHERO_DATA_MIRROR", "me:topsecret@{host}/x"),
+        ("http_proxy", "http://me:topsecret@{host}"),
+        ("http_proxy", "http://me:topsecret/qqq@{host}"),
+        ("http_proxy", "http://me:topsecret@{host}:port"),
+        ("PIP_INDEX_URL", "http://me:topsecret@127.0.0.1:9/simple"),
+        ("location", "http://me:topsecret@{host}/x"),
+        ("location", "ftp://me:topsecret@{host}/x"),
+    ],
+)
+def test_no_password_is_shown(
+    sealed, server, monkeypatch, capsys, caplog, recwarn, variable, value
+) -> None:
+    """Not in errors and their causes, warnings, logs or progress, whatever goes wrong."""
+    value = value.format(host=server.url.removeprefix("http://"))
+
+    def answer(request) -> None:
+        redirect(request, value) if variable == "location" else reply(request, b"?", status=403)
+
+    server.answer = answer
+    if variable == "http_proxy":
+        monkeypatch.setenv("NO_PROXY", "")
+    if variable == "PIP_INDEX_URL":
+        monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv(variable, value)
+    wheel = ("tinydata==1.0", "tinydata/tiny.txt") if variable == "PIP_INDEX_URL" else None
+    register(monkeypatch, urls=(server.url,), wheel=wheel)
+    caplog.set_level("DEBUG")
+    with pytest.raises(data.DataError) as caught:
+        data.fetch_all(["tiny"])
+    shown = "".join(traceback.format_exception(caught.value)) + caplog.text
+    shown += "".join([*capsys.readouterr(), *(str(warning.message) for warning in recwarn)])
+    assert "Looked for it in:" in shown
+    assert "topsecret" not in shown
+    assert "qqq" not in shown
 
 
 @pytest.mark.parametrize(
@@ -198,7 +366,7 @@ def test_escape_codes_of_a_server(sealed, server, monkeypatch) -> None:
     ],
 )
 def test_plain(text, shown) -> None:
-    assert errors.plain(text) == shown
+    assert sources.plain(text) == shown
 
 
 # -- files --------------------------------------------------------------------
@@ -244,11 +412,11 @@ def test_wheel_that_lies_about_a_size(tmp_path, monkeypatch, packing) -> None:
     size = true.to_bytes(4, "little")
     assert packed.count(size) == 2  # before the member, and in the table at the end
     path.write_bytes(packed.replace(size, (1000).to_bytes(4, "little")))
-    monkeypatch.setattr(wheels, "_download", lambda _, folder: path.rename(folder / path.name))
+    monkeypatch.setattr(sources, "download_wheel", lambda *_: path)
     tracemalloc.start()
     try:
-        with pytest.raises(errors.UnavailableError):
-            wheels.from_wheel("bomb==1.0", "x.txt", 1000)
+        with pytest.raises(sources.UnavailableError):
+            sources.from_wheel("bomb==1.0", "x.txt", 1000)
         assert tracemalloc.get_traced_memory()[1] < 1 << 22
     finally:
         tracemalloc.stop()

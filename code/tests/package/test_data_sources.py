@@ -16,7 +16,7 @@ import pytest
 from conftest import CLOSED, CONTENT, Server, dataset, listing, reply
 
 from zerotohero import data
-from zerotohero.data import downloads, registry, store
+from zerotohero.data import registry, sources, store
 
 WRONG = CONTENT[:-1] + b"!"
 PARTIAL = CONTENT[:5000]
@@ -75,20 +75,10 @@ def test_bad_server(sealed, server, monkeypatch, body, status, claim, reason) ->
     assert_refused(sealed, server.url, reason)
 
 
-def test_transfer_that_breaks_off_is_tried_once_more(sealed, server, monkeypatch) -> None:
-    def answer(request) -> None:
-        reply(request, PARTIAL if len(server.requests) == 1 else CONTENT, claim=len(CONTENT))
-
-    server.answer = answer
-    register(monkeypatch, urls=(server.url,))
-    assert_fetched(sealed)
-    assert len(server.requests) == 2
-
-
 def test_server_that_does_not_answer(sealed, server, monkeypatch) -> None:
     done = threading.Event()
     server.answer = lambda request: done.wait(30)
-    monkeypatch.setattr(downloads, "READ", 0.2)
+    monkeypatch.setattr(sources, "READ", 0.2)
     register(monkeypatch, urls=(server.url,))
     try:
         assert_refused(sealed, "timed out")
@@ -169,7 +159,7 @@ def test_wheel(sealed, monkeypatch) -> None:
     ("content", "member", "reason"),
     [
         (CONTENT, "tinydata/other.txt", "does not contain"),
-        (PARTIAL, "tinydata/tiny.txt", "the member has 5,000 bytes"),
+        (PARTIAL, "tinydata/tiny.txt", "5,000 bytes instead of"),
         (WRONG, "tinydata/tiny.txt", "is wrong, "),
     ],
 )
@@ -197,28 +187,25 @@ def mirror_with_the_file(sealed: SimpleNamespace, monkeypatch: pytest.MonkeyPatc
 def test_damaged_file_is_kept_aside_and_fetched_again(sealed, monkeypatch, caplog) -> None:
     mirror_with_the_file(sealed, monkeypatch)
     sealed.cache.mkdir()
-    for n, damage in enumerate((WRONG, PARTIAL), start=1):
+    for damage in (WRONG, PARTIAL):
         sealed.final.write_bytes(damage)
-        with pytest.warns(data.DataWarning, match=rf"tiny\.txt.* kept as tiny\.txt\.damaged-{n}"):
+        with pytest.warns(data.DataWarning, match=r"tiny\.txt.* kept as tiny\.txt\.damaged-"):
             assert data.fetch("tiny").read_bytes() == CONTENT
-        assert (sealed.cache / f"tiny.txt.damaged-{n}").read_bytes() == damage
-    assert "damaged-2" in caplog.text
-    assert len(listing(sealed.cache)) == 3
+    assert {path.read_bytes() for path in sealed.cache.iterdir()} == {CONTENT, WRONG, PARTIAL}
+    assert caplog.text.count("damaged-") == 2
 
 
 def test_damaged_file_without_a_source(sealed) -> None:
     sealed.cache.mkdir()
     sealed.final.write_bytes(WRONG)
-    with pytest.warns(data.DataWarning), pytest.raises(data.DataError, match="damaged-1"):
+    with pytest.warns(data.DataWarning), pytest.raises(data.DataError, match="damaged-"):
         data.fetch("tiny")
-    assert listing(sealed.cache) == ["tiny.txt.damaged-1"]
+    assert [path.read_bytes() for path in sealed.cache.iterdir()] == [WRONG]
 
 
 def test_file_that_another_process_repaired_is_left_alone(sealed) -> None:
     sealed.cache.mkdir()
     sealed.final.write_bytes(CONTENT)
-    with pytest.raises(FileExistsError):
-        store.set_aside(sealed.final, dataset())
     store.write(sealed.final, CONTENT, dataset())
     assert listing(sealed.cache) == ["tiny.txt"]
 
@@ -232,29 +219,33 @@ def test_disk_full(sealed, monkeypatch) -> None:
     assert_refused(sealed, "No space left on device", "could not be stored")
 
 
-def test_cache_folder_that_cannot_exist(sealed, monkeypatch) -> None:
-    mirror_with_the_file(sealed, monkeypatch)
-    (sealed.root / "file").write_bytes(b"")
-    monkeypatch.setenv("ZEROTOHERO_CACHE", str(sealed.root / "file" / "below"))
-    with pytest.raises(data.DataError, match="cannot be written to"):
-        data.fetch("tiny")
+@pytest.mark.parametrize("obstacle", ["a file above", "a folder instead", "no permission"])
+def test_cache_that_cannot_be_written_to(sealed, server, monkeypatch, obstacle) -> None:
+    """The file is fetched once, and usable until the process ends; `fetch_all` has to store it."""
+    if obstacle == "a file above":
+        sealed.cache.write_bytes(b"")
+    elif obstacle == "a folder instead":
+        sealed.final.mkdir(parents=True)
+    else:
 
+        def refuse(path: Path, _: bytes) -> None:  # root may write everywhere
+            if path == sealed.final:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            path.write_bytes(CONTENT)
 
-def test_cache_folder_without_permission(sealed, monkeypatch) -> None:
-    mirror_with_the_file(sealed, monkeypatch)
-    sealed.cache.mkdir(mode=0o555)
-    if os.access(sealed.cache, os.W_OK):
-        pytest.skip("permissions do not bind this user")
-    assert_refused(sealed, "cannot be written to")
-
-
-def test_folder_in_the_place_of_the_file(sealed, monkeypatch) -> None:
-    mirror_with_the_file(sealed, monkeypatch)
-    sealed.final.mkdir(parents=True)
-    with pytest.raises(data.DataError, match="cannot be read"):
-        data.fetch("tiny")
-    assert listing(sealed.cache) == ["tiny.txt"]
-    assert sealed.final.is_dir()
+        monkeypatch.setattr(store, "write_atomically", refuse)
+    server.answer = lambda request: reply(request, CONTENT)
+    register(monkeypatch, urls=(server.url,))
+    for _ in range(2):
+        with pytest.warns(data.DataWarning, match="cannot be written to"):
+            path = data.fetch("tiny")
+        assert path.read_bytes() == CONTENT
+        assert not path.is_relative_to(sealed.root)
+    with pytest.raises(data.DataError, match="could not be stored") as caught:
+        data.fetch_all(["tiny"])
+    assert "ZEROTOHERO_CACHE" in str(caught.value)
+    assert len(server.requests) == 1
+    assert not sealed.final.is_file()
 
 
 def test_order_of_folders(sealed, monkeypatch) -> None:

@@ -17,7 +17,7 @@ from torch import nn
 from zerotohero.bigrams import CHARACTERS, CountingModel
 from zerotohero.mlp import MLP, build_contexts, nll, sample, split_words, step_decay
 
-EMBEDDED = Path(__file__).parents[3] / "data" / "names-ssa-2018.txt"
+EMBEDDED = Path(__file__).parents[2] / "zerotohero" / "data" / "names-ssa-2018.txt"
 MIRROR = os.environ.get("ZEROTOHERO_DATA_MIRROR")
 
 

@@ -1,6 +1,7 @@
 """What all chapters' code shares: arguments, files, the console, training."""
 
 import os
+import stat
 import subprocess
 import sys
 from contextlib import suppress
@@ -99,9 +100,52 @@ def test_a_named_pipe_is_not_waited_for(tmp_path) -> None:
         read_limited(tmp_path / "pipe", 4)
 
 
+def test_a_name_as_long_as_the_system_allows(tmp_path) -> None:
+    path = tmp_path / ("x" * 250)
+    write_atomically(path, b"1")
+    assert path.read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("path", ["", ".", "..", "no/such/folder/x"])
+def test_what_is_no_file_is_named(path: str, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OSError) as caught:  # noqa: PT011
+        write_atomically(path, b"1")
+    assert caught.value.filename == (path or ".")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("function", ["open", "fsync"])
+def test_a_folder_that_cannot_be_flushed(function: str, tmp_path, monkeypatch) -> None:
+    """As on Windows, and on some file systems: the file is there."""
+    real = getattr(os, function)
+
+    def refuse(what: object, *rest: object) -> object:
+        if what == tmp_path or (isinstance(what, int) and stat.S_ISDIR(os.fstat(what).st_mode)):
+            raise OSError(22, "Invalid argument")
+        return real(what, *rest)
+
+    monkeypatch.setattr(os, function, refuse)
+    write_atomically(tmp_path / "x", b"1")
+    assert (tmp_path / "x").read_bytes() == b"1"
+
+
 COMMAND = """
-import sys
+import io, os, socket, sys
 from zerotohero.console import run_command
+def broken():
+    a, b = socket.socketpair()
+    b.close()
+    a.send(b"x")
+class Stuck(io.TextIOWrapper):
+    waits = 2
+    def flush(self):
+        self.waits -= 1
+        if self.waits >= 0:
+            raise KeyboardInterrupt
+        super().flush()
+def stuck():
+    sys.stdout = Stuck(sys.stdout.buffer)
 def main():
     print("x" * 10)
     {}
@@ -114,11 +158,17 @@ sys.exit(run_command(main, (LookupError,)))
     ("body", "status", "message"),
     [
         ("pass", 0, ""),
-        ("raise ValueError('a\\nb\\x1b[31m')", 1, "error: a b[31m\n"),
+        ("raise ValueError('a\\nb\\x1b[31m')", 1, "error: a\nb[31m\n"),
+        ("raise OSError(5, 'Bad', 'a\\nb\\x1b[31m')", 1, "error: a b[31m: Bad\n"),
         ("raise LookupError('lost')", 1, "error: lost\n"),
+        ("raise TimeoutError", 1, "error: TimeoutError\n"),
         ("open('/no/such/file')", 1, "error: /no/such/file: No such file or directory\n"),
         ("raise KeyboardInterrupt", 130, "interrupted\n"),
-        ("raise BrokenPipeError", 141, ""),
+        ("stuck()", 130, "interrupted\n"),
+        ("broken()", 1, "error: Broken pipe\n"),
+        ("sys.exit(3)", 3, ""),
+        ("sys.exit()", 0, ""),
+        ("sys.exit('lost')", 1, "lost\n"),
     ],
 )
 def test_a_command_ends_quietly(body: str, status: int, message: str) -> None:
@@ -126,6 +176,45 @@ def test_a_command_ends_quietly(body: str, status: int, message: str) -> None:
         [sys.executable, "-c", COMMAND.format(body)], capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (status, message)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("body", ["pass", "sys.exit(0)", "broken()", "print('x' * 10**6)"])
+def test_a_reader_that_stops(body: str, unbuffered: str) -> None:
+    """Whether it is noticed in the middle or at the end, by the command or by argparse."""
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND.format(body)],
+        env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a shell of POSIX")
+@pytest.mark.parametrize(
+    ("closed", "body", "status", "output", "errors"),
+    [
+        (">&-", "pass", 0, "", ""),
+        (">&-", "raise ValueError('a')", 1, "", "error: a\n"),
+        ("2>&-", "pass", 0, "xxxxxxxxxx\n", ""),
+        ("2>&-", "raise ValueError('a')", 1, "xxxxxxxxxx\n", ""),
+        (">&- 2>&-", "raise ValueError('a')", 1, "", ""),
+        ("<&- >&- 2>&-", "raise KeyboardInterrupt", 130, "", ""),
+    ],
+)
+def test_closed_outputs(closed: str, body: str, status: int, output: str, errors: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, COMMAND.format(body)],
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (status, output, errors)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only on Linux")  # noqa: PTH110

@@ -1,4 +1,4 @@
-"""The data layer where there is no checkout, as on Colab: installed by pip, or merely copied."""
+"""The data layer where there is no checkout, as on Colab: installed by pip, or only copied."""
 
 import os
 import shutil
@@ -8,8 +8,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-
-from zerotohero import data
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 SCRIPT = """
@@ -24,12 +22,12 @@ print(json.dumps([count, edition(), [w.category.__name__ for w in caught],
 EXPECTED = '[32257, "embedded", ["EditionWarning"], true]\n'
 
 
-def run(path: Path, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+def run(path: Path, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Ask for the names in a fresh process that finds the package in `path`, without a network."""
     blocked = "import socket\ndef refuse(*_, **__): raise OSError('no network')\n"
     blocked += "socket.getaddrinfo = refuse\n"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("ZEROTOHERO_")}
-    environment |= {"PYTHONPATH": str(path), "ZEROTOHERO_CACHE": str(cwd / "cache")} | settings
+    environment |= {"PYTHONPATH": str(path), "ZEROTOHERO_CACHE": str(cwd / "cache")}
     command = [sys.executable, "-c", blocked + SCRIPT]
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
@@ -39,26 +37,14 @@ def copy_package(target: Path) -> None:
     shutil.copytree(CHECKOUT / "code" / "zerotohero", target / "zerotohero", ignore=ignore)
 
 
-@pytest.mark.parametrize("scheme", ["target", "user"])
-def test_copied_package(tmp_path: Path, scheme: str) -> None:
-    """The folders where ``pip install --target`` and ``--user`` put the embedded edition."""
-    site = tmp_path / "site"
-    copy_package(site)
-    share = (site if scheme == "target" else tmp_path / "user") / "share" / "zerotohero"
-    share.mkdir(parents=True)
-    shutil.copy(CHECKOUT / "data" / "names-ssa-2018.txt", share)
-    done = run(site, tmp_path, PYTHONUSERBASE=str(tmp_path / "user"))
-    assert done.stdout == EXPECTED, done.stderr
-
-
-def test_copied_package_without_the_embedded_edition(tmp_path: Path) -> None:
+def test_copied_package(tmp_path: Path) -> None:
     copy_package(tmp_path / "site")
-    done = run(tmp_path / "site", tmp_path, PYTHONUSERBASE=str(tmp_path / "user"))
-    installed = [p for p in data.store.embedded_places() if "share" in p.parts and p.is_dir()]
-    if installed:
-        pytest.skip(f"this Python has an installed copy of the edition: {installed[0]}")
+    done = run(tmp_path / "site", tmp_path)
+    assert done.stdout == EXPECTED, done.stderr
+    (tmp_path / "site" / "zerotohero" / "data" / "names-ssa-2018.txt").unlink()
+    done = run(tmp_path / "site", tmp_path)
     assert "DataError: names.txt is not available." in done.stderr
-    assert str(tmp_path / "user" / "share" / "zerotohero") in done.stderr
+    assert "names-ssa-2018.txt: not there" in done.stderr
 
 
 def test_wheel(tmp_path: Path) -> None:
@@ -66,8 +52,6 @@ def test_wheel(tmp_path: Path) -> None:
     pytest.importorskip("setuptools", minversion="77", reason="building needs setuptools")
     source, site = tmp_path / "source", tmp_path / "site"
     copy_package(source / "code")
-    (source / "data").mkdir()
-    shutil.copy(CHECKOUT / "data" / "names-ssa-2018.txt", source / "data")
     for name in ("pyproject.toml", "LICENSE"):
         shutil.copy(CHECKOUT / name, source)
     (source / "README.md").write_text("The book's own is not needed here.\n", encoding="utf-8")
@@ -77,7 +61,7 @@ def test_wheel(tmp_path: Path) -> None:
     (wheel,) = tmp_path.glob("zerotohero-*.whl")
     members = zipfile.ZipFile(wheel).namelist()
     assert "zerotohero/data/registry.json" in members
-    assert any(m.endswith(".data/data/share/zerotohero/names-ssa-2018.txt") for m in members)
+    assert "zerotohero/data/names-ssa-2018.txt" in members
     install = ["install", "--quiet", "--no-deps", "--no-index", "--target", site, wheel]
     subprocess.run([*pip, *install], check=True)
     done = run(site, tmp_path)

@@ -1,12 +1,17 @@
 """The one list of data sets: what each file must be, and where it may come from."""
 
+from __future__ import annotations
+
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
-from zerotohero.data.errors import DataError
+
+class DataError(RuntimeError):
+    """A data set is not available; the message says where it was looked for and what to do."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,12 @@ class Dataset:
         Terms under which the file is published.
     lines : int or None
         Number of lines of a list of names; None for other files.
-    urls : tuple of str
+    urls : sequence of str
         Canonical addresses.
-    wheel : tuple of (str, str) or None
+    wheel : (str, str) or None
         A requirement on PyPI whose wheel holds the same bytes, and the member's path in it.
     embedded : Dataset or None
-        The edition that is committed to the book's repository and may stand in for this file.
+        The edition that is part of this package and may stand in for this file.
     """
 
     name: str
@@ -41,47 +46,34 @@ class Dataset:
     sha256: str
     license: str
     lines: int | None = None
-    urls: tuple[str, ...] = ()
-    wheel: tuple[str, str] | None = None
-    embedded: "Dataset | None" = None
+    urls: Sequence[str] = ()
+    wheel: Sequence[str] | None = None
+    embedded: Dataset | None = None
 
     def problem(self, content: bytes) -> str:
-        """Say how `content` differs from this file; empty when it is this file."""
+        """Say how ``content`` differs from this file; empty if it is this file."""
         if problem := self.size_problem(len(content)):
             return problem
         found = hashlib.sha256(content).hexdigest()
         return "" if found == self.sha256 else f"sha256 {found} instead of {self.sha256}"
 
     def size_problem(self, size: int) -> str:
-        """Say how `size` differs from this file's; empty when it does not."""
+        """Say how ``size`` differs from this file's; empty if it does not."""
         return "" if size == self.size else f"{size:,} bytes instead of {self.size:,}"
 
 
-def _dataset(name: str, record: dict[str, Any]) -> Dataset:
-    wheel, embedded = record.get("wheel"), record.get("embedded")
-    return Dataset(
-        name=name,
-        file=record["file"],
-        size=record["bytes"],
-        sha256=record["sha256"],
-        license=record["license"],
-        lines=record.get("lines"),
-        urls=tuple(record.get("urls", ())),
-        wheel=(wheel["requirement"], wheel["member"]) if wheel else None,
-        embedded=_dataset(name, embedded) if embedded else None,
-    )
+def dataset_from(name: str, record: dict[str, Any]) -> Dataset:
+    """Return the data set that a record of ``registry.json`` describes."""
+    embedded = record.get("embedded") and dataset_from(name, record["embedded"])
+    return Dataset(**record | {"name": name, "embedded": embedded})
 
 
-def _load() -> dict[str, Dataset]:
-    text = resources.files(__package__).joinpath("registry.json").read_text(encoding="utf-8")
-    return {name: _dataset(name, record) for name, record in json.loads(text).items()}
-
-
-REGISTRY = _load()
+RECORDS = json.loads(Path(__file__).with_name("registry.json").read_text(encoding="utf-8"))
+REGISTRY = {name: dataset_from(name, record) for name, record in RECORDS.items()}
 
 
 def lookup(name: str) -> Dataset:
-    """Return the data set called `name`.
+    """Return the data set called ``name``.
 
     Raises
     ------

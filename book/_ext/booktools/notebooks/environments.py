@@ -54,8 +54,6 @@ def build_wheel(root: Path, folder: Path) -> Path:
     shutil.copytree(root / "code" / "zerotohero", source / "code" / "zerotohero")
     for name in ("pyproject.toml", "LICENSE", "README.md"):
         shutil.copy(root / name, source)
-    (source / "data").mkdir()
-    shutil.copy(root / "data" / "names-ssa-2018.txt", source / "data")
     options: list[str | Path] = [
         "--quiet",
         "--no-deps",
