@@ -15,7 +15,7 @@ from zerotohero.gpt import (
     FeedForward,
     GPTConfig,
     Head,
-    KeysAndValues,
+    KVCache,
     MultiHeadAttention,
 )
 
@@ -193,7 +193,7 @@ def test_dropout_keeps_the_mean(form: Any) -> None:
 
 @pytest.mark.parametrize("first", [1, 3, 8])
 def test_a_cache_continues(first: int) -> None:
-    batched, x, cache = CausalSelfAttention(SMALL).eval(), rand(2, 8, 12), KeysAndValues(SMALL)
+    batched, x, cache = CausalSelfAttention(SMALL).eval(), rand(2, 8, 12), KVCache(SMALL)
     with torch.no_grad():
         parts = [batched(x[:, :first], cache)]
         parts += [batched(x[:, t : t + 1], cache) for t in range(first, 8)]
@@ -202,7 +202,7 @@ def test_a_cache_continues(first: int) -> None:
 
 
 def test_what_a_cache_keeps() -> None:
-    cache = KeysAndValues(SMALL)
+    cache = KVCache(SMALL)
     k, v = rand(2, 3, 8, 4), rand(2, 3, 8, 4, seed=2)
     for start, end in [(0, 3), (3, 4), (4, 8)]:
         keys, values = cache.append(k[:, :, start:end], v[:, :, start:end])

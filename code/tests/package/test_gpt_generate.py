@@ -9,7 +9,7 @@ import pytest
 import torch
 from test_gpt_model import SMALL, generator, ids, loud
 
-from zerotohero.gpt import GPT, KeysAndValues
+from zerotohero.gpt import GPT, KVCache
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -21,7 +21,7 @@ def test_cached_logits_equal_uncached_ones() -> None:
     model, x = loud().eval(), ids(3, 8)
     whole, _ = model(x)
     for prompt in range(1, 8):
-        caches = [KeysAndValues(SMALL) for _ in model.blocks]
+        caches = [KVCache(SMALL) for _ in model.blocks]
         logits = model._logits(x[:, :prompt], caches)
         torch.testing.assert_close(logits, whole[:, :prompt], rtol=1e-5, atol=1e-5)
         for t in range(prompt, 8):

@@ -230,5 +230,7 @@ def test_an_unknown_id_is_refused(wrong: int, shown: int) -> None:
 
 
 def test_ids_are_whole_numbers() -> None:
-    with pytest.raises(TypeError, match=r"^idx must hold ids of type int64, got torch\.float32$"):
+    with pytest.raises(
+        TypeError, match=r"^idx must hold be a tensor of int64 ids, got torch\.float32$"
+    ):
         GPT(SMALL)(ids(2, 4).float())
