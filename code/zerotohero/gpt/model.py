@@ -8,6 +8,7 @@ Source: lecture 7 of *Neural Networks: Zero to Hero*; Vaswani et al. (2017); Rad
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -122,6 +123,11 @@ class KVCache:
     """Keys and values of all tokens so far: what a new token attends to in one block.
 
     There is room for a full context from the start, so that nothing moves when a token is added.
+
+    Attributes
+    ----------
+    length : int
+        Number of tokens so far.
     """
 
     def __init__(self, config: GPTConfig) -> None:
@@ -134,23 +140,24 @@ class KVCache:
         Raises
         ------
         ValueError
-            If the context would be longer than ``block_size``, or a size other than T, or the
-            type, is not that of the earlier ones.
+            If the context would be longer than ``block_size``, or the keys differ from the earlier
+            ones in dtype or in a dimension other than T.
         """
         B, n_head, T, head_size = k.shape
         start, end = self.length, self.length + T
-        require_int(1, self.block_size, length=end)
+        if end > self.block_size:
+            raise ValueError(f"k must fit into {self.block_size} positions, got {T} after {start}")
         if self.kept is None:
             self.kept = k.new_empty(2, B, n_head, self.block_size, head_size)
-        room = self.kept[:, :, :, start:end]
-        if k.shape != room.shape[1:] or k.dtype != room.dtype:
-            expected = f"{tuple(room.shape[1:])}, {room.dtype}"
+        keys, values = self.kept
+        if (B, n_head, head_size) != (*keys.shape[:2], keys.shape[3]) or k.dtype != keys.dtype:
             raise ValueError(
-                f"k must be like the earlier keys, {expected}, got {tuple(k.shape)}, {k.dtype}"
+                f"k must be like the earlier keys, {tuple(keys[:, :, :start].shape)}, "
+                f"{keys.dtype}, got {tuple(k.shape)}, {k.dtype}"
             )
-        room[0], room[1] = k, v
+        keys[:, :, start:end], values[:, :, start:end] = k, v
         self.length = end
-        return self.kept[0, :, :, :end], self.kept[1, :, :, :end]
+        return keys[:, :, :end], values[:, :, :end]
 
 
 class CausalSelfAttention(nn.Module):
@@ -174,6 +181,7 @@ class CausalSelfAttention(nn.Module):
         if len(heads.heads) != config.n_head:
             raise ValueError(f"heads must be n_head = {config.n_head}, got {len(heads.heads)}")
         made = cls(config)
+        made.to(heads.proj.weight)  # the same device and dtype
         with torch.no_grad():
             parts = [
                 getattr(head, part).weight
@@ -208,7 +216,7 @@ def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, p: float) -> torc
     causal = T > 1 and not past
     attend = partial(F.scaled_dot_product_attention, attn_mask=mask, is_causal=causal, dropout_p=p)
     if q.dtype == torch.bfloat16 and q.device.type == "cpu" and q.requires_grad:
-        # Backward, its kernel for processors is several times slower in bfloat16.
+        # In the backward pass, the kernel for CPUs is several times slower in bfloat16.
         with torch.autocast("cpu", enabled=False):
             return attend(q.float(), k.float(), v.float()).to(q.dtype)
     return attend(q, k, v)
@@ -307,7 +315,7 @@ class GPT(nn.Module):
         targets : Tensor of int64, shape (B, T), optional
             The right next tokens. Positions with −100 do not count.
         caches : sequence of KVCache
-            One for each block: idx follows the tokens in them, and is added.
+            One for each block; idx continues the tokens in them and is added to them.
 
         Returns
         -------
@@ -320,9 +328,9 @@ class GPT(nn.Module):
         TypeError
             If idx or targets are not ids.
         ValueError
-            If idx is empty, longer than the block size with the tokens in the caches, or of
-            another shape than targets; if the caches do not belong to a model like this; or (on
-            the CPU) if an id is unknown, or no target counts.
+            If idx is empty, or longer than ``block_size`` together with the tokens in the caches;
+            if targets have another shape; if the caches do not fit the model; or (on the CPU) if
+            an id is unknown, or no target counts.
         """
         past = self._check(idx, targets, caches)
         positions = torch.arange(past, past + idx.shape[1], device=idx.device)
@@ -341,7 +349,7 @@ class GPT(nn.Module):
         vocab_size, block_size = self.config.vocab_size, self.config.block_size
         _require_ids("idx", idx, vocab_size)
         if targets is not None:
-            _require_ids("targets", targets, vocab_size, IGNORED)
+            _require_ids("targets", targets, vocab_size, ignored=IGNORED)
             if targets.shape != idx.shape:
                 raise ValueError(
                     f"targets must have the shape of idx, {tuple(idx.shape)}, "
@@ -407,7 +415,7 @@ class GPT(nn.Module):
         FloatingPointError
             If the model gives logits that are NaN or infinite.
         """
-        _require_ids("idx", idx.cpu(), self.config.vocab_size)
+        _require_ids("idx", idx, self.config.vocab_size, wait=True)
         require_int(0, max_new_tokens=max_new_tokens)
         require_number(0, temperature=temperature)
         if top_k is not None:
@@ -424,7 +432,7 @@ class GPT(nn.Module):
                 logits, _ = self(idx[:, known:][:, -block_size:], caches=caches)
                 logits = logits[:, -1]  # (B, vocab_size): only the last position counts
                 largest = logits.amax(-1, keepdim=True)  # (B, 1); NaN if there is one
-                if not largest.isfinite().all():
+                if not math.isfinite(largest.abs().max()):
                     raise FloatingPointError("logits must be finite: has the training diverged?")
                 scores = (logits - largest) / temperature  # at most 0: nothing overflows
                 if top_k is not None:
@@ -435,20 +443,27 @@ class GPT(nn.Module):
         return idx
 
 
-def _require_ids(name: str, ids: torch.Tensor, vocab_size: int, ignored: int | None = None) -> None:
+def _require_ids(
+    name: str,
+    ids: torch.Tensor,
+    vocab_size: int,
+    *,
+    ignored: int | None = None,
+    wait: bool = False,
+) -> None:
     """Raise unless a tensor holds ids of tokens, and perhaps some that are ignored."""
     dtype = getattr(ids, "dtype", type(ids))
     if dtype not in (torch.int64, torch.int32):
         raise TypeError(f"{name} must be a tensor of int64 ids, got {dtype}")
     if ids.ndim != 2 or not ids.numel():
         raise ValueError(f"{name} must have shape (B, T), not empty, got {tuple(ids.shape)}")
-    if ids.device.type != "cpu":  # a GPU would have to wait for the answer
+    if ids.device.type != "cpu" and not wait:  # a GPU would have to finish its work first
         return
     if ignored is not None and ids.min() == ignored:
         ids = ids[ids != ignored]
         if not ids.numel():
             raise ValueError(f"{name} must hold a token to predict, got only {ignored}")
-    low, high = ids.aminmax()
+    low, high = (int(end) for end in ids.aminmax())
     if low < 0 or high >= vocab_size:
         wrong = low if low < 0 else high
         raise ValueError(f"{name} must hold ids from 0 to {vocab_size - 1}, got {wrong}")
