@@ -176,6 +176,14 @@ def test_top_k_leaves_k_however_many_are_equal(logits: list[float], k: int) -> N
     assert sorted(set(drawn[:, 1].tolist())) == sorted(best)
 
 
+def test_of_many_equal_tokens_the_first_are_left() -> None:
+    """So many that a sort might change the order of equal ones."""
+    drawn = with_logits(5000 * [1.0]).generate(
+        torch.zeros(200, 1, dtype=torch.int64), 1, top_k=3, generator=generator(1)
+    )
+    assert set(drawn[:, 1].tolist()) == {0, 1, 2}
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("size", [1.0, 1e30, 3e38])
 @pytest.mark.parametrize("temperature", [0, 0.0, 5e-324, 1e-50, 1e-40, 1.2e-38, 1e-20, 1e-4])
