@@ -16,7 +16,7 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from ..arguments import require_int, require_number
 from ..training import evaluating
@@ -80,7 +80,7 @@ class GPTConfig:
 class Head(nn.Module):
     """One head of causal self-attention, step by step."""
 
-    tril: torch.Tensor
+    tril: Tensor
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class Head(nn.Module):
         self.register_buffer("tril", tril, persistent=False)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """Return what every token gathers from its past: (B, T, C) -> (B, T, head_size)."""
         _, T, _ = x.shape
         require_int(1, len(self.tril), T=T)
@@ -113,7 +113,7 @@ class MultiHeadAttention(nn.Module):
         self.proj = nn.Linear(config.n_embd, config.n_embd)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         gathered = torch.cat([head(x) for head in self.heads], dim=-1)
         return self.dropout(self.proj(gathered))
@@ -132,9 +132,9 @@ class KVCache:
 
     def __init__(self, config: GPTConfig) -> None:
         self.block_size, self.length = config.block_size, 0
-        self.kept: torch.Tensor | None = None  # (2, B, n_head, block_size, head_size)
+        self.kept: Tensor | None = None  # (2, B, n_head, block_size, head_size)
 
-    def append(self, k: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Add keys and values, each (B, n_head, T, head_size), and return all so far.
 
         Raises
@@ -151,10 +151,9 @@ class KVCache:
             self.kept = k.new_empty(2, B, n_head, self.block_size, head_size)
         keys, values = self.kept
         if (B, n_head, head_size) != (*keys.shape[:2], keys.shape[3]) or k.dtype != keys.dtype:
-            raise ValueError(
-                f"k must be like the earlier keys, {tuple(keys[:, :, :start].shape)}, "
-                f"{keys.dtype}, got {tuple(k.shape)}, {k.dtype}"
-            )
+            expected = f"{tuple(keys[:, :, :start].shape)}, {keys.dtype}"
+            given = f"{tuple(k.shape)}, {k.dtype}"
+            raise ValueError(f"k must be like the earlier keys, {expected}, got {given}")
         keys[:, :, start:end], values[:, :, start:end] = k, v
         self.length = end
         return keys[:, :, :end], values[:, :, :end]
@@ -183,16 +182,13 @@ class CausalSelfAttention(nn.Module):
         made = cls(config)
         made.to(heads.proj.weight)  # the same device and dtype
         with torch.no_grad():
-            parts = [
-                getattr(head, part).weight
-                for part in ("query", "key", "value")
-                for head in heads.heads
-            ]
+            names = ("query", "key", "value")
+            parts = [getattr(head, name).weight for name in names for head in heads.heads]
             made.qkv.weight.copy_(torch.cat(parts))
             made.proj.load_state_dict(heads.proj.state_dict())
         return made
 
-    def forward(self, x: torch.Tensor, cache: KVCache | None = None) -> torch.Tensor:
+    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T, C) -> (B, T, C).
 
         With a cache, x follows the tokens in it, and its keys and values are added there.
@@ -207,7 +203,7 @@ class CausalSelfAttention(nn.Module):
         return self.dropout(self.proj(out))
 
 
-def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, p: float) -> torch.Tensor:
+def _attend(q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
     """Call PyTorch's fused attention; the queries are those of the last positions."""
     T, past = q.shape[2], k.shape[2] - q.shape[2]
     mask = None
@@ -234,7 +230,7 @@ class FeedForward(nn.Module):
             nn.Dropout(config.dropout),
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         return self.net(x)
 
@@ -250,7 +246,7 @@ class Block(nn.Module):
         self.ln2 = nn.LayerNorm(config.n_embd)
         self.feed_forward = FeedForward(config)
 
-    def forward(self, x: torch.Tensor, cache: KVCache | None = None) -> torch.Tensor:
+    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         if cache is None:
             x = x + self.attention(self.ln1(x))
@@ -301,11 +297,8 @@ class GPT(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(
-        self,
-        idx: torch.Tensor,
-        targets: torch.Tensor | None = None,
-        caches: Sequence[KVCache] = (),
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        self, idx: Tensor, targets: Tensor | None = None, caches: Sequence[KVCache] = ()
+    ) -> tuple[Tensor, Tensor | None]:
         """Return the logits of the next token at every position, and the loss.
 
         Parameters
@@ -342,19 +335,15 @@ class GPT(nn.Module):
             return logits, None
         return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten().long())
 
-    def _check(
-        self, idx: torch.Tensor, targets: torch.Tensor | None, caches: Sequence[KVCache]
-    ) -> int:
+    def _check(self, idx: Tensor, targets: Tensor | None, caches: Sequence[KVCache]) -> int:
         """Raise unless these are arguments for ``forward``; return the length of the caches."""
         vocab_size, block_size = self.config.vocab_size, self.config.block_size
         _require_ids("idx", idx, vocab_size)
         if targets is not None:
             _require_ids("targets", targets, vocab_size, ignored=IGNORED)
             if targets.shape != idx.shape:
-                raise ValueError(
-                    f"targets must have the shape of idx, {tuple(idx.shape)}, "
-                    f"got {tuple(targets.shape)}"
-                )
+                shapes = f"{tuple(idx.shape)}, got {tuple(targets.shape)}"
+                raise ValueError(f"targets must have the shape of idx, {shapes}")
         expected = len(self.blocks) if self.batched else 0
         lengths = {cache.length for cache in caches}
         if caches and (len(set(caches)) != expected or len(lengths) > 1):
@@ -371,14 +360,14 @@ class GPT(nn.Module):
 
     def generate(
         self,
-        idx: torch.Tensor,
+        idx: Tensor,
         max_new_tokens: int,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         generator: torch.Generator | None = None,
         use_cache: bool = True,
-    ) -> torch.Tensor:
+    ) -> Tensor:
         """Continue each sequence, token by token.
 
         The model sees the last ``block_size`` tokens. Once the context is full, the window
@@ -444,12 +433,7 @@ class GPT(nn.Module):
 
 
 def _require_ids(
-    name: str,
-    ids: torch.Tensor,
-    vocab_size: int,
-    *,
-    ignored: int | None = None,
-    wait: bool = False,
+    name: str, ids: Tensor, vocab_size: int, ignored: int | None = None, *, wait: bool = False
 ) -> None:
     """Raise unless a tensor holds ids of tokens, and perhaps some that are ignored."""
     dtype = getattr(ids, "dtype", type(ids))
