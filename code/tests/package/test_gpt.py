@@ -15,7 +15,7 @@ from zerotohero.gpt import (
     FeedForward,
     GPTConfig,
     Head,
-    KeysAndValues,
+    KVCache,
     MultiHeadAttention,
 )
 
@@ -56,10 +56,16 @@ def test_heads_divide_the_width() -> None:
     assert SMALL.head_size == 4
 
 
-@pytest.mark.parametrize("share", [-0.1, 1, 1.5, math.nan])
-def test_dropout_out_of_range(share: float) -> None:
-    with pytest.raises(ValueError, match="dropout must be from 0 to below 1, got"):
-        replace(SMALL, dropout=share)
+@pytest.mark.parametrize("fraction", [-0.1, 1, 1.5, math.nan])
+def test_dropout_out_of_range(fraction: float) -> None:
+    with pytest.raises(ValueError, match=rf"^dropout must .*, got {fraction}$"):
+        replace(SMALL, dropout=fraction)
+
+
+@pytest.mark.parametrize("fraction", ["0.1", None, False])
+def test_dropout_is_a_number(fraction: Any) -> None:
+    with pytest.raises(TypeError, match=rf"^dropout must be a number, got {fraction!r}$"):
+        replace(SMALL, dropout=fraction)
 
 
 # -- one head ----------------------------------------------------------------------------------
@@ -119,6 +125,12 @@ def test_dropout_of_a_head_is_off_in_evaluation() -> None:
     torch.testing.assert_close(head(x), head_in_loops(head, x), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("T", [0, 9])
+def test_a_head_refuses_more_tokens_than_its_mask_has(T: int) -> None:
+    with pytest.raises(ValueError, match=rf"^T must be from 1 to 8, got {T}$"):
+        Head(SMALL)(rand(2, T, 12))
+
+
 def test_the_mask_is_not_part_of_a_checkpoint() -> None:
     assert set(Head(SMALL).state_dict()) == {"key.weight", "query.weight", "value.weight"}
 
@@ -164,6 +176,17 @@ def test_from_heads_copies() -> None:
     assert batched.qkv.weight.abs().min() > 0
 
 
+def test_from_heads_keeps_the_precision() -> None:
+    loop = MultiHeadAttention(SMALL).double()
+    batched, x = CausalSelfAttention.from_heads(loop, SMALL), rand(2, 5, 12).double()
+    torch.testing.assert_close(loop(x), batched(x), rtol=1e-12, atol=1e-12)
+
+
+def test_from_heads_refuses_another_number_of_heads() -> None:
+    with pytest.raises(ValueError, match=r"^heads must be n_head = 2, got 3$"):
+        CausalSelfAttention.from_heads(MultiHeadAttention(SMALL), replace(SMALL, n_head=2))
+
+
 def test_both_forms_have_as_many_parameters() -> None:
     counts = [
         sum(p.numel() for p in form(SMALL).parameters())
@@ -193,7 +216,7 @@ def test_dropout_keeps_the_mean(form: Any) -> None:
 
 @pytest.mark.parametrize("first", [1, 3, 8])
 def test_a_cache_continues(first: int) -> None:
-    batched, x, cache = CausalSelfAttention(SMALL).eval(), rand(2, 8, 12), KeysAndValues(SMALL)
+    batched, x, cache = CausalSelfAttention(SMALL).eval(), rand(2, 8, 12), KVCache(SMALL)
     with torch.no_grad():
         parts = [batched(x[:, :first], cache)]
         parts += [batched(x[:, t : t + 1], cache) for t in range(first, 8)]
@@ -202,14 +225,26 @@ def test_a_cache_continues(first: int) -> None:
 
 
 def test_what_a_cache_keeps() -> None:
-    cache = KeysAndValues(SMALL)
+    cache = KVCache(SMALL)
     k, v = rand(2, 3, 8, 4), rand(2, 3, 8, 4, seed=2)
     for start, end in [(0, 3), (3, 4), (4, 8)]:
         keys, values = cache.append(k[:, :, start:end], v[:, :, start:end])
         assert torch.equal(keys, k[:, :, :end])
         assert torch.equal(values, v[:, :, :end])
-    with pytest.raises(ValueError, match=r"^k must leave the context at 8 tokens, .* 9$"):
+    with pytest.raises(ValueError, match=r"^k must fit into 8 positions, got 1 after 8$"):
         cache.append(k[:, :, :1], v[:, :, :1])
+
+
+@pytest.mark.parametrize(
+    "other", [rand(1, 3, 2, 4), rand(2, 1, 2, 4), rand(2, 3, 2, 1), rand(2, 3, 2, 4).double()]
+)
+def test_what_does_not_continue_a_cache_is_refused(other: torch.Tensor) -> None:
+    """Sizes of 1 would be broadcast, and float64 rounded."""
+    cache = KVCache(SMALL)
+    cache.append(rand(2, 3, 5, 4), rand(2, 3, 5, 4))
+    with pytest.raises(ValueError, match=r"^k must be like the earlier keys, \(2, 3, 5, 4\), "):
+        cache.append(other, other)
+    assert cache.length == 5
 
 
 # -- feed-forward and block --------------------------------------------------------------------

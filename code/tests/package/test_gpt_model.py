@@ -102,7 +102,7 @@ def test_unknown_form_of_attention() -> None:
 
 def with_heads_of(model: GPT) -> GPT:
     """Return the batched form of a model with a loop of heads."""
-    other = GPT(model.config)
+    other = GPT(model.config).to(model.lm_head.weight)
     state = model.state_dict()
     for i, block in enumerate(model.blocks):
         batched = CausalSelfAttention.from_heads(block.attention, model.config)
@@ -157,7 +157,7 @@ def test_sequences_of_a_batch_do_not_talk() -> None:
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-5)
 
 
-def test_the_place_matters() -> None:
+def test_the_position_matters() -> None:
     logits, _ = loud()(torch.zeros(1, 8, dtype=torch.int64))
     assert torch.pdist(logits[0]).min() > 0.01
 
@@ -171,11 +171,51 @@ def test_loss_is_pytorchs_cross_entropy() -> None:
     torch.testing.assert_close(loss, F.cross_entropy(logits.mT, y))
 
 
-def test_places_with_minus_100_do_not_count() -> None:
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32])
+def test_positions_with_minus_100_do_not_count(dtype: torch.dtype) -> None:
     model, x, y = loud(), ids(4, 6), ids(4, 6, seed=2)
     y[:, :3] = -100
-    logits, loss = model(x, y)
+    logits, loss = model(x, y.to(dtype))
     torch.testing.assert_close(loss, F.cross_entropy(logits[:, 3:].mT, y[:, 3:]))
+
+
+# -- other precisions --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("T", [1, 8])
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+@pytest.mark.parametrize("attention", FORMS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-5), (torch.bfloat16, 0.3)])
+def test_a_model_of_another_precision(
+    dtype: torch.dtype, tolerance: float, attention: Any, dropout: float, T: int
+) -> None:
+    """Forward, loss, backward and sampling, without autocast."""
+    model = loud(replace(SMALL, dropout=dropout), attention=attention)
+    x, y = ids(4, T), ids(4, T, seed=2)
+    expected, expected_loss = model.eval()(x, y)
+    model = model.to(dtype)
+    for use_cache in (True, False):
+        model.generate(x, 10, top_k=5, use_cache=use_cache)
+    logits, loss = model(x, y)
+    assert logits.dtype == dtype
+    torch.testing.assert_close(logits.float(), expected, rtol=0, atol=tolerance)
+    torch.testing.assert_close(loss.float(), expected_loss, rtol=0, atol=tolerance)
+
+    _, loss = model.train()(x, y)
+    loss.backward()
+    for name, p in model.named_parameters():
+        assert p.grad.dtype == dtype, name
+        assert p.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("T", [2, 8])
+def test_gradients_in_bfloat16_are_near(T: int) -> None:
+    model, x, y = loud(), ids(4, T), ids(4, T, seed=2)
+    model(x, y)[1].backward()
+    rough = loud().to(torch.bfloat16)
+    rough(x, y)[1].backward()
+    for (name, p), q in zip(model.named_parameters(), rough.parameters()):
+        assert (q.grad.float() - p.grad).norm() < 0.1 * p.grad.norm() + 1e-6, name
 
 
 @pytest.mark.parametrize("attention", FORMS)
@@ -229,6 +269,35 @@ def test_an_unknown_id_is_refused(wrong: int, shown: int) -> None:
     refused(lambda: GPT(SMALL)(idx), rf"^idx must hold ids from 0 to 10, got {shown}$")
 
 
-def test_ids_are_whole_numbers() -> None:
-    with pytest.raises(TypeError, match=r"^idx must hold ids of type int64, got torch\.float32$"):
-        GPT(SMALL)(ids(2, 4).float())
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([11], "ids from 0 to 10, got 11$"),
+        ([-1], "ids from 0 to 10, got -1$"),
+        ([-100, -1], "ids from 0 to 10, got -1$"),
+        ([-100, -200], "ids from 0 to 10, got -200$"),
+        ([-100, 11], "ids from 0 to 10, got 11$"),
+        (8 * [-100], "a token to predict, got only -100$"),
+    ],
+)
+def test_an_unknown_target_is_refused(wrong: list[int], message: str) -> None:
+    targets = ids(2, 4)
+    targets.view(-1)[: len(wrong)] = torch.tensor(wrong)
+    refused(lambda: GPT(SMALL)(ids(2, 4), targets), f"^targets must hold {message}")
+
+
+@pytest.mark.parametrize("name", ["idx", "targets"])
+@pytest.mark.parametrize(
+    ("convert", "kind"),
+    [
+        (torch.Tensor.float, "torch.float32"),
+        (torch.Tensor.bool, "torch.bool"),
+        (torch.Tensor.tolist, "<class 'list'>"),
+        (torch.Tensor.numpy, "int64"),
+    ],
+)
+def test_ids_are_tensors_of_whole_numbers(name: str, convert: Any, kind: str) -> None:
+    given = {"idx": ids(2, 4), "targets": ids(2, 4)}
+    given[name] = convert(given[name])
+    with pytest.raises(TypeError, match=rf"^{name} must be a tensor of int64 ids, got {kind}$"):
+        GPT(SMALL)(**given)

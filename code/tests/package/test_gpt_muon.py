@@ -243,7 +243,7 @@ def test_it_fits_a_matrix() -> None:
         ((5, 3), 3, r"^params must be matrices of 3 parts, got shape \(5, 3\)$"),
     ],
 )
-def test_what_is_no_matrix_is_refused(shape: tuple[int, ...], parts: int, message: str) -> None:
+def test_what_is_not_a_matrix_is_refused(shape: tuple[int, ...], parts: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Muon([torch.nn.Parameter(torch.zeros(shape))], parts=parts)
 
@@ -253,7 +253,10 @@ def test_what_is_no_matrix_is_refused(shape: tuple[int, ...], parts: int, messag
     [
         ({"lr": -1.0}, "lr must not be negative, got -1.0"),
         ({"weight_decay": -0.1}, "weight_decay must not be negative, got -0.1"),
-        ({"momentum": 1.0}, "momentum must be from 0 to below 1, got 1.0"),
+        ({"momentum": 1.0}, "momentum must be below 1, got 1.0"),
+        ({"momentum": -0.1}, "momentum must not be negative, got -0.1"),
+        ({"lr": float("nan")}, "lr must be finite, got nan"),
+        ({"parts": 0}, "parts must be at least 1, got 0"),
     ],
 )
 def test_a_setting_out_of_range_is_refused(setting: dict[str, float], message: str) -> None:

@@ -1,10 +1,9 @@
 """Chapter 7: a decoder-only transformer, small enough to read and complete enough to use.
 
-From the inside out: one attention head, several of them, the same computed at once, the
-feed-forward layer, a block, and the model with its loss and its sampling. ``Vocabulary`` turns
-text into ids and back. ``Muon`` is an optimizer. ``zerotohero.train_gpt`` trains.
-
-Shapes: B sequences in a batch, T tokens in each, C = ``n_embd`` numbers for a token.
+``model`` has all of it, from the inside out: one attention head, several of them, the same
+computed at once, the feed-forward layer, a block, and the model with its loss and its sampling.
+``Vocabulary`` turns text into ids and back. ``Muon`` is an optimizer. ``zerotohero.train_gpt``
+trains.
 
 Not handled: padding, several documents in one sequence, other position encodings.
 
@@ -12,9 +11,16 @@ Source: lecture 7 of *Neural Networks: Zero to Hero*; Vaswani et al. (2017); Rad
 """
 
 from ..vocabulary import Vocabulary
-from .attention import CausalSelfAttention, Head, KeysAndValues, MultiHeadAttention
-from .config import GPTConfig
-from .model import GPT, Block, FeedForward
+from .model import (
+    GPT,
+    Block,
+    CausalSelfAttention,
+    FeedForward,
+    GPTConfig,
+    Head,
+    KVCache,
+    MultiHeadAttention,
+)
 from .muon import Muon, orthogonalize
 
 __all__ = [
@@ -24,7 +30,7 @@ __all__ = [
     "FeedForward",
     "GPTConfig",
     "Head",
-    "KeysAndValues",
+    "KVCache",
     "MultiHeadAttention",
     "Muon",
     "Vocabulary",

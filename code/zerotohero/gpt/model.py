@@ -1,16 +1,221 @@
-"""The transformer: a block of attention and feed-forward, and the model built from it."""
+"""Chapter 7: a decoder-only transformer, from one attention head to the whole model.
+
+Shapes: B sequences in a batch, T tokens in each, C = ``n_embd`` channels for each token, and
+``head_size`` = C / ``n_head`` of them in a head.
+
+Source: lecture 7 of *Neural Networks: Zero to Hero*; Vaswani et al. (2017); Radford et al. (2019).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
-from .attention import CausalSelfAttention, KeysAndValues, MultiHeadAttention
-from .config import GPTConfig
+from ..arguments import require_int, require_number
+from ..training import evaluating
+
+IGNORED = -100
+"""A target that does not count, as in PyTorch's cross-entropy."""
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """The sizes of a GPT.
+
+    Attributes
+    ----------
+    vocab_size : int
+        Number of different tokens.
+    block_size : int
+        Longest context, in tokens.
+    n_embd : int
+        Embedding dimension, C.
+    n_head : int
+        Attention heads in a block; divides ``n_embd``.
+    n_layer : int
+        Blocks.
+    dropout : float
+        Fraction of the numbers that are set to zero in training, from 0 to below 1.
+
+    Raises
+    ------
+    TypeError
+        If a size is not an int, or ``dropout`` not a number.
+    ValueError
+        If a size is below 1, ``n_head`` does not divide ``n_embd``, or ``dropout`` is out of
+        range.
+    """
+
+    vocab_size: int
+    block_size: int
+    n_embd: int
+    n_head: int
+    n_layer: int
+    dropout: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_int(1, vocab_size=self.vocab_size, block_size=self.block_size)
+        require_int(1, n_embd=self.n_embd, n_head=self.n_head, n_layer=self.n_layer)
+        if self.n_embd % self.n_head:
+            raise ValueError(
+                f"n_head must divide n_embd, got n_head={self.n_head} and n_embd={self.n_embd}"
+            )
+        require_number(0, dropout=self.dropout)
+        if self.dropout >= 1:
+            raise ValueError(f"dropout must be below 1, got {self.dropout}")
+
+    @property
+    def head_size(self) -> int:
+        """Dimension of the query, key and value of one head."""
+        return self.n_embd // self.n_head
+
+
+class Head(nn.Module):
+    """One head of causal self-attention, step by step."""
+
+    tril: Tensor
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.key = nn.Linear(config.n_embd, config.head_size, bias=False)
+        self.query = nn.Linear(config.n_embd, config.head_size, bias=False)
+        self.value = nn.Linear(config.n_embd, config.head_size, bias=False)
+        # A buffer moves with the model to another device, but is not trained. It is the same
+        # for every model of this block size, so a checkpoint does not need it.
+        tril = torch.tril(torch.ones(config.block_size, config.block_size, dtype=torch.bool))
+        self.register_buffer("tril", tril, persistent=False)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what every token gathers from its past: (B, T, C) -> (B, T, head_size)."""
+        _, T, _ = x.shape
+        require_int(1, len(self.tril), T=T)
+        q, k, v = self.query(x), self.key(x), self.value(x)  # each (B, T, head_size)
+        scores = q @ k.mT * k.shape[-1] ** -0.5  # (B, T, T); scaled by the size of the head
+        scores = scores.masked_fill(~self.tril[:T, :T], float("-inf"))  # no look ahead
+        weights = self.dropout(scores.softmax(-1))  # (B, T, T); each row sums to 1
+        return weights @ v  # (B, T, head_size)
+
+
+class MultiHeadAttention(nn.Module):
+    """Several heads, one after the other, and a projection that mixes what they found."""
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList([Head(config) for _ in range(config.n_head)])
+        self.proj = nn.Linear(config.n_embd, config.n_embd)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C)."""
+        gathered = torch.cat([head(x) for head in self.heads], dim=-1)
+        return self.dropout(self.proj(gathered))
+
+
+class KVCache:
+    """Keys and values of all tokens so far: what a new token attends to in one block.
+
+    There is room for a full context from the start, so that nothing moves when a token is added.
+
+    Attributes
+    ----------
+    length : int
+        Number of tokens so far.
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        self.block_size, self.length = config.block_size, 0
+        self.kept: Tensor | None = None  # (2, B, n_head, block_size, head_size)
+
+    def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Add keys and values, each (B, n_head, T, head_size), and return all so far.
+
+        Raises
+        ------
+        ValueError
+            If the context would be longer than ``block_size``, or the keys differ from the earlier
+            ones in dtype or in a dimension other than T.
+        """
+        B, n_head, T, head_size = k.shape
+        start, end = self.length, self.length + T
+        if end > self.block_size:
+            raise ValueError(f"k must fit into {self.block_size} positions, got {T} after {start}")
+        if self.kept is None:
+            self.kept = k.new_empty(2, B, n_head, self.block_size, head_size)
+        keys, values = self.kept
+        if (B, n_head, head_size) != (*keys.shape[:2], keys.shape[3]) or k.dtype != keys.dtype:
+            expected = f"{tuple(keys[:, :, :start].shape)}, {keys.dtype}"
+            given = f"{tuple(k.shape)}, {k.dtype}"
+            raise ValueError(f"k must be like the earlier keys, {expected}, got {given}")
+        keys[:, :, start:end], values[:, :, start:end] = k, v
+        self.length = end
+        return keys[:, :, :end], values[:, :, :end]
+
+
+class CausalSelfAttention(nn.Module):
+    """The same as ``MultiHeadAttention``, with all heads computed at once.
+
+    One matrix holds queries, keys and values of all heads; the heads are one more dimension
+    of a tensor; and PyTorch's fused kernel does the rest. With a cache, keys and values of
+    earlier tokens are not computed again.
+    """
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__()
+        self.n_head, self.p = config.n_head, config.dropout
+        self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=False)
+        self.proj = nn.Linear(config.n_embd, config.n_embd)
+        self.dropout = nn.Dropout(config.dropout)
+
+    @classmethod
+    def from_heads(cls, heads: MultiHeadAttention, config: GPTConfig) -> CausalSelfAttention:
+        """Copy the weights of separate heads into the batched form."""
+        if len(heads.heads) != config.n_head:
+            raise ValueError(f"heads must be n_head = {config.n_head}, got {len(heads.heads)}")
+        made = cls(config)
+        made.to(heads.proj.weight)  # the same device and dtype
+        with torch.no_grad():
+            names = ("query", "key", "value")
+            parts = [getattr(head, name).weight for name in names for head in heads.heads]
+            made.qkv.weight.copy_(torch.cat(parts))
+            made.proj.load_state_dict(heads.proj.state_dict())
+        return made
+
+    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
+        """(B, T, C) -> (B, T, C).
+
+        With a cache, x follows the tokens in it, and its keys and values are added there.
+        """
+        B, T, C = x.shape
+        qkv = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, n_head, T, head_size)
+        if cache is not None:
+            k, v = cache.append(k, v)  # each (B, n_head, all so far, head_size)
+        out = _attend(q, k, v, self.p if self.training else 0.0)
+        out = out.transpose(1, 2).reshape(B, T, C)  # heads side by side again
+        return self.dropout(self.proj(out))
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
+    """Call PyTorch's fused attention; the queries are those of the last positions."""
+    T, past = q.shape[2], k.shape[2] - q.shape[2]
+    mask = None
+    if past and T > 1:  # query i sees itself and the past + i keys before it
+        mask = torch.ones(T, past + T, dtype=torch.bool, device=q.device).tril(past)
+    causal = T > 1 and not past
+    attend = partial(F.scaled_dot_product_attention, attn_mask=mask, is_causal=causal, dropout_p=p)
+    if q.dtype == torch.bfloat16 and q.device.type == "cpu" and q.requires_grad:
+        # In the backward pass, the kernel for CPUs is several times slower in bfloat16.
+        with torch.autocast("cpu", enabled=False):
+            return attend(q.float(), k.float(), v.float()).to(q.dtype)
+    return attend(q, k, v)
 
 
 class FeedForward(nn.Module):
@@ -25,14 +230,13 @@ class FeedForward(nn.Module):
             nn.Dropout(config.dropout),
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        out: torch.Tensor = self.net(x)
-        return out
+        return self.net(x)
 
 
 class Block(nn.Module):
-    """Communication, then computation, each beside a residual path that leads straight on."""
+    """Communication, then computation, each added to a residual path that leads straight on."""
 
     def __init__(self, config: GPTConfig, *, batched: bool = True) -> None:
         super().__init__()
@@ -42,7 +246,7 @@ class Block(nn.Module):
         self.ln2 = nn.LayerNorm(config.n_embd)
         self.feed_forward = FeedForward(config)
 
-    def forward(self, x: torch.Tensor, cache: KeysAndValues | None = None) -> torch.Tensor:
+    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
         if cache is None:
             x = x + self.attention(self.ln1(x))
@@ -79,13 +283,11 @@ class GPT(nn.Module):
         super().__init__()
         if attention not in ("batched", "heads"):
             raise ValueError(f'attention must be "batched" or "heads", got {attention!r}')
-        self.config = config
+        self.config, self.batched = config, attention == "batched"
         self.token_embedding = nn.Embedding(config.vocab_size, config.n_embd)
         self.position_embedding = nn.Embedding(config.block_size, config.n_embd)
-        self.batched = attention == "batched"
-        self.blocks = nn.ModuleList(
-            [Block(config, batched=self.batched) for _ in range(config.n_layer)]
-        )
+        blocks = [Block(config, batched=self.batched) for _ in range(config.n_layer)]
+        self.blocks = nn.ModuleList(blocks)
         self.ln_f = nn.LayerNorm(config.n_embd)
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size)
         for module in self.modules():
@@ -95,89 +297,82 @@ class GPT(nn.Module):
                 nn.init.zeros_(module.bias)
 
     def forward(
-        self, idx: torch.Tensor, targets: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the logits of the next token at every place, and the loss.
+        self, idx: Tensor, targets: Tensor | None = None, caches: Sequence[KVCache] = ()
+    ) -> tuple[Tensor, Tensor | None]:
+        """Return the logits of the next token at every position, and the loss.
 
         Parameters
         ----------
         idx : Tensor of int64, shape (B, T)
-            Ids of the tokens, T at most ``block_size``.
+            Ids of the tokens.
         targets : Tensor of int64, shape (B, T), optional
-            The right next tokens. Places with −100 do not count.
+            The right next tokens. Positions with −100 do not count.
+        caches : sequence of KVCache
+            One for each block; idx continues the tokens in them and is added to them.
 
         Returns
         -------
         logits : Tensor, shape (B, T, vocab_size)
         loss : scalar Tensor, or None without targets
-            Mean negative log likelihood, in nats per token.
+            Mean negative log-likelihood, in nats per token.
 
         Raises
         ------
         TypeError
-            If idx does not hold whole numbers.
+            If idx or targets are not ids.
         ValueError
-            If idx is empty, longer than the block size, or of another shape than targets, or
-            (on the CPU) holds an unknown id.
+            If idx is empty, or longer than ``block_size`` together with the tokens in the caches;
+            if targets have another shape; if the caches do not fit the model; or (on the CPU) if
+            an id is unknown, or no target counts.
         """
-        self._check(idx)
-        logits = self._logits(idx)
-        if targets is None:
-            return logits, None
-        if targets.shape != idx.shape:
-            raise ValueError(
-                f"targets must have the shape of idx, {tuple(idx.shape)}, "
-                f"got {tuple(targets.shape)}"
-            )
-        return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten())
-
-    def _check(self, idx: torch.Tensor) -> None:
-        """Raise unless idx holds ids of tokens."""
-        if idx.dtype not in (torch.int64, torch.int32):
-            raise TypeError(f"idx must hold ids of type int64, got {idx.dtype}")
-        # A GPU would have to wait for the answer; there, PyTorch's own check must do.
-        if idx.device.type != "cpu" or not idx.numel():
-            return
-        low, high = idx.min().item(), idx.max().item()
-        if low < 0 or high >= self.config.vocab_size:
-            raise ValueError(
-                f"idx must hold ids from 0 to {self.config.vocab_size - 1}, "
-                f"got {low if low < 0 else high}"
-            )
-
-    def _logits(self, idx: torch.Tensor, caches: Sequence[KeysAndValues] = ()) -> torch.Tensor:
-        """Return logits for the tokens idx, which follow those in the caches of the blocks."""
-        if idx.ndim != 2 or not idx.numel():
-            raise ValueError(f"idx must have shape (B, T), not empty, got {tuple(idx.shape)}")
-        past = caches[0].length if caches else 0
-        T = past + idx.shape[1]
-        if self.config.block_size < T:
-            raise ValueError(
-                f"idx must hold at most block_size = {self.config.block_size} tokens, got {T}"
-            )
-        places = torch.arange(past, T, device=idx.device)
-        x = self.token_embedding(idx) + self.position_embedding(places)  # (B, T, C)
+        past = self._check(idx, targets, caches)
+        positions = torch.arange(past, past + idx.shape[1], device=idx.device)
+        x = self.token_embedding(idx) + self.position_embedding(positions)  # (B, T, C)
         for i, block in enumerate(self.blocks):
             x = block(x, caches[i] if caches else None)
-        logits: torch.Tensor = self.lm_head(self.ln_f(x))
-        return logits
+        logits = self.lm_head(self.ln_f(x))
+        if targets is None:
+            return logits, None
+        return logits, F.cross_entropy(logits.flatten(0, 1), targets.flatten().long())
 
-    @torch.no_grad()
+    def _check(self, idx: Tensor, targets: Tensor | None, caches: Sequence[KVCache]) -> int:
+        """Raise unless these are arguments for ``forward``; return the length of the caches."""
+        vocab_size, block_size = self.config.vocab_size, self.config.block_size
+        _require_ids("idx", idx, vocab_size)
+        if targets is not None:
+            _require_ids("targets", targets, vocab_size, ignored=IGNORED)
+            if targets.shape != idx.shape:
+                shapes = f"{tuple(idx.shape)}, got {tuple(targets.shape)}"
+                raise ValueError(f"targets must have the shape of idx, {shapes}")
+        expected = len(self.blocks) if self.batched else 0
+        lengths = {cache.length for cache in caches}
+        if caches and (len(set(caches)) != expected or len(lengths) > 1):
+            raise ValueError(
+                f"caches must be {expected}, one for each block with batched attention, "
+                f"of the same length, got {len(set(caches))} of lengths {sorted(lengths)}"
+            )
+        past = lengths.pop() if caches else 0
+        if past + idx.shape[1] > block_size:
+            raise ValueError(
+                f"idx must hold at most block_size = {block_size} tokens, got {past + idx.shape[1]}"
+            )
+        return past
+
     def generate(
         self,
-        idx: torch.Tensor,
+        idx: Tensor,
         max_new_tokens: int,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         generator: torch.Generator | None = None,
         use_cache: bool = True,
-    ) -> torch.Tensor:
+    ) -> Tensor:
         """Continue each sequence, token by token.
 
         The model sees the last ``block_size`` tokens. Once the context is full, the window
-        slides with each new token. Then every token has a new place, and with learned
-        positions all keys and values change. So they are computed anew, with or without cache.
+        slides with each new token. Then every token has a new position, and all keys and values
+        change. So they are computed anew, with or without cache.
 
         Parameters
         ----------
@@ -186,9 +381,11 @@ class GPT(nn.Module):
         max_new_tokens : int
             How many to add.
         temperature : float
-            Divides the logits: below 1 plays safe, above 1 takes risks.
+            Divides the logits: below 1 plays safe, above 1 takes risks. 0 is greedy: it always
+            takes the most probable token, like ``top_k=1``.
         top_k : int, optional
-            Draw only from the k most probable tokens.
+            Draw only from the k most probable tokens; of equally probable ones, those with the
+            lower ids. Above ``vocab_size`` it means all.
         generator : torch.Generator, optional
             Draws the tokens; on the device of the model.
         use_cache : bool
@@ -200,49 +397,57 @@ class GPT(nn.Module):
 
         Raises
         ------
+        TypeError
+            If idx does not hold ids, or another argument has the wrong type.
         ValueError
-            If idx is empty or holds an unknown id, ``max_new_tokens`` is negative,
-            ``temperature`` is not above 0, or ``top_k`` is below 1.
+            If idx is empty or holds an unknown id, or another argument is out of range.
+        FloatingPointError
+            If the model gives logits that are NaN or infinite.
         """
-        if idx.ndim != 2 or not idx.numel():
-            raise ValueError(f"idx must hold at least one token, got shape {tuple(idx.shape)}")
-        if idx.min() < 0 or idx.max() >= self.config.vocab_size:
-            raise ValueError(f"idx must hold ids from 0 to {self.config.vocab_size - 1}, got {idx}")
-        if max_new_tokens < 0:
-            raise ValueError(f"max_new_tokens must not be negative, got {max_new_tokens}")
-        if not temperature > 0:
-            raise ValueError(f"temperature must be above 0, got {temperature}")
-        if top_k is not None and top_k < 1:
-            raise ValueError(f"top_k must be at least 1, got {top_k}")
-        was_training = self.training
-        self.eval()
-        try:
-            return self._continue(idx, max_new_tokens, temperature, top_k, generator, use_cache)
-        finally:
-            self.train(was_training)
-
-    def _continue(
-        self,
-        idx: torch.Tensor,
-        max_new_tokens: int,
-        temperature: float,
-        top_k: int | None,
-        generator: torch.Generator | None,
-        use_cache: bool,
-    ) -> torch.Tensor:
-        """Do the work of ``generate``, with arguments that are checked, in evaluation mode."""
+        _require_ids("idx", idx, self.config.vocab_size, wait=True)
+        require_int(0, max_new_tokens=max_new_tokens)
+        require_number(0, temperature=temperature)
+        if top_k is not None:
+            require_int(1, top_k=top_k)
+        if temperature < torch.finfo(torch.float32).tiny:  # 0, or as good as that: greedy
+            temperature, top_k = 1.0, 1
         block_size = self.config.block_size
-        use_cache = use_cache and self.batched
-        caches = [KeysAndValues(self.config) for _ in self.blocks] if use_cache else []
-        for _ in range(max_new_tokens):
-            if idx.shape[1] > block_size:  # the window slides: nothing that is kept fits any more
-                caches = []
-            known = caches[0].length if caches else 0
-            logits = self._logits(idx[:, known:][:, -block_size:], caches)
-            logits = logits[:, -1] / temperature  # (B, vocab_size): only the last place counts
-            if top_k is not None:
-                smallest = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]
-                logits = logits.masked_fill(logits < smallest, float("-inf"))
-            new = torch.multinomial(logits.softmax(-1), 1, generator=generator)  # (B, 1)
-            idx = torch.cat([idx, new], dim=1)
+        caches = [KVCache(self.config) for _ in self.blocks] if use_cache and self.batched else []
+        with evaluating(self):
+            for _ in range(max_new_tokens):
+                if idx.shape[1] > block_size:  # the window slides: what is kept no longer fits
+                    caches = []
+                known = caches[0].length if caches else 0
+                logits, _ = self(idx[:, known:][:, -block_size:], caches=caches)
+                logits = logits[:, -1]  # (B, vocab_size): only the last position counts
+                largest = logits.amax(-1, keepdim=True)  # (B, 1); NaN if there is one
+                if not math.isfinite(largest.abs().max()):
+                    raise FloatingPointError("logits must be finite: has the training diverged?")
+                scores = (logits - largest) / temperature  # at most 0: nothing overflows
+                if top_k is not None:
+                    order = logits.argsort(dim=-1, descending=True, stable=True)
+                    scores = scores.scatter(-1, order[:, top_k:], float("-inf"))
+                new = torch.multinomial(scores.softmax(-1), 1, generator=generator)  # (B, 1)
+                idx = torch.cat([idx, new], dim=1)
         return idx
+
+
+def _require_ids(
+    name: str, ids: Tensor, vocab_size: int, ignored: int | None = None, *, wait: bool = False
+) -> None:
+    """Raise unless a tensor holds ids of tokens, and perhaps some that are ignored."""
+    dtype = getattr(ids, "dtype", type(ids))
+    if dtype not in (torch.int64, torch.int32):
+        raise TypeError(f"{name} must be a tensor of int64 ids, got {dtype}")
+    if ids.ndim != 2 or not ids.numel():
+        raise ValueError(f"{name} must have shape (B, T), not empty, got {tuple(ids.shape)}")
+    if ids.device.type != "cpu" and not wait:  # a GPU would have to finish its work first
+        return
+    if ignored is not None and ids.min() == ignored:
+        ids = ids[ids != ignored]
+        if not ids.numel():
+            raise ValueError(f"{name} must hold a token to predict, got only {ignored}")
+    low, high = (int(end) for end in ids.aminmax())
+    if low < 0 or high >= vocab_size:
+        wrong = low if low < 0 else high
+        raise ValueError(f"{name} must hold ids from 0 to {vocab_size - 1}, got {wrong}")

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from ..arguments import require_int, require_number
+
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 """Of the polynomial of degree five that is applied to the singular values (Jordan et al. 2024)."""
 
@@ -30,7 +32,7 @@ def orthogonalize(
     G : Tensor, shape (..., rows, columns)
         One matrix or several.
     steps : int
-        Number of steps.
+        Number of steps, at least 0.
     dtype : torch.dtype
         What to compute in. The result is rough in any case, so bfloat16 is enough.
 
@@ -41,10 +43,11 @@ def orthogonalize(
     Raises
     ------
     ValueError
-        If G has fewer than two dimensions.
+        If G has fewer than two dimensions, or ``steps`` is negative.
     """
     if G.ndim < 2:
         raise ValueError(f"G must have at least two dimensions, got shape {tuple(G.shape)}")
+    require_int(0, steps=steps)
     a, b, c = COEFFICIENTS
     wide = G.shape[-2] <= G.shape[-1]
     X = (G if wide else G.mT).to(dtype)  # the product X Xᵀ below is then the smaller one
@@ -59,31 +62,30 @@ def orthogonalize(
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, made orthogonal, for matrices of weights.
+    """Momentum, made orthogonal, for weight matrices.
 
     Embeddings, biases, gains and the output layer are better left to AdamW.
 
     Parameters
     ----------
     params : iterable
-        Matrices, or groups of them. A group may set ``parts``: that many matrices lie on top
-        of each other in one (3 for queries, keys and values), and each is made orthogonal by
-        itself.
+        Matrices, or groups of them. A group may set ``parts``: a matrix holds that many, one on
+        top of the other (3 for queries, keys and values), and each is made orthogonal by itself.
     lr : float
-        Learning rate: since updates are orthogonal, the typical size of a weight's change is
+        Learning rate. Updates are orthogonal, so the typical change of a weight is
         ``lr / sqrt(columns)``.
     momentum : float
-        Share of the old momentum that is kept.
+        Fraction of the old momentum that is kept, from 0 to below 1.
     weight_decay : float
-        In every step, weights shrink by ``lr * weight_decay`` of their size.
+        In every step, weights shrink by the fraction ``lr * weight_decay``.
     dtype : torch.dtype
         For ``orthogonalize``.
 
     Raises
     ------
     ValueError
-        If a parameter is no matrix, or cannot be cut into ``parts``; if ``lr`` or
-        ``weight_decay`` is negative, or ``momentum`` is not from 0 to below 1.
+        If a parameter is not a matrix, or can't be cut into ``parts``, or a setting is out of
+        range.
     """
 
     def __init__(
@@ -96,20 +98,15 @@ class Muon(torch.optim.Optimizer):
         parts: int = 1,
         dtype: torch.dtype = torch.float32,
     ) -> None:
-        defaults = {
-            "lr": lr,
-            "momentum": momentum,
-            "weight_decay": weight_decay,
-            "parts": parts,
-        }
-        super().__init__(params, defaults)
+        settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "parts": parts}
+        super().__init__(params, settings)
         self.dtype = dtype
         for group in self.param_groups:
-            for name in ("lr", "weight_decay"):
-                if not group[name] >= 0:
-                    raise ValueError(f"{name} must not be negative, got {group[name]}")
-            if not 0 <= group["momentum"] < 1:
-                raise ValueError(f"momentum must be from 0 to below 1, got {group['momentum']}")
+            require_number(0, lr=group["lr"], weight_decay=group["weight_decay"])
+            require_number(0, momentum=group["momentum"])
+            require_int(1, parts=group["parts"])
+            if group["momentum"] >= 1:
+                raise ValueError(f"momentum must be below 1, got {group['momentum']}")
             for p in group["params"]:
                 if p.ndim != 2 or p.shape[0] % group["parts"]:
                     raise ValueError(
