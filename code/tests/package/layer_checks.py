@@ -32,6 +32,14 @@ def learned(layer: Any, theirs: nn.Module | None = None) -> list[torch.Tensor]:
     return parameters
 
 
+def in_dtype(layer: Any, dtype: torch.dtype) -> Any:
+    """Let a layer of ours compute in another dtype; return it."""
+    for name, value in vars(layer).items():
+        if isinstance(value, torch.Tensor):
+            setattr(layer, name, value.to(dtype))
+    return layer
+
+
 def with_gradients(
     layer: Any, x: torch.Tensor, parameters: Sequence[torch.Tensor]
 ) -> list[torch.Tensor]:

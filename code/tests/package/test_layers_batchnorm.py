@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layer_checks import CLOSE, C, batch, learned, rand, with_gradients
+from layer_checks import CLOSE, C, batch, in_dtype, learned, rand, with_gradients
 from torch import nn
 
 from zerotohero.layers import BatchNorm1d
@@ -133,7 +133,7 @@ def test_every_feature_gets_mean_0_and_variance_1(
 ) -> None:
     seed, shift, scale = spread
     x = rand(n, width, seed=seed).double()
-    layer = BatchNorm1d(width, eps=0.0)
+    layer = in_dtype(BatchNorm1d(width, eps=0.0), torch.float64)
     out, moved = layer(x), layer(scale * x + shift)
     torch.testing.assert_close(out.mean(0), torch.zeros(width).double(), rtol=0, atol=1e-6)
     torch.testing.assert_close(
@@ -148,7 +148,9 @@ def test_every_feature_gets_mean_0_and_variance_1(
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.1, math.nan, math.inf])
 def test_bad_momentum(momentum: float) -> None:
-    with pytest.raises(ValueError, match=f"^momentum must be from 0 to 1, got {momentum}$"):
+    with pytest.raises(
+        ValueError, match=f"^momentum must be .*, got {momentum}$"
+    ):
         BatchNorm1d(4, momentum=momentum)
     with pytest.raises(TypeError, match=r"^momentum must be a number, got None$"):
         BatchNorm1d(4, momentum=None)  # type: ignore[arg-type] # torch takes it

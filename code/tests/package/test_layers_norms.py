@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layer_checks import C, batch, learned, rand, with_gradients
+from layer_checks import C, batch, in_dtype, learned, rand, with_gradients
 from torch import nn
 
 from zerotohero.layers import BatchNorm1d, GroupNorm, Layer, LayerNorm, RMSNorm
@@ -33,11 +33,8 @@ def test_as_in_torch(
     name: str, eps: float, n: int, mode: bool, dtype: torch.dtype, error: float
 ) -> None:
     ours, theirs = (make(eps) for make in PAIRS[name])
-    ours.train(mode)
+    in_dtype(ours, dtype).train(mode)
     theirs.train(mode).to(dtype)
-    for own in ("gamma", "beta"):
-        if hasattr(ours, own):
-            setattr(ours, own, getattr(ours, own).to(dtype))
     learned(ours, theirs)
     x = batch(n, C).to(dtype)
     found = with_gradients(ours, x, ours.parameters())
@@ -80,7 +77,7 @@ SPREAD = st.tuples(st.integers(0, 10**6), st.floats(-50, 50), st.floats(0.1, 100
 def test_shift_and_scale_of_an_example(spread: tuple[int, float, float], name: str) -> None:
     seed, shift, scale = spread
     x = rand(3, C, seed=seed).double()
-    layer = PAIRS[name][0](0.0)
+    layer = in_dtype(PAIRS[name][0](0.0), torch.float64)
     moved = scale * x if name == "RMSNorm" else scale * x + shift
     torch.testing.assert_close(layer(moved), layer(x), rtol=1e-4, atol=1e-5)
     assert layer(x).square().mean().item() == pytest.approx(1, rel=1e-4)
@@ -117,9 +114,9 @@ def test_gradients_by_finite_differences(name: str, mode: bool, shape: tuple[int
         ((0,), ValueError, "dim must be at least 1, got 0"),
         ((4.0,), TypeError, "dim must be an int, got 4.0"),
         ((True,), TypeError, "dim must be an int, got True"),
-        ((4, -1e-5), ValueError, "eps must be finite and not negative, got -1e-05"),
-        ((4, math.nan), ValueError, "eps must be finite and not negative, got nan"),
-        ((4, math.inf), ValueError, "eps must be finite and not negative, got inf"),
+        ((4, -1e-5), ValueError, "eps must not be negative, got -1e-05"),
+        ((4, math.nan), ValueError, "eps must be finite, got nan"),
+        ((4, math.inf), ValueError, "eps must be finite, got inf"),
         ((4, "small"), TypeError, "eps must be a number, got 'small'"),
     ],
 )
@@ -152,11 +149,6 @@ def test_bad_groups(groups: Any, error: type[Exception], message: str) -> None:
         (rand(5, 4), ValueError, "x must have shape (..., {n}6), got (5, 4)"),
         (rand(C, 5), ValueError, "x must have shape (..., {n}6), got (6, 5)"),
         (rand(2, C, 3), ValueError, "x must have shape (..., {n}6), got (2, 6, 3)"),
-        (
-            torch.ones(4, C, dtype=torch.int64),
-            TypeError,
-            "x must hold floating-point numbers, got torch.int64",
-        ),
         (np.ones((4, C)), TypeError, "x must be a tensor, got ndarray"),
     ],
 )

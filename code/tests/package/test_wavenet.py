@@ -101,10 +101,11 @@ def test_the_norm_can_be_chosen() -> None:
     ("settings", "error", "message"),
     [
         ({"factors": ()}, ValueError, "factors must hold at least one number, got none"),
-        ({"factors": (2, 0)}, ValueError, "n must be at least 1, got 0"),
-        ({"factors": (2.0,)}, TypeError, "n must be an int, got 2.0"),
-        ({"n_embd": 0}, ValueError, "embedding_dim must be at least 1, got 0"),
-        ({"n_hidden": 0}, ValueError, "fan_out must be at least 1, got 0"),
+        ({"factors": (2, 0)}, ValueError, "factors must be at least 1, got 0"),
+        ({"factors": (2.0,)}, TypeError, "factors must be an int, got 2.0"),
+        ({"n_embd": 0}, ValueError, "n_embd must be at least 1, got 0"),
+        ({"n_hidden": 0}, ValueError, "n_hidden must be at least 1, got 0"),
+        ({"vocab_size": 0}, ValueError, "vocab_size must be at least 1, got 0"),
     ],
 )
 def test_bad_sizes(settings: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -165,7 +166,7 @@ def test_the_convolution_does_not_look_ahead() -> None:
     changed = x.clone()
     changed[:, 9:] += 1
     out, other = layer(x), layer(changed)
-    assert out.shape == (1, 8, 3)  # output i stands at place i + 4
+    assert out.shape == (1, 8, 3)  # output i stands at position i + 4
     assert torch.equal(out[:, :5], other[:, :5])
     assert not torch.isclose(out[:, 5:], other[:, 5:]).any()
 
@@ -181,7 +182,7 @@ def test_the_convolution_does_not_look_ahead() -> None:
         (
             lambda: CausalConv1d(2, 2, 2, 4)(rand(3, 4, 2)),
             ValueError,
-            "CausalConv1d: x must have at least 5 places, got 4",
+            "CausalConv1d: x must have at least 5 positions, got 4",
         ),
         (
             lambda: CausalConv1d(2, 2)(rand(3, 4, 3)),
@@ -242,7 +243,7 @@ def test_a_bias_comes_along() -> None:
 
 def test_what_cannot_be_turned() -> None:
     flat = FlattenConsecutive(2)
-    message = "^model must have a Linear behind each FlattenConsecutive, got "
+    message = "^model must have a Linear after each FlattenConsecutive, got "
     with pytest.raises(ValueError, match=message + "Tanh$"):
         as_convolution(Sequential(flat, Tanh()))
     with pytest.raises(ValueError, match=rf"{message}none$"):

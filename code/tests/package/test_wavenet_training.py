@@ -152,8 +152,8 @@ def test_a_batch_of_all_examples() -> None:
     [
         ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
         ({"epochs": 1.5}, TypeError, "epochs must be an int, got 1.5"),
-        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
-        ({"batch_size": 71}, ValueError, "batch_size must be at most 70, the examples, got 71"),
+        ({"batch_size": 0}, ValueError, "batch_size must be from 1 to 70, got 0"),
+        ({"batch_size": 71}, ValueError, "batch_size must be from 1 to 70, got 71"),
         ({"Y": Y[:-1]}, ValueError, "X and Y must have the same length, got 70 and 69"),
         ({"learning_rate": "fast"}, TypeError, "learning_rate must be a number, got 'fast'"),
         ({"learning_rate": -0.1}, ValueError, "learning_rate must not be negative, got -0.1"),
