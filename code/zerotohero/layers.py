@@ -205,9 +205,7 @@ class BatchNorm1d(Layer):
             n = len(examples)
             if n < 2:
                 raise ValueError(
-                    f"{type(self).__name__}: in training, every feature needs at least two values, "
-                    f"got {n} (x has shape {tuple(x.shape)}); for a single example, call eval() "
-                    "first"
+                    f"BatchNorm1d needs 2 examples in training, got {n}: for one, call eval() first"
                 )
             mean = examples.mean(0)  # (C,)
             var = examples.var(0, correction=0)  # divided by N

@@ -196,13 +196,8 @@ def train_adamw(
     with trainable(model.parameters()) as parameters:
         matrices = [p for p in parameters if p.ndim > 1]
         others = [p for p in parameters if p.ndim <= 1]
-        optimizer = torch.optim.AdamW(
-            [
-                {"params": matrices, "weight_decay": weight_decay},
-                {"params": others, "weight_decay": 0.0},
-            ],
-            fused=True,  # one call for all parameters
-        )
+        groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, weight_decay=weight_decay, fused=True)  # one call
         for _ in range(epochs):
             order = torch.randperm(len(X), generator=generator)
             for ix in order.split(batch_size)[:steps_per_epoch]:

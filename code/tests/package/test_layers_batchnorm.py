@@ -108,10 +108,8 @@ def test_too_few_examples(shape: tuple[int, ...]) -> None:
     layer, n = BatchNorm1d(C), math.prod(shape[:-1])
     layer(batch(5, C))
     before = layer.running_mean.clone(), layer.running_var.clone()
-    with pytest.raises(ValueError, match=r"for a single example, call eval\(\) first$") as caught:
+    with pytest.raises(ValueError, match=rf"got {n}: for one, call eval\(\) first$"):
         layer(batch(*shape))
-    start = f"BatchNorm1d: in training, every feature needs at least two values, got {n} (x has "
-    assert str(caught.value).startswith(start + f"shape {shape})")
     assert torch.equal(layer.running_mean, before[0])
     assert torch.equal(layer.running_var, before[1])
     layer.eval()
@@ -148,9 +146,7 @@ def test_every_feature_gets_mean_0_and_variance_1(
 
 @pytest.mark.parametrize("momentum", [-0.1, 1.1, math.nan, math.inf])
 def test_bad_momentum(momentum: float) -> None:
-    with pytest.raises(
-        ValueError, match=f"^momentum must be .*, got {momentum}$"
-    ):
+    with pytest.raises(ValueError, match=f"^momentum must be .*, got {momentum}$"):
         BatchNorm1d(4, momentum=momentum)
     with pytest.raises(TypeError, match=r"^momentum must be a number, got None$"):
         BatchNorm1d(4, momentum=None)  # type: ignore[arg-type] # torch takes it

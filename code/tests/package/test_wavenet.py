@@ -133,7 +133,7 @@ def test_the_fused_batchnorm_is_ours(shape: tuple[int, ...]) -> None:
 
 
 def test_the_fused_batchnorm_refuses_what_ours_refuses() -> None:
-    with pytest.raises(ValueError, match="needs at least two values, got 1"):
+    with pytest.raises(ValueError, match="needs 2 examples in training, got 1"):
         FusedBatchNorm1d(6)(rand(1, 6))
     with pytest.raises(ValueError, match=r"^FusedBatchNorm1d: x must have shape"):
         FusedBatchNorm1d(6)(rand(4, 5))
