@@ -5,13 +5,15 @@ changes (``parameters()``), and knows whether it is being trained (``training``)
 come from PyTorch's autograd. The last dimension of every tensor holds the features, and a
 layer with parameters takes tensors of their dtype.
 
+Layers are made on PyTorch's default device: ``with torch.device("cuda"): ...``.
+
 A ``Container`` is a layer that holds layers: what it is asked to do reaches all of them.
 
 NaN and infinity are computed with, as in PyTorch: they come out again, and a BatchNorm in
 training takes them into its running averages. The trainings of this package stop at a loss that is
 not finite.
 
-Not handled: moving a layer to another device, mixed precision, saving.
+Not handled: moving a layer to another device later, mixed precision, saving.
 
 Source: lectures 4 and 6 of *Neural Networks: Zero to Hero*.
 """
@@ -50,6 +52,12 @@ class Layer:
     def parameters(self) -> list[torch.Tensor]:
         """List the tensors that training changes in place."""
         return []
+
+    def named_parameters(self) -> Iterator[tuple[str, torch.Tensor]]:
+        """Yield every parameter with its name: ``Linear.weight``, ``Linear.bias``."""
+        names = {id(tensor): name for name, tensor in vars(self).items()}
+        for i, p in enumerate(self.parameters()):
+            yield f"{type(self).__name__}.{names.get(id(p), i)}", p
 
     def train(self, mode: bool = True) -> None:
         """Switch to training mode, or to evaluation mode with ``mode=False``."""
@@ -454,15 +462,14 @@ class Container(Layer):
         """Yield every parameter with a name: ``0 Embedding.weight``, ``2.1 BatchNorm1d.gamma``.
 
         The name starts with the path of the layer, so it is unique. A parameter that two layers
-        share is listed once.
+        share is listed once. A subclass with parameters of its own adds them here.
         """
-        seen: set[int] = set()
-        for path, leaf in self.leaves():
-            names = {id(tensor): name for name, tensor in vars(leaf).items()}
-            for i, p in enumerate(leaf.parameters()):
-                if id(p) not in seen:
-                    seen.add(id(p))
-                    yield f"{path} {type(leaf).__name__}.{names.get(id(p), i)}", p
+        found: dict[int, tuple[str, torch.Tensor]] = {}
+        for name, child in self.children().items():
+            between = "." if isinstance(child, Container) else " "
+            for inside, p in child.named_parameters():
+                found.setdefault(id(p), (f"{name}{between}{inside}", p))
+        yield from found.values()
 
     def parameters(self) -> list[torch.Tensor]:
         """List the parameters of all layers inside."""

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 C = 6
-CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
 
 def rand(*shape: int, seed: int = 1) -> torch.Tensor:

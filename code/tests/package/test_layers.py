@@ -13,6 +13,8 @@ from layer_checks import in_dtype
 
 from zerotohero.layers import GAINS, Layer, Linear, ReLU, Tanh
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SHAPES = st.lists(st.integers(0, 4), max_size=3)  # of all dimensions but the last
 
 

@@ -1,6 +1,5 @@
 """Embedding, FlattenConsecutive and containers, against torch.nn and by hand."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +20,8 @@ from zerotohero.layers import (
     Tanh,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
@@ -28,15 +29,6 @@ def seeded(seed: int) -> torch.Generator:
 
 def rand(*shape: int, seed: int = 1) -> torch.Tensor:
     return torch.randn(shape, generator=seeded(seed))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: for tensors this small a second one only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 # -- Embedding -----------------------------------------------------------------------------

@@ -22,6 +22,8 @@ from zerotohero.layers import (
 )
 from zerotohero.wavenet import CausalConv1d, FusedBatchNorm1d
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 WITH_PARAMETERS: dict[str, Callable[[], Layer]] = {
     "Linear": lambda: Linear(C, 4),
     "CausalConv1d": lambda: CausalConv1d(C, 4),
@@ -67,12 +69,22 @@ def test_another_dtype_is_refused(name: str, dtype: torch.dtype, given: torch.dt
         layer(batch(8, 4, C).to(given))
 
 
-@pytest.mark.filterwarnings("ignore:var.. degrees of freedom")  # PyTorch's, about no numbers
+@pytest.mark.filterwarnings("ignore:var.*degrees of freedom")  # PyTorch's, about no numbers
 @pytest.mark.parametrize("name", [*WITH_PARAMETERS, *WITHOUT])
 def test_an_empty_batch_in_evaluation(name: str) -> None:
     layer = (WITH_PARAMETERS | WITHOUT)[name]()
     layer.eval()
     assert layer(torch.zeros(0, 4, C)).shape == (0, *layer(batch(2, 4, C)).shape[1:])
+
+
+@pytest.mark.parametrize("mode", [True, False])
+@pytest.mark.parametrize("name", WITH_PARAMETERS)
+def test_a_layer_is_made_where_pytorch_makes_tensors(name: str, mode: bool) -> None:
+    with torch.device("meta"):
+        layer = WITH_PARAMETERS[name]()
+    layer.train(mode)
+    assert all(value.is_meta for value in vars(layer).values() if isinstance(value, torch.Tensor))
+    assert layer(batch(8, 4, C).to("meta")).is_meta
 
 
 @batchnorms

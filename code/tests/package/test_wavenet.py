@@ -1,6 +1,5 @@
 """The hierarchical network and its convolution, against torch.nn and position by position."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +14,8 @@ from zerotohero.layers import BatchNorm1d, Embedding, FlattenConsecutive, Linear
 from zerotohero.mlp import build_contexts
 from zerotohero.reproduce import published_figures
 from zerotohero.wavenet import CausalConv1d, FusedBatchNorm1d, as_convolution, hierarchical
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -36,15 +37,6 @@ def used(factors: tuple[int, ...] = (2, 2, 2), **sizes: Any) -> Sequential:
             layer.running_var += rand(layer.dim, seed=i + 300).abs()
     net.eval()
     return net
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: for tensors this small a second one only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 # -- the hierarchical network --------------------------------------------------------------
@@ -90,6 +82,13 @@ def test_the_first_loss_is_that_of_a_guess() -> None:
     Y = torch.randint(0, 27, (500,), generator=seeded(5))
     loss = nn.functional.cross_entropy(hierarchical(seeded(1))(X), Y)
     assert loss.item() == pytest.approx(3.2958, abs=0.03)
+
+
+def test_any_number_of_characters() -> None:
+    net = hierarchical(seeded(1), factors=(2,), n_embd=3, n_hidden=4, vocab_size=5)
+    assert net(torch.tensor([[0, 4], [1, 2]])).shape == (2, 5)
+    with pytest.raises(IndexError):
+        net(torch.tensor([[0, 5], [1, 2]]))
 
 
 def test_the_norm_can_be_chosen() -> None:
@@ -248,8 +247,19 @@ def test_what_cannot_be_turned() -> None:
         as_convolution(Sequential(flat, Tanh()))
     with pytest.raises(ValueError, match=rf"{message}none$"):
         as_convolution(Sequential(Embedding(3, 2), flat))
+    with pytest.raises(ValueError, match=f"{message}CausalConv1d$"):  # not just any Linear
+        as_convolution(Sequential(Embedding(3, 2), flat, CausalConv1d(2, 2)))
+    nested = Sequential(Embedding(3, 2), Sequential(flat, Linear(4, 2)))
+    with pytest.raises(ValueError, match=r"^model must not hold containers, got Sequential$"):
+        as_convolution(nested)
     with pytest.raises(TypeError, match=r"^model must be a Sequential, got Linear$"):
         as_convolution(Linear(2, 2))  # type: ignore[arg-type]
+
+
+def test_turning_draws_no_random_numbers() -> None:
+    net, before = used(), torch.get_rng_state()
+    as_convolution(net)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("n", [1, 5, 30])

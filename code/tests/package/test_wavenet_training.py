@@ -1,7 +1,6 @@
 """Training with AdamW, its schedule, and evaluation in chunks."""
 
 import math
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -34,6 +33,8 @@ from zerotohero.wavenet import (
     train_adamw,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
@@ -56,15 +57,6 @@ def train(model: Sequential, **changes: Any) -> list[float]:
         "progress": False,
     }
     return train_adamw(model, **({"X": X, "Y": Y} | settings | changes))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: for tensors this small a second one only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 # -- the schedule --------------------------------------------------------------------------
