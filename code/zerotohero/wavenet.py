@@ -1,11 +1,11 @@
 """Chapter 6: a network that merges its context step by step, and the same one as a convolution.
 
 ``hierarchical`` builds the network: neighbors are joined in pairs, the pairs in pairs, until one
-vector is left. ``train_adamw`` trains it in few, large steps, ``evaluate`` tells its loss.
+vector is left. ``train_adamw`` trains it in few, large steps; ``evaluate`` returns its loss.
 ``as_convolution`` turns a network of that kind, with the same weights, into one that slides over a
 whole name.
 
-Not handled: padding inside of the convolution, strides, the fast sampling of WaveNet that
+Not handled: padding inside the convolution, strides, the fast sampling of WaveNet that
 keeps what it computed for the steps before.
 
 Source: lecture 6 of *Neural Networks: Zero to Hero*; van den Oord et al. (2016), WaveNet.
@@ -212,7 +212,12 @@ def train_adamw(
     return history
 
 
-def evaluate(model: Container, X: torch.Tensor, Y: torch.Tensor, chunk_size: int = 4096) -> float:
+def evaluate(
+    model: Callable[[torch.Tensor], torch.Tensor],
+    X: torch.Tensor,
+    Y: torch.Tensor,
+    chunk_size: int = 4096,
+) -> float:
     """Return the average negative log-likelihood in evaluation mode, in nats per character.
 
     The examples go through the network in chunks, so that it fits into a small memory. The model
