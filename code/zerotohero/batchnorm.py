@@ -1,6 +1,6 @@
 """Chapter 4: networks built from layers, and several networks trained as one.
 
-``DeepMLP`` puts layers from ``zerotohero.layers`` behind an embedding. ``six_layers`` builds
+``DeepMLP`` puts layers from ``zerotohero.layers`` after an embedding. ``six_layers`` builds
 the deep network of the lecture in all its variants. ``train_together`` trains networks that
 differ only in their numbers at once, with the gradients written by hand.
 
@@ -13,66 +13,53 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
+from .arguments import require_int
 from .bigrams import V
-from .layers import Layer, Linear, Tanh
-from .layers.base import require_size
+from .layers import Container, Layer, Linear, Sequential, Tanh
 from .mlp import MLP
 from .training import Progress, Schedule, as_schedule, draw_batches
 
 
-class DeepMLP:
+class DeepMLP(Container):
     """An embedding of each character, then layers one after the other.
 
     Parameters
     ----------
-    C : Tensor, shape (27, n_embd)
+    C : Tensor, shape (vocab_size, n_embd)
         Table of embeddings.
     layers : sequence of layers
-        The first takes ``block_size * n_embd`` features, the last gives 27.
+        The first takes ``block_size * n_embd`` features, the last gives ``vocab_size``.
 
     Raises
     ------
     ValueError
         If C does not have two dimensions, or there is no layer.
+    TypeError
+        If something other than a layer is given.
     """
 
     def __init__(self, C: torch.Tensor, layers: Sequence[Layer]) -> None:
         if C.ndim != 2:
             raise ValueError(f"C must have two dimensions, got shape {tuple(C.shape)}")
-        if not layers:
-            raise ValueError("layers must hold at least one layer, got none")
-        self.C, self.layers = C, list(layers)
+        self.C, self.body = C, Sequential(layers)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers after the embedding."""
+        return self.body.layers
 
     def __call__(self, X: torch.Tensor) -> torch.Tensor:
-        """Return the logits of the next character, shape (N, 27), for contexts (N, block_size)."""
-        x = self.C[X].flatten(1)  # (N, block_size * n_embd)
-        for layer in self.layers:
-            x = layer(x)
-        return x
+        """Return the logits, shape (N, vocab_size), for contexts (N, block_size)."""
+        return self.body(self.C[X].flatten(1))  # (N, block_size * n_embd) goes in
+
+    def children(self) -> dict[str, Layer]:
+        """Return the layers by their position, counted from 1: the embedding is 0."""
+        return {str(position): layer for position, layer in enumerate(self.layers, start=1)}
 
     def named_parameters(self) -> Iterator[tuple[str, torch.Tensor]]:
-        """Yield every parameter with a name: ``C``, ``1 Linear.weight``, ``2 BatchNorm1d.gamma``.
-
-        The number is the place of the layer, counted from 1.
-        """
+        """Yield every parameter with a name: ``C``, ``1 Linear.weight``, ``1 Linear.bias``, ..."""
         yield "C", self.C
-        for place, layer in enumerate(self.layers, start=1):
-            names = {id(tensor): name for name, tensor in vars(layer).items()}
-            for p in layer.parameters():
-                yield f"{place} {type(layer).__name__}.{names[id(p)]}", p
-
-    def parameters(self) -> list[torch.Tensor]:
-        """List the tensors that training changes."""
-        return [p for _, p in self.named_parameters()]
-
-    def train(self, mode: bool = True) -> None:
-        """Switch every layer to training mode, or to evaluation mode with ``mode=False``."""
-        for layer in self.layers:
-            layer.train(mode)
-
-    def eval(self) -> None:
-        """Switch every layer to evaluation mode."""
-        self.train(False)
+        yield from super().named_parameters()
 
 
 def six_layers(
@@ -84,6 +71,7 @@ def six_layers(
     block_size: int = 3,
     n_embd: int = 10,
     n_hidden: int = 100,
+    vocab_size: int = V,
 ) -> DeepMLP:
     """Build the lecture's deep network: five hidden layers and an output layer.
 
@@ -97,35 +85,28 @@ def six_layers(
     gain : str or float
         Gain of the hidden weights, as for ``Linear``.
     activation : class of a layer, or None
-        The nonlinearity behind each hidden layer.
+        The nonlinearity after each hidden layer.
     norm : callable or None
         Makes a normalization layer for a number of features; it follows every linear layer,
         which then has no bias.
-    block_size, n_embd, n_hidden : int
-        Characters of context, numbers for each, neurons of a hidden layer.
+    block_size, n_embd, n_hidden, vocab_size : int
+        Context length, embedding size, neurons of a hidden layer, number of characters.
 
     Raises
     ------
-    ValueError
-        If a size is below 1, or for a gain that ``Linear`` refuses.
+    ValueError, TypeError
+        If a size is not an int of at least 1, or for a gain that ``Linear`` refuses.
     """
-    for name, size in (("block_size", block_size), ("n_embd", n_embd), ("n_hidden", n_hidden)):
-        require_size(name, size)
-    C = torch.randn((V, n_embd), generator=generator)
+    require_int(1, block_size=block_size, n_embd=n_embd, n_hidden=n_hidden, vocab_size=vocab_size)
+    C = torch.randn((vocab_size, n_embd), generator=generator)
     layers: list[Layer] = []
-    fan_in = block_size * n_embd
-    for _ in range(5):
+    for fan_in in (block_size * n_embd, *[n_hidden] * 4):
         layers.append(Linear(fan_in, n_hidden, norm is None, gain=gain, generator=generator))
         layers += [norm(n_hidden)] if norm else []
         layers += [activation()] if activation else []
-        fan_in = n_hidden
-    output = Linear(fan_in, V, norm is None, generator=generator)
-    layers.append(output)
-    if norm:
-        layers.append(norm(V))
-        layers[-1].parameters()[0].mul_(0.1)  # the scale of a norm comes first
-    else:
-        output.weight *= 0.1
+    layers.append(Linear(n_hidden, vocab_size, norm is None, generator=generator))
+    layers += [norm(vocab_size)] if norm else []
+    layers[-1].parameters()[0].mul_(0.1)  # the weight, or the norm's scale
     return DeepMLP(C, layers)
 
 

@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 C = 6
-CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 
 
 def rand(*shape: int, seed: int = 1) -> torch.Tensor:
@@ -30,6 +29,14 @@ def learned(layer: Any, theirs: nn.Module | None = None) -> list[torch.Tensor]:
             for p, q in zip(parameters, theirs.parameters(), strict=True):
                 q.copy_(p)
     return parameters
+
+
+def in_dtype(layer: Any, dtype: torch.dtype) -> Any:
+    """Let a layer of ours compute in another dtype; return it."""
+    for name, value in vars(layer).items():
+        if isinstance(value, torch.Tensor):
+            setattr(layer, name, value.to(dtype))
+    return layer
 
 
 def with_gradients(

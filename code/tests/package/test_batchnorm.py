@@ -1,6 +1,6 @@
 """Chapter 4's networks: their structure and first weights, against torch.nn, and training."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,13 @@ import torch
 from torch import nn
 
 from zerotohero.batchnorm import DeepMLP, six_layers
-from zerotohero.layers import BatchNorm1d, Layer, LayerNorm, Linear, ReLU, RMSNorm, Tanh
+from zerotohero.layers import BatchNorm1d, Layer, LayerNorm, Linear, ReLU, RMSNorm, Sequential, Tanh
 from zerotohero.mlp import build_contexts, nll, sample, train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 NAMES = Path(__file__).parents[2] / "zerotohero" / "data" / "names-ssa-2018.txt"
 X, Y = build_contexts(NAMES.read_text(encoding="utf-8").split()[:200])
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Iterator[None]:
-    """For tensors this small, a second thread costs more than it brings."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -117,6 +110,20 @@ def test_modes_reach_every_layer(norm: type[Layer] | None) -> None:
     assert {layer.training for layer in model.layers} == {False}
 
 
+def test_any_number_of_characters() -> None:
+    model = small(seeded(1), norm=BatchNorm1d, vocab_size=5)
+    assert model.C.shape == (5, 4)
+    assert model(torch.tensor([[0, 4, 1], [1, 2, 3]])).shape == (2, 5)
+
+
+def test_it_is_a_container_of_its_layers() -> None:
+    model = small(seeded(1))
+    assert [layer for _, layer in model.leaves()] == model.layers
+    outer = Sequential(Tanh(), model)
+    named = [(f"1.{name}", id(p)) for name, p in model.named_parameters()]
+    assert [(name, id(p)) for name, p in outer.named_parameters()] == named
+
+
 # -- against torch.nn --------------------------------------------------------------------------
 
 
@@ -174,7 +181,7 @@ def test_training_lowers_the_loss_and_evaluation_is_one_by_one() -> None:
 
 def test_samples_in_evaluation_mode_only() -> None:
     model = small(seeded(7), norm=BatchNorm1d, block_size=2)
-    with pytest.raises(ValueError, match=r"got 1 \(x has shape \(1, 12\)\).* call eval\(\) first"):
+    with pytest.raises(ValueError, match=r"got 1: for one, call eval\(\) first"):
         sample(model, 3, 2, seeded(8))
     model.eval()
     words = sample(model, 5, 2, seeded(8))
@@ -196,7 +203,7 @@ def test_bad_networks() -> None:
         six_layers(seeded(1))(torch.zeros(9, 2, dtype=torch.int64))
 
 
-@pytest.mark.parametrize("name", ["block_size", "n_embd", "n_hidden"])
+@pytest.mark.parametrize("name", ["block_size", "n_embd", "n_hidden", "vocab_size"])
 @pytest.mark.parametrize(("size", "error"), [(0, ValueError), (-1, ValueError), (2.0, TypeError)])
 def test_bad_sizes(name: str, size: Any, error: type[Exception]) -> None:
     generator = seeded(9)

@@ -9,10 +9,13 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layer_checks import in_dtype
 
-from zerotohero.layers import GAINS, Layer, Linear, ReLU, Tanh, gain_of
+from zerotohero.layers import GAINS, Layer, Linear, ReLU, Tanh
 
-SHAPES = [(6,), (1, 6), (5, 6), (2, 3, 6), (0, 6), (2, 1, 3, 6)]
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+SHAPES = st.lists(st.integers(0, 4), max_size=3)  # of all dimensions but the last
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -28,24 +31,20 @@ def rand(*shape: int, seed: int = 1) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", ["linear", "tanh", "relu"])
 def test_gains_are_those_of_torch(name: str) -> None:
-    assert gain_of(name) == GAINS[name] == pytest.approx(torch.nn.init.calculate_gain(name))
+    assert GAINS[name] == pytest.approx(torch.nn.init.calculate_gain(name))
+    by_name, by_number = (Linear(3, 4, gain=g, generator=seeded(1)) for g in (name, GAINS[name]))
+    assert torch.equal(by_name.weight, by_number.weight)
 
 
 def test_no_gain_is_left_untested() -> None:
     assert set(GAINS) == {"linear", "tanh", "relu"}
 
 
-@pytest.mark.parametrize("number", [0, 0.0, 1, 5 / 3, np.float32(0.5), 1e30])
-def test_a_gain_may_be_a_number(number: float) -> None:
-    assert gain_of(number) == float(number)
-    assert type(gain_of(number)) is float
-
-
-@pytest.mark.parametrize("gain", ["linear", "tanh", "relu", 0.5, 3])
+@pytest.mark.parametrize("gain", ["linear", "tanh", "relu", 0.5, 3, np.float32(0.5)])
 @pytest.mark.parametrize(("fan_in", "fan_out"), [(30, 4000), (400, 300)])
 def test_size_of_the_weights(gain: str | float, fan_in: int, fan_out: int) -> None:
     layer = Linear(fan_in, fan_out, gain=gain, generator=seeded(2))
-    named = gain if isinstance(gain, int | float) else torch.nn.init.calculate_gain(gain)
+    named = torch.nn.init.calculate_gain(gain) if isinstance(gain, str) else gain
     expected = named / math.sqrt(fan_in)
     # 120,000 draws: the standard deviation is right to 0.2 percent, five times that is safe.
     assert layer.weight.std().item() == pytest.approx(expected, rel=0.01)
@@ -97,18 +96,18 @@ def test_without_a_generator_the_seed_of_torch_decides() -> None:
 # -- forward and backward ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("bias", [True, False])
-def test_linear_as_in_torch(shape: tuple[int, ...], bias: bool) -> None:
-    layer = Linear(6, 4, bias, generator=seeded(8))
+@settings(deadline=None, max_examples=40)
+@given(SHAPES, st.integers(1, 5), st.integers(1, 5), st.booleans())
+def test_linear_as_in_torch(shape: list[int], fan_in: int, fan_out: int, bias: bool) -> None:
+    layer = Linear(fan_in, fan_out, bias, generator=seeded(8))
     if layer.bias is not None:
-        layer.bias.copy_(rand(4, seed=9))
-    leaves = [rand(*shape), *layer.parameters()]
+        layer.bias.copy_(rand(fan_out, seed=9))
+    leaves = [rand(*shape, fan_in), *layer.parameters()]
     theirs = [leaves[0].clone(), layer.weight.T.clone(), *(p.clone() for p in leaves[2:])]
     for leaf in (*leaves, *theirs):
         leaf.requires_grad_()
     out, expected = layer(leaves[0]), F.linear(*theirs)
-    assert out.shape == (*shape[:-1], 4)
+    assert out.shape == (*shape, fan_out)
     torch.testing.assert_close(out, expected)
     force = rand(*out.shape, seed=10)
     grads = torch.autograd.grad(out, leaves, force)
@@ -120,18 +119,15 @@ def test_linear_as_in_torch(shape: tuple[int, ...], bias: bool) -> None:
 @given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 5), st.integers(0, 99))
 def test_linear_is_linear(n: int, fan_in: int, fan_out: int, seed: int) -> None:
     layer = Linear(fan_in, fan_out, bias=False, generator=seeded(seed))
-    layer.weight = layer.weight.double()
+    in_dtype(layer, torch.float64)
     x, y = rand(n, fan_in, seed=seed + 1).double(), rand(n, fan_in, seed=seed + 2).double()
     torch.testing.assert_close(layer(2 * x - 3 * y), 2 * layer(x) - 3 * layer(y))
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(
-    ("layer", "module"), [(Tanh(), torch.nn.Tanh()), (ReLU(), torch.nn.ReLU())]
-)
-def test_nonlinearities_as_in_torch(
-    shape: tuple[int, ...], layer: Layer, module: torch.nn.Module
-) -> None:
+@settings(deadline=None, max_examples=40)
+@given(SHAPES, st.sampled_from([(Tanh(), torch.nn.Tanh()), (ReLU(), torch.nn.ReLU())]))
+def test_nonlinearities_as_in_torch(shape: list[int], pair: tuple[Layer, torch.nn.Module]) -> None:
+    layer, module = pair
     x = (2 * rand(*shape)).requires_grad_()
     out, expected = layer(x), module(x)
     assert torch.equal(out, expected)
@@ -194,9 +190,9 @@ def test_bad_sizes(name: str, size: Any, error: type[Exception], message: str) -
     [
         ("Tanh", ValueError, "one of ['linear', 'relu', 'tanh'], got 'Tanh'"),
         ("", ValueError, "gain must be a number or one of ['linear', 'relu', 'tanh'], got ''"),
-        (-0.1, ValueError, "gain must be finite and not negative, got -0.1"),
-        (math.inf, ValueError, "gain must be finite and not negative, got inf"),
-        (math.nan, ValueError, "gain must be finite and not negative, got nan"),
+        (-0.1, ValueError, "gain must not be negative, got -0.1"),
+        (math.inf, ValueError, "gain must be finite, got inf"),
+        (math.nan, ValueError, "gain must be finite, got nan"),
         (None, TypeError, "gain must be a number, got None"),
         (True, TypeError, "gain must be a number, got True"),
         ([1.0], TypeError, "gain must be a number, got [1.0]"),
@@ -204,9 +200,6 @@ def test_bad_sizes(name: str, size: Any, error: type[Exception], message: str) -
 )
 def test_bad_gains(gain: Any, error: type[Exception], message: str) -> None:
     generator = seeded(13)
-    with pytest.raises(error) as caught:
-        gain_of(gain)
-    assert str(caught.value).endswith(message)
     with pytest.raises(error) as caught:
         Linear(2, 3, gain=gain, generator=generator)
     assert str(caught.value).endswith(message)
@@ -219,16 +212,6 @@ def test_bad_gains(gain: Any, error: type[Exception], message: str) -> None:
         (rand(5, 3), ValueError, "Linear: x must have shape (..., 4), got (5, 3)"),
         (rand(4, 5), ValueError, "Linear: x must have shape (..., 4), got (4, 5)"),
         (torch.tensor(1.0), ValueError, "Linear: x must have shape (..., 4), got ()"),
-        (
-            torch.ones(2, 4, dtype=torch.int64),
-            TypeError,
-            "Linear: x must hold floating-point numbers, got torch.int64",
-        ),
-        (
-            torch.ones(2, 4, dtype=torch.bool),
-            TypeError,
-            "Linear: x must hold floating-point numbers, got torch.bool",
-        ),
         (np.ones((2, 4)), TypeError, "Linear: x must be a tensor, got ndarray"),
         ([1.0] * 4, TypeError, "Linear: x must be a tensor, got list"),
     ],

@@ -1,6 +1,5 @@
 """Embedding, FlattenConsecutive and containers, against torch.nn and by hand."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,6 +20,8 @@ from zerotohero.layers import (
     Tanh,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
@@ -28,15 +29,6 @@ def seeded(seed: int) -> torch.Generator:
 
 def rand(*shape: int, seed: int = 1) -> torch.Tensor:
     return torch.randn(shape, generator=seeded(seed))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: for tensors this small a second one only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 # -- Embedding -----------------------------------------------------------------------------
@@ -78,9 +70,9 @@ def test_embedding_knows_its_ids(ids: list[int], span: str) -> None:
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        ([1], "ids must be a tensor, got list"),
-        (torch.tensor([1.0]), "ids must hold int64 or int32, got torch.float32"),
-        (torch.tensor([True]), "ids must hold int64 or int32, got torch.bool"),
+        ([1], "ids must be a tensor of int64 or int32, got list"),
+        (torch.tensor([1.0]), "ids must be a tensor of int64 or int32, got torch.float32"),
+        (torch.tensor([True]), "ids must be a tensor of int64 or int32, got torch.bool"),
     ],
 )
 def test_embedding_takes_ids_only(ids: Any, message: str) -> None:
@@ -111,7 +103,7 @@ def test_sizes(make: Any, error: type[Exception], message: str) -> None:
 def test_neighbors_side_by_side(B: int, groups: int, n: int, C: int) -> None:
     x = rand(B, groups * n, C)
     out = FlattenConsecutive(n)(x)
-    picked = torch.cat([x[:, i::n] for i in range(n)], -1)  # every n-th place, from each start
+    picked = torch.cat([x[:, i::n] for i in range(n)], -1)  # every n-th position, from each start
     expected = picked[:, 0] if groups == 1 else picked
     assert torch.equal(out, expected)
 
@@ -190,7 +182,7 @@ def test_names_tell_every_parameter_apart() -> None:
     assert sum(p.numel() for p in net.parameters()) == 108 + 48 + 12 + 36 + 6 + 12 + 6 * 27 + 27
 
 
-def test_a_layer_in_two_places_is_listed_once() -> None:
+def test_a_layer_in_two_positions_is_listed_once() -> None:
     shared = Linear(4, 4)
     net = Sequential(shared, Tanh(), Sequential(shared))
     assert [name for name, _ in net.named_parameters()] == ["0 Linear.weight", "0 Linear.bias"]
@@ -259,11 +251,11 @@ def test_a_parameter_without_a_name_gets_its_number() -> None:
     assert names == ["0 Odd.0", "0 Odd.1"]
 
 
-def test_sequential_refuses_what_is_no_layer() -> None:
+def test_sequential_refuses_what_is_not_a_layer() -> None:
     for empty in (lambda: Sequential(), lambda: Sequential([])):
         with pytest.raises(ValueError, match=r"^layers must hold at least one layer, got none$"):
             empty()
-    with pytest.raises(TypeError, match=r"^layers must hold only layers, got .* in place 1$"):
+    with pytest.raises(TypeError, match=r"^layers must hold only layers, got .* in position 1$"):
         Sequential(Tanh(), torch.tanh)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match=r"^layers must be layers, or one list of them, got 5$"):
+    with pytest.raises(TypeError, match=r"^layers must hold only layers, got 5 in position 0$"):
         Sequential(5)  # type: ignore[arg-type]

@@ -9,10 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from layer_checks import C, batch, learned, rand, with_gradients
+from layer_checks import C, batch, in_dtype, learned, rand, with_gradients
 from torch import nn
 
 from zerotohero.layers import BatchNorm1d, GroupNorm, Layer, LayerNorm, RMSNorm
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 PAIRS: dict[str, Any] = {
     "LayerNorm": (partial(LayerNorm, C), partial(nn.LayerNorm, C)),
@@ -24,27 +26,24 @@ PAIRS: dict[str, Any] = {
 pairs = pytest.mark.parametrize("name", list(PAIRS))
 
 
-@pairs
-@pytest.mark.parametrize("eps", [1e-5, 0.1])
-@pytest.mark.parametrize("n", [32, 1])
-@pytest.mark.parametrize("mode", [True, False])
-@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
-def test_as_in_torch(
-    name: str, eps: float, n: int, mode: bool, dtype: torch.dtype, error: float
-) -> None:
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(list(PAIRS)),
+    st.lists(st.integers(1, 5), max_size=3),
+    st.sampled_from([1e-8, 1e-5, 0.1]),
+    st.booleans(),
+)
+def test_as_in_torch(name: str, sizes: list[int], eps: float, mode: bool) -> None:
     ours, theirs = (make(eps) for make in PAIRS[name])
-    ours.train(mode)
-    theirs.train(mode).to(dtype)
-    for own in ("gamma", "beta"):
-        if hasattr(ours, own):
-            setattr(ours, own, getattr(ours, own).to(dtype))
+    in_dtype(ours, torch.float64).train(mode)
+    theirs.train(mode).double()
     learned(ours, theirs)
-    x = batch(n, C).to(dtype)
+    x = batch(*sizes, C).double()
     found = with_gradients(ours, x, ours.parameters())
-    expected = with_gradients(theirs, x, list(theirs.parameters()))
-    if (name, dtype, eps) == ("GroupNorm 3", torch.float32, 1e-5):
-        error = 5e-3  # two features can be nearly equal, and single precision is then too coarse
-    torch.testing.assert_close(found, expected, rtol=error, atol=error)
+    expected = with_gradients(  # a GroupNorm of PyTorch wants (N, C)
+        lambda x: theirs(x.view(-1, C)).view(x.shape), x, list(theirs.parameters())
+    )
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)
 
 
 @pairs
@@ -80,7 +79,7 @@ SPREAD = st.tuples(st.integers(0, 10**6), st.floats(-50, 50), st.floats(0.1, 100
 def test_shift_and_scale_of_an_example(spread: tuple[int, float, float], name: str) -> None:
     seed, shift, scale = spread
     x = rand(3, C, seed=seed).double()
-    layer = PAIRS[name][0](0.0)
+    layer = in_dtype(PAIRS[name][0](0.0), torch.float64)
     moved = scale * x if name == "RMSNorm" else scale * x + shift
     torch.testing.assert_close(layer(moved), layer(x), rtol=1e-4, atol=1e-5)
     assert layer(x).square().mean().item() == pytest.approx(1, rel=1e-4)
@@ -117,9 +116,9 @@ def test_gradients_by_finite_differences(name: str, mode: bool, shape: tuple[int
         ((0,), ValueError, "dim must be at least 1, got 0"),
         ((4.0,), TypeError, "dim must be an int, got 4.0"),
         ((True,), TypeError, "dim must be an int, got True"),
-        ((4, -1e-5), ValueError, "eps must be finite and not negative, got -1e-05"),
-        ((4, math.nan), ValueError, "eps must be finite and not negative, got nan"),
-        ((4, math.inf), ValueError, "eps must be finite and not negative, got inf"),
+        ((4, -1e-5), ValueError, "eps must not be negative, got -1e-05"),
+        ((4, math.nan), ValueError, "eps must be finite, got nan"),
+        ((4, math.inf), ValueError, "eps must be finite, got inf"),
         ((4, "small"), TypeError, "eps must be a number, got 'small'"),
     ],
 )
@@ -152,11 +151,6 @@ def test_bad_groups(groups: Any, error: type[Exception], message: str) -> None:
         (rand(5, 4), ValueError, "x must have shape (..., {n}6), got (5, 4)"),
         (rand(C, 5), ValueError, "x must have shape (..., {n}6), got (6, 5)"),
         (rand(2, C, 3), ValueError, "x must have shape (..., {n}6), got (2, 6, 3)"),
-        (
-            torch.ones(4, C, dtype=torch.int64),
-            TypeError,
-            "x must hold floating-point numbers, got torch.int64",
-        ),
         (np.ones((4, C)), TypeError, "x must be a tensor, got ndarray"),
     ],
 )

@@ -1,6 +1,5 @@
 """The hierarchical network and its convolution, against torch.nn and position by position."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +14,8 @@ from zerotohero.layers import BatchNorm1d, Embedding, FlattenConsecutive, Linear
 from zerotohero.mlp import build_contexts
 from zerotohero.reproduce import published_figures
 from zerotohero.wavenet import CausalConv1d, FusedBatchNorm1d, as_convolution, hierarchical
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -36,15 +37,6 @@ def used(factors: tuple[int, ...] = (2, 2, 2), **sizes: Any) -> Sequential:
             layer.running_var += rand(layer.dim, seed=i + 300).abs()
     net.eval()
     return net
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: for tensors this small a second one only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 # -- the hierarchical network --------------------------------------------------------------
@@ -92,6 +84,13 @@ def test_the_first_loss_is_that_of_a_guess() -> None:
     assert loss.item() == pytest.approx(3.2958, abs=0.03)
 
 
+def test_any_number_of_characters() -> None:
+    net = hierarchical(seeded(1), factors=(2,), n_embd=3, n_hidden=4, vocab_size=5)
+    assert net(torch.tensor([[0, 4], [1, 2]])).shape == (2, 5)
+    with pytest.raises(IndexError):
+        net(torch.tensor([[0, 5], [1, 2]]))
+
+
 def test_the_norm_can_be_chosen() -> None:
     net = hierarchical(seeded(1), norm=BatchNorm1d)
     assert [type(layer) for layer in net.layers].count(BatchNorm1d) == 3
@@ -101,10 +100,11 @@ def test_the_norm_can_be_chosen() -> None:
     ("settings", "error", "message"),
     [
         ({"factors": ()}, ValueError, "factors must hold at least one number, got none"),
-        ({"factors": (2, 0)}, ValueError, "n must be at least 1, got 0"),
-        ({"factors": (2.0,)}, TypeError, "n must be an int, got 2.0"),
-        ({"n_embd": 0}, ValueError, "embedding_dim must be at least 1, got 0"),
-        ({"n_hidden": 0}, ValueError, "fan_out must be at least 1, got 0"),
+        ({"factors": (2, 0)}, ValueError, "factors must be at least 1, got 0"),
+        ({"factors": (2.0,)}, TypeError, "factors must be an int, got 2.0"),
+        ({"n_embd": 0}, ValueError, "n_embd must be at least 1, got 0"),
+        ({"n_hidden": 0}, ValueError, "n_hidden must be at least 1, got 0"),
+        ({"vocab_size": 0}, ValueError, "vocab_size must be at least 1, got 0"),
     ],
 )
 def test_bad_sizes(settings: dict[str, Any], error: type[Exception], message: str) -> None:
@@ -132,7 +132,7 @@ def test_the_fused_batchnorm_is_ours(shape: tuple[int, ...]) -> None:
 
 
 def test_the_fused_batchnorm_refuses_what_ours_refuses() -> None:
-    with pytest.raises(ValueError, match="needs at least two values, got 1"):
+    with pytest.raises(ValueError, match="needs 2 examples in training, got 1"):
         FusedBatchNorm1d(6)(rand(1, 6))
     with pytest.raises(ValueError, match=r"^FusedBatchNorm1d: x must have shape"):
         FusedBatchNorm1d(6)(rand(4, 5))
@@ -165,7 +165,7 @@ def test_the_convolution_does_not_look_ahead() -> None:
     changed = x.clone()
     changed[:, 9:] += 1
     out, other = layer(x), layer(changed)
-    assert out.shape == (1, 8, 3)  # output i stands at place i + 4
+    assert out.shape == (1, 8, 3)  # output i stands at position i + 4
     assert torch.equal(out[:, :5], other[:, :5])
     assert not torch.isclose(out[:, 5:], other[:, 5:]).any()
 
@@ -181,7 +181,7 @@ def test_the_convolution_does_not_look_ahead() -> None:
         (
             lambda: CausalConv1d(2, 2, 2, 4)(rand(3, 4, 2)),
             ValueError,
-            "CausalConv1d: x must have at least 5 places, got 4",
+            "CausalConv1d: x must have at least 5 positions, got 4",
         ),
         (
             lambda: CausalConv1d(2, 2)(rand(3, 4, 3)),
@@ -242,13 +242,24 @@ def test_a_bias_comes_along() -> None:
 
 def test_what_cannot_be_turned() -> None:
     flat = FlattenConsecutive(2)
-    message = "^model must have a Linear behind each FlattenConsecutive, got "
+    message = "^model must have a Linear after each FlattenConsecutive, got "
     with pytest.raises(ValueError, match=message + "Tanh$"):
         as_convolution(Sequential(flat, Tanh()))
     with pytest.raises(ValueError, match=rf"{message}none$"):
         as_convolution(Sequential(Embedding(3, 2), flat))
+    with pytest.raises(ValueError, match=f"{message}CausalConv1d$"):  # not just any Linear
+        as_convolution(Sequential(Embedding(3, 2), flat, CausalConv1d(2, 2)))
+    nested = Sequential(Embedding(3, 2), Sequential(flat, Linear(4, 2)))
+    with pytest.raises(ValueError, match=r"^model must not hold containers, got Sequential$"):
+        as_convolution(nested)
     with pytest.raises(TypeError, match=r"^model must be a Sequential, got Linear$"):
         as_convolution(Linear(2, 2))  # type: ignore[arg-type]
+
+
+def test_turning_draws_no_random_numbers() -> None:
+    net, before = used(), torch.get_rng_state()
+    as_convolution(net)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("n", [1, 5, 30])

@@ -1,16 +1,39 @@
 """Training with AdamW, its schedule, and evaluation in chunks."""
 
 import math
-from collections.abc import Iterator
+from random import Random
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from zerotohero.layers import BatchNorm1d, Sequential
+from zerotohero.batchnorm import DeepMLP
+from zerotohero.layers import (
+    BatchNorm1d,
+    Container,
+    Embedding,
+    FlattenConsecutive,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    Linear,
+    RMSNorm,
+    Sequential,
+    Tanh,
+)
 from zerotohero.mlp import nll
-from zerotohero.wavenet import evaluate, hierarchical, one_cycle, train_adamw
+from zerotohero.wavenet import (
+    FusedBatchNorm1d,
+    evaluate,
+    hierarchical,
+    one_cycle,
+    train_adamw,
+)
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -34,15 +57,6 @@ def train(model: Sequential, **changes: Any) -> list[float]:
         "progress": False,
     }
     return train_adamw(model, **({"X": X, "Y": Y} | settings | changes))
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: for tensors this small a second one only waits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 # -- the schedule --------------------------------------------------------------------------
@@ -152,8 +166,8 @@ def test_a_batch_of_all_examples() -> None:
     [
         ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
         ({"epochs": 1.5}, TypeError, "epochs must be an int, got 1.5"),
-        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
-        ({"batch_size": 71}, ValueError, "batch_size must be at most 70, the examples, got 71"),
+        ({"batch_size": 0}, ValueError, "batch_size must be from 1 to 70, got 0"),
+        ({"batch_size": 71}, ValueError, "batch_size must be from 1 to 70, got 71"),
         ({"Y": Y[:-1]}, ValueError, "X and Y must have the same length, got 70 and 69"),
         ({"learning_rate": "fast"}, TypeError, "learning_rate must be a number, got 'fast'"),
         ({"learning_rate": -0.1}, ValueError, "learning_rate must not be negative, got -0.1"),
@@ -168,12 +182,24 @@ def test_bad_arguments(changes: dict[str, Any], error: type[Exception], message:
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before))
 
 
-def test_a_lost_loss_stops_the_training() -> None:
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_lost_loss_stops_the_training(value: float) -> None:
+    """The step that finds it makes no update: what is finite stays so."""
     model = small()
-    model.parameters()[-1][0] = math.nan
-    with pytest.raises(FloatingPointError, match=r"^the loss is nan in step 0"):
+    bias = model.parameters()[-1]
+    bias[0] = value
+    before = [p.clone() for p in model.parameters()]
+    with pytest.raises(FloatingPointError, match=r"^the loss is (nan|inf) in step 0"):
         train(model)
+    for p, q in zip(model.parameters(), before, strict=True):
+        torch.testing.assert_close(p, q, equal_nan=True, rtol=0, atol=0)
     assert not any(p.requires_grad for p in model.parameters())
+
+
+def test_a_diverging_training_ends() -> None:
+    model = small()
+    with pytest.raises(FloatingPointError, match="is the learning rate too large"):
+        train(model, epochs=100, learning_rate=1e38)
 
 
 # -- evaluation ----------------------------------------------------------------------------
@@ -195,11 +221,81 @@ def test_evaluation_in_chunks(chunk_size: int, mode: bool) -> None:
     assert torch.equal(norm.running_mean, before)
 
 
-def test_evaluation_restores_the_mode_after_an_error() -> None:
-    model = small()
+class Residual(Container):
+    """A container that is not a Sequential."""
+
+    def __init__(self, inner: Layer) -> None:
+        self.inner = inner
+
+    def children(self) -> dict[str, Layer]:
+        return {"inner": self.inner}
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.inner(x)
+
+
+WIDTH = 6
+SIMPLE = (BatchNorm1d, FusedBatchNorm1d, LayerNorm, RMSNorm)
+LAYERS = st.recursive(
+    st.sampled_from(SIMPLE).map(lambda kind: kind(WIDTH))
+    | st.builds(Tanh)
+    | st.builds(lambda: GroupNorm(2, WIDTH))
+    | st.builds(lambda: Linear(WIDTH, WIDTH, generator=seeded(1))),
+    lambda inner: st.builds(Residual, inner) | st.lists(inner, min_size=1).map(Sequential),
+    max_leaves=6,
+)
+
+
+def layers_inside(layer: Any) -> list[Any]:
+    """List a layer of ours or PyTorch's, and all that are inside."""
+    if isinstance(layer, torch.nn.Module):
+        return list(layer.modules())
+    inside = layer.children().values() if isinstance(layer, Container) else []
+    return [layer, *(found for child in inside for found in layers_inside(child))]
+
+
+def state(model: Any) -> list[Any]:
+    """Return the mode and the tensors of every layer."""
+    found: list[Any] = []
+    for layer in layers_inside(model):
+        members = vars(layer).copy()
+        members |= members.get("_parameters", {}) | members.get("_buffers", {})
+        found.append(layer.training)
+        for name, value in members.items():
+            if isinstance(value, torch.Tensor):
+                found.append((name, id(value), value.tolist(), value.requires_grad))
+    return found
+
+
+def networks(body: Layer) -> list[Any]:
+    """Build networks of all kinds around a layer, and one of PyTorch's."""
+    table, output = Embedding(27, WIDTH, generator=seeded(2)), Linear(2 * WIDTH, 27)
+    return [
+        Sequential(table, body, FlattenConsecutive(2), output),
+        DeepMLP(torch.randn((27, 3), generator=seeded(3)), [body, Linear(WIDTH, 27)]),
+        torch.nn.Sequential(
+            torch.nn.Embedding(27, 3),
+            torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(6)),
+            torch.nn.Linear(6, 27),
+        ),
+    ]
+
+
+@settings(deadline=None, max_examples=60)
+@given(LAYERS, st.integers(0, 2), st.randoms(use_true_random=False))
+def test_evaluation_changes_nothing(body: Layer, kind: int, random: Random) -> None:
+    """Each layer keeps its mode, also one that was frozen, and its tensors; after errors, too."""
+    model = networks(body)[kind]
+    ids = X[:, :2]
+    for layer in layers_inside(model):
+        layer.training = random.random() < 0.5
+    before = state(model)
+    first = evaluate(model, ids, Y, 16)
+    assert state(model) == before
     with pytest.raises(IndexError):
-        evaluate(model, X + 27, Y)
-    assert model.training
+        evaluate(model, torch.cat([ids, ids + 27]), torch.cat([Y, Y]), 16)
+    assert state(model) == before
+    assert evaluate(model, ids.flip(0), Y.flip(0), 5) == pytest.approx(first, rel=1e-4)
 
 
 def test_bad_evaluations() -> None:
