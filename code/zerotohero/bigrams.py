@@ -68,8 +68,8 @@ def encode(words: Sequence[str], dots: int = 1, vocabulary: Vocabulary = LETTERS
     if ids is None or text.count(dot) > dots * len(words) + 1:
         i, word, c = next((i, w, c) for i, w in enumerate(words) for c in w if c not in letters)
         raise ValueError(
-            f"words[{i}] is {word!r}: {c!r} is not one of the vocabulary's letters, {letters:.40}; "
-            "Vocabulary.of_words(words) makes a vocabulary of all words, pass it as vocabulary"
+            f"words[{i}] is {word!r}: {c!r} is not in the vocabulary, {letters:.40}; "
+            "pass one of all words, vocabulary=Vocabulary.of_words(words)"
         )
     return ids
 
@@ -207,7 +207,7 @@ class NgramModel:
         words = []
         for _ in range(n):
             context = 0
-            ids = []
+            ids: list[int] = []
             while len(ids) < max_length:
                 probs = self.log_probabilities(torch.tensor([context]))[0].exp()
                 ix = draw(probs, vocabulary, generator)

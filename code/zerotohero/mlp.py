@@ -192,7 +192,7 @@ def sample(
     with evaluating(model):
         for _ in range(n):
             context = [0] * block_size
-            ids = []
+            ids: list[int] = []
             while len(ids) < max_length:
                 probs = model(torch.tensor([context])).softmax(1)  # (1, vocab_size)
                 ix = draw(probs, vocabulary, generator)

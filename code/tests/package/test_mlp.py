@@ -82,9 +82,9 @@ def test_a_bad_block_size_is_named(block_size: int) -> None:
 def test_bad_words_are_named() -> None:
     with pytest.raises(ValueError, match="words must hold at least one word"):
         build_contexts([])
-    with pytest.raises(ValueError, match=r"words\[1\] is 'b\.c': '\.' is not one of"):
+    with pytest.raises(ValueError, match=r"words\[1\] is 'b\.c': '\.' is not in"):
         build_contexts(["a", "b.c"])
-    with pytest.raises(ValueError, match=r"words\[0\] is 'Ava': 'A' is not one of"):
+    with pytest.raises(ValueError, match=r"words\[0\] is 'Ava': 'A' is not in"):
         build_contexts(["Ava"], 2)
     with pytest.raises(ValueError, match=r"words\[1\] is empty"):
         build_contexts(["a", ""])
@@ -296,7 +296,7 @@ def test_other_alphabets() -> None:
     assert set("".join(drawn)) <= set(vocabulary.characters[1:])
     with pytest.raises(ValueError, match=r"of 15 characters, but the vocabulary has 27"):
         model.sample(1, seeded(18))
-    with pytest.raises(ValueError, match="'å' is not one of"):
+    with pytest.raises(ValueError, match="'å' is not in"):
         build_contexts(words)
 
 
