@@ -17,14 +17,19 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .bigrams import CHARACTERS, V, encode
+from .arguments import require_int
+from .bigrams import LETTERS, V, draw, encode, warn_of_limit
 from .training import (
     Progress,
     Schedule,
     as_schedule,
     draw_batches,
+    evaluating,
+    require_examples,
     step_decay,
+    trainable,
 )
+from .vocabulary import Vocabulary
 
 __all__ = [
     "MLP",
@@ -39,10 +44,13 @@ __all__ = [
 ]
 
 
-def build_contexts(words: Sequence[str], block_size: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+def build_contexts(
+    words: Sequence[str], block_size: int = 3, vocabulary: Vocabulary = LETTERS
+) -> tuple[torch.Tensor, torch.Tensor]:
     """List every context of ``block_size`` characters, and the character that follows it.
 
-    Before each word stand ``block_size`` dots. A word of n letters gives n + 1 examples.
+    Before each word stand ``block_size`` dots. A word of n letters gives n + 1 examples. The
+    train, dev and test words of a list need one vocabulary, of the whole list.
 
     Returns
     -------
@@ -56,12 +64,11 @@ def build_contexts(words: Sequence[str], block_size: int = 3) -> tuple[torch.Ten
     ValueError
         If ``block_size`` is below 1, or for bad words, as ``zerotohero.bigrams.encode``.
     """
-    if block_size < 1:
-        raise ValueError(f"block_size must be at least 1, got {block_size}")
-    ids = encode(words, dots=block_size)
+    require_int(1, block_size=block_size)
+    ids = encode(words, block_size, vocabulary)
     windows = ids.unfold(0, block_size + 1, 1)  # (number of windows, block_size + 1), a view
     X, Y = windows[:, :-1], windows[:, -1]
-    real = (Y != 0) | (X[:, -1] != 0)  # a dot behind a dot belongs to the next word's context
+    real = (Y != 0) | (X[:, -1] != 0)  # a dot after a dot belongs to the next word's context
     return X[real].contiguous(), Y[real].contiguous()
 
 
@@ -94,17 +101,19 @@ class MLP:
     block_size : int
         Characters of context.
     n_embd : int
-        Numbers in the vector of a character.
+        Embedding dimension.
     n_hidden : int
         Neurons in the hidden layer.
+    vocab_size : int
+        Number of characters, ``len(vocabulary)``.
 
     Attributes
     ----------
-    C : Tensor, shape (27, n_embd)
+    C : Tensor, shape (vocab_size, n_embd)
     W1 : Tensor, shape (block_size * n_embd, n_hidden)
     b1 : Tensor, shape (n_hidden,)
-    W2 : Tensor, shape (n_hidden, 27)
-    b2 : Tensor, shape (27,)
+    W2 : Tensor, shape (n_hidden, vocab_size)
+    b2 : Tensor, shape (vocab_size,)
 
     Raises
     ------
@@ -118,23 +127,20 @@ class MLP:
         block_size: int = 3,
         n_embd: int = 10,
         n_hidden: int = 200,
+        vocab_size: int = V,
     ) -> None:
-        for name, size in (
-            ("block_size", block_size),
-            ("n_embd", n_embd),
-            ("n_hidden", n_hidden),
-        ):
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+        require_int(
+            1, block_size=block_size, n_embd=n_embd, n_hidden=n_hidden, vocab_size=vocab_size
+        )
         self.block_size = block_size
-        self.C = torch.randn((V, n_embd), generator=generator)
+        self.C = torch.randn((vocab_size, n_embd), generator=generator)
         self.W1 = torch.randn((block_size * n_embd, n_hidden), generator=generator)
         self.b1 = torch.randn(n_hidden, generator=generator)
-        self.W2 = torch.randn((n_hidden, V), generator=generator)
-        self.b2 = torch.randn(V, generator=generator)
+        self.W2 = torch.randn((n_hidden, vocab_size), generator=generator)
+        self.b2 = torch.randn(vocab_size, generator=generator)
 
     def __call__(self, X: torch.Tensor) -> torch.Tensor:
-        """Return the logits of the next character, shape (N, 27), for contexts (N, block_size)."""
+        """Return the logits (N, vocab_size) of what follows contexts (N, block_size)."""
         emb = self.C[X]  # (N, block_size, n_embd)
         h = torch.tanh(emb.flatten(1) @ self.W1 + self.b1)  # (N, n_hidden)
         return h @ self.W2 + self.b2
@@ -143,33 +149,60 @@ class MLP:
         """List C, W1, b1, W2 and b2."""
         return [self.C, self.W1, self.b1, self.W2, self.b2]
 
-    def sample(self, n: int, generator: torch.Generator) -> list[str]:
-        """Draw ``n`` words, character by character, with the given generator."""
-        return sample(self, n, self.block_size, generator)
+    def sample(
+        self, n: int, generator: torch.Generator, vocabulary: Vocabulary = LETTERS
+    ) -> list[str]:
+        """Draw ``n`` words, as the function ``sample``."""
+        return sample(self, n, self.block_size, generator, vocabulary)
 
 
 def nll(model: Model, X: torch.Tensor, Y: torch.Tensor) -> float:
-    """Return the average negative log likelihood, in nats per character."""
-    with torch.no_grad():
+    """Return the average negative log likelihood in evaluation mode, in nats per character.
+
+    ``ValueError`` if X and Y differ in length or are empty.
+    """
+    require_examples(X, Y)
+    with evaluating(model):
         return float(F.cross_entropy(model(X), Y))
 
 
-def sample(model: Model, n: int, block_size: int, generator: torch.Generator) -> list[str]:
-    """Draw ``n`` words from a model of ``block_size`` characters, with the given generator."""
-    if n < 0:
-        raise ValueError(f"n must not be negative, got {n}")
+def sample(
+    model: Model,
+    n: int,
+    block_size: int,
+    generator: torch.Generator,
+    vocabulary: Vocabulary = LETTERS,
+    max_length: int = 1000,
+) -> list[str]:
+    """Draw ``n`` words, character by character, with the given generator, in evaluation mode.
+
+    A word without an end after ``max_length`` letters is cut there, with a ``UserWarning``.
+
+    Raises
+    ------
+    ValueError
+        If the model has not as many logits as the vocabulary has characters, ``n`` is negative,
+        or ``block_size`` or ``max_length`` is below 1.
+    FloatingPointError
+        If the logits are not finite, as after a training that diverged.
+    """
+    require_int(0, n=n)
+    require_int(1, block_size=block_size, max_length=max_length)
     words = []
-    for _ in range(n):
-        context, letters = [0] * block_size, []
-        while True:
-            with torch.no_grad():
-                probs = model(torch.tensor([context])).softmax(1)
-            ix = int(torch.multinomial(probs, 1, generator=generator))
-            if ix == 0:
-                break
-            letters.append(CHARACTERS[ix])
-            context = [*context[1:], ix]
-        words.append("".join(letters))
+    with evaluating(model):
+        for _ in range(n):
+            context = [0] * block_size
+            ids: list[int] = []
+            while len(ids) < max_length:
+                probs = model(torch.tensor([context])).softmax(1)  # (1, vocab_size)
+                ix = draw(probs, vocabulary, generator)
+                if ix == 0:
+                    break
+                ids.append(ix)
+                context = [*context[1:], ix]
+            else:
+                warn_of_limit(max_length)
+            words.append(vocabulary.decode(ids))
     return words
 
 
@@ -214,29 +247,29 @@ def train(
         If ``steps`` is negative, ``batch_size`` is below 1, there is no example, or X and Y
         differ in length.
     FloatingPointError
-        If the loss is no longer a number: the message names the step.
+        If the loss, or in the end a parameter, is no longer finite: the message names the step.
+
+    Warns
+    -----
+    TrainingWarning
+        If the loss rose over the training.
     """
     batches = draw_batches(X, Y, steps, batch_size, generator)
     schedule = as_schedule(learning_rate)
-    parameters = list(model.parameters())
-    before = [p.requires_grad for p in parameters]
-    report = Progress(steps, progress)
     history = []
-    try:
-        for p in parameters:
-            p.requires_grad_(True)
+    with trainable(model.parameters()) as parameters:
+        report = Progress(steps, progress, parameters)
         for step in range(steps):
             ix = batches[step]
-            loss = F.cross_entropy(model(X[ix]), Y[ix])
-            grads = torch.autograd.grad(loss, parameters)
+            loss = F.cross_entropy(model(X[ix]), Y[ix])  # forward
+            for p in parameters:  # reset the gradients
+                p.grad = None
+            loss.backward()
             lr = float(schedule(step))  # asked once a step: it may count its calls
             with torch.no_grad():
-                for p, grad in zip(parameters, grads):
-                    p -= lr * grad
+                for p in parameters:
+                    p -= lr * p.grad  # update
             history.append(report(step, loss.item()))
-    finally:
-        for p, required in zip(parameters, before):
-            p.requires_grad_(required)
     return history
 
 

@@ -5,9 +5,9 @@ Source: lectures 2 and 7 of *Neural Networks: Zero to Hero*.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 
 
@@ -37,30 +37,34 @@ class Vocabulary:
 
     def _set(self, characters: str) -> None:
         self.characters = characters
-        self._ids = {character: i for i, character in enumerate(characters)}
+        points = _code_points(characters)
+        # The id of each code point; the last entry, -1, stands for all that are larger.
+        self._id_of = np.full(int(points.max()) + 2, -1, dtype=np.int32)
+        self._id_of[points] = range(len(characters))
 
     @classmethod
     def of_words(cls, words: Sequence[str], boundary: str = ".") -> Vocabulary:
         """Return the vocabulary of words: the boundary has id 0; their letters follow, sorted.
 
+        The boundary is the character that marks where a word starts and where it ends.
+
         Raises
         ------
         TypeError
-            If ``words`` is a single text, or holds anything but texts.
+            If ``words`` is a single string, or holds anything but strings.
         ValueError
-            If there is no letter, or a word holds the boundary.
+            If there is no word, a word is empty or holds the boundary, or the boundary is not
+            one character.
         """
-        if isinstance(words, str):
-            raise TypeError(
-                f"words must be a list of words, got the text {words!r}: write [{words!r}]"
-            )
-        letters = set().union(*words)
-        if not letters:
-            raise ValueError("words must hold at least one letter, got none")
+        if len(boundary) != 1:
+            raise ValueError(f"boundary must be one character, got {boundary!r}")
+        words = require_words(words)
+        letters = set("".join(words))
         if boundary in letters:
-            word = next(word for word in words if boundary in word)
+            i, word = next((i, word) for i, word in enumerate(words) if boundary in word)
             raise ValueError(
-                f"words must not hold {boundary!r}, which marks where a word ends, got {word!r}"
+                f"words[{i}] is {word!r}, but {boundary!r} marks where a word starts and ends: "
+                "pass another character as boundary"
             )
         vocabulary = cls.__new__(cls)
         vocabulary._set(boundary + "".join(sorted(letters)))
@@ -77,14 +81,14 @@ class Vocabulary:
         ValueError
             If a character is unknown: the message names it, and its position.
         """
-        try:
-            return torch.tensor([self._ids[character] for character in text], dtype=torch.int64)
-        except KeyError:
-            position = next(i for i, character in enumerate(text) if character not in self._ids)
+        ids = self._id_of[np.minimum(_code_points(text), len(self._id_of) - 1)]
+        if (ids < 0).any():
+            position = int((ids < 0).argmax())
             raise ValueError(
                 f"text has a character that is not in the vocabulary: {text[position]!r} "
                 f"at position {position}"
-            ) from None
+            )
+        return torch.from_numpy(ids.astype(np.int64))
 
     def decode(self, ids: Iterable[int] | torch.Tensor) -> str:
         """Return the text of a sequence of ids.
@@ -98,8 +102,37 @@ class Vocabulary:
         """
         if isinstance(ids, (str, bytes)):
             raise TypeError(f"ids must be a sequence of integers, got {ids!r}")
-        numbers = [operator.index(i) for i in ids]
-        for number in numbers:
+        numbers = ids.tolist() if isinstance(ids, (torch.Tensor, np.ndarray)) else list(ids)
+        for position, number in enumerate(numbers):
+            if isinstance(number, (torch.Tensor, np.generic)):
+                number = numbers[position] = number.item()
+            if type(number) is not int:  # a bool is not an id
+                raise TypeError(f"ids must be integers, got {number!r}")
             if not 0 <= number < len(self):
                 raise ValueError(f"ids must be from 0 to {len(self) - 1}, got {number}")
-        return "".join(self.characters[number] for number in numbers)
+        return "".join(map(self.characters.__getitem__, numbers))
+
+
+def _code_points(text: str) -> np.ndarray:
+    """Return the numbers that Unicode gives to the characters of a text."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+def require_words(words: Sequence[str]) -> list[str]:
+    """Return the words as a list, if they are one: at least one word, and none of them empty.
+
+    Raises
+    ------
+    TypeError
+        If ``words`` is a single string.
+    ValueError
+        If there is no word, or a word is empty.
+    """
+    if isinstance(words, str):
+        raise TypeError(f"words must be a list of words, got the string {words!r}")
+    words = list(words)
+    if not words:
+        raise ValueError("words must hold at least one word, got none")
+    if not all(words):
+        raise ValueError(f"words[{words.index('')}] is empty; a word needs a letter")
+    return words

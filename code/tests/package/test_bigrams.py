@@ -1,7 +1,9 @@
 """N-gram models: what they refuse, their one interface, and the published figures."""
 
+import math
 import os
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 
 from zerotohero.bigrams import (
     CHARACTERS,
+    LETTERS,
     CountingModel,
     NeuralModel,
     NgramModel,
@@ -17,20 +20,31 @@ from zerotohero.bigrams import (
     encode,
     ngrams,
 )
+from zerotohero.vocabulary import Vocabulary
 
 EMBEDDED = Path(__file__).parents[2] / "zerotohero" / "data" / "names-ssa-2018.txt"
 MIRROR = os.environ.get("ZEROTOHERO_DATA_MIRROR")
+
+MAKE = [CountingModel, NeuralModel, NgramModel]
+
+
+def known(model: NgramModel) -> NgramModel:
+    model.fit(["abcdefghijklmnopqrstuvwxyz"])
+    return model
+
 
 USES = {
     "encode": encode,
     "count_bigrams": count_bigrams,
     "ngrams": lambda words: ngrams(words, 4),
-    "CountingModel.fit": CountingModel(3).fit,
-    "CountingModel.nll": CountingModel(2).fit(["ab"]).nll,
-    "NeuralModel.fit": NeuralModel().fit,
-    "NeuralModel.nll": NeuralModel(1).nll,
+    "CountingModel.fit": CountingModel(3, vocabulary=LETTERS).fit,
+    "CountingModel.nll": known(CountingModel()).nll,
+    "NeuralModel.fit": NeuralModel(vocabulary=LETTERS).fit,
+    "NeuralModel.nll": known(NeuralModel(1)).nll,
 }
+FITS = {"CountingModel": lambda: CountingModel(3), "NeuralModel": lambda: NeuralModel()}
 uses = pytest.mark.parametrize("use", USES.values(), ids=USES)
+fits = pytest.mark.parametrize("make", FITS.values(), ids=FITS)
 
 
 # -- what is refused ---------------------------------------------------------------------
@@ -41,12 +55,11 @@ uses = pytest.mark.parametrize("use", USES.values(), ids=USES)
     "wrong", [".", "A", "é", "ß", "ø", " ", "-", "\n", "\0", "😀", "\U0010ffff", "\ud83d", "`", "{"]
 )
 @pytest.mark.parametrize("place", ["{}mma", "em{}ma", "emma{}", "{}"])
-def test_another_character_is_named(use, wrong: str, place: str) -> None:
+def test_a_letter_that_is_not_in_the_vocabulary_is_named(use, wrong: str, place: str) -> None:
     word = place.format(wrong)
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
+    with pytest.raises(ValueError, match=r"Vocabulary\.of_words\(words\)") as caught:
         use(["ava", word, "mia"])
-    message = f"words[1] is {word!r}: expected only letters a to z, got {wrong!r}"
-    assert str(caught.value) == message
+    assert str(caught.value).startswith(f"words[1] is {word!r}: {wrong!r} is not in")
 
 
 @uses
@@ -54,58 +67,106 @@ def test_no_word_and_empty_words(use) -> None:
     for nothing in ([], ()):
         with pytest.raises(ValueError, match="words must hold at least one word, got none"):
             use(nothing)
-    for words, place in ((["", "ava"], 0), (["ava", ""], 1), (["ava", "", "", "b"], 1)):
+    for words, place in (
+        (["", "ava"], 0),
+        (["ava", ""], 1),
+        (["ava", "", "", "b"], 1),
+        (["", "."], 0),  # not mended by the other word
+    ):
         with pytest.raises(ValueError, match=rf"words\[{place}\] is empty; a word needs a letter"):
             use(words)
-    with pytest.raises(ValueError, match=r"words\[1\] is '\.'"):  # not mended by the empty word
-        use(["", "."])
 
 
 @uses
-def test_a_text_is_not_a_list_of_words(use) -> None:
-    with pytest.raises(TypeError, match=r"got the text 'emma': write \['emma'\]"):
+def test_a_string_is_not_a_list_of_words(use) -> None:
+    with pytest.raises(TypeError, match="must be a list of words, got the string 'emma'"):
         use("emma")
     with pytest.raises(TypeError, match="item 1: expected str instance, int found"):
         use(["emma", 3])
 
 
-@pytest.mark.parametrize("order", [0, -1, -7, 15, 100, 2.0, 2.5, float("nan"), "2", None])
-@pytest.mark.parametrize(
-    "use", [CountingModel, NeuralModel, NgramModel, lambda order: ngrams(["ab"], order)]
-)
-def test_a_bad_order_is_named(use, order) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 # the whole message is compared
+@fits
+def test_words_that_a_vocabulary_cannot_come_from(make) -> None:
+    for bad, error in (
+        ([], ValueError),
+        (["ab", ""], ValueError),
+        (["ab", "a.b"], ValueError),
+        ("ab", TypeError),
+        (["ab", 3], TypeError),
+    ):
+        model = make()
+        with pytest.raises(error, match=r"words|item 1"):
+            model.fit(bad)
+        assert model.vocabulary is None
+        with pytest.raises(RuntimeError, match=r"call fit\(words\) first"):
+            model.nll(["ab"])
+
+
+@pytest.mark.parametrize("order", [0, -1, -7])
+@pytest.mark.parametrize("use", [*MAKE, lambda order: ngrams(["ab"], order)])
+def test_an_order_below_1_is_named(use, order: int) -> None:
+    with pytest.raises(ValueError, match=f"order must be .*1.*, got {order}"):
         use(order)
-    assert str(caught.value) == f"order must be a whole number from 1 to 14, got {order!r}"
 
 
-def test_a_neural_model_has_at_most_order_4() -> None:
-    with pytest.raises(ValueError, match=r"at most 4 \(27 \*\* order weights\), got 5"):
-        NeuralModel(5)
-    assert NeuralModel(4).W.shape == (V**3, V)
+@pytest.mark.parametrize("order", [2.0, 2.5, float("nan"), "2", None, True])
+@pytest.mark.parametrize("use", [*MAKE, lambda order: ngrams(["ab"], order)])
+def test_an_order_that_is_not_a_whole_number_is_named(use, order: object) -> None:
+    with pytest.raises(TypeError, match=f"order must be an int, got {order!r}"):
+        use(order)
+
+
+@pytest.mark.parametrize(("letters", "most"), [(1, 64), (3, 32), (7, 22), (26, 14), (999, 7)])
+def test_a_context_that_does_not_fit_into_64_bits(letters: int, most: int) -> None:
+    word = "".join(map(chr, range(0x4E00, 0x4E00 + letters)))
+    vocabulary = Vocabulary.of_words([word])
+    contexts, _ = ngrams([word[-1] * most], most, vocabulary)
+    last = sum(letters * (letters + 1) ** i for i in range(most - 1))
+    assert contexts[-1] == last < 2**63
+    for order in (most + 1, 10**9):
+        with pytest.raises(ValueError, match=f"order must be from 1 to {most}, got {order}"):
+            ngrams([word], order, vocabulary)
+        with pytest.raises(ValueError, match=f"order must be from 1 to {most}, got {order}"):
+            CountingModel(order).fit([word])
+
+
+def test_a_neural_model_has_at_most_ten_million_weights() -> None:
+    with pytest.raises(ValueError, match=r"27 characters, got 5: .* 27 \*\* 5 weights"):
+        NeuralModel(5, vocabulary=LETTERS)
+    assert NeuralModel(4, vocabulary=LETTERS).W.shape == (V**3, V)
+    with pytest.raises(ValueError, match=r"3 characters, got 15: .* 3 \*\* 15 weights"):
+        NeuralModel(15).fit(["ab"])
 
 
 @pytest.mark.parametrize("smoothing", [-1, -1e-9, float("nan"), float("inf"), float("-inf")])
 def test_bad_smoothing_is_named(smoothing: float) -> None:
-    with pytest.raises(ValueError, match=f"finite and not negative, got {smoothing}"):
+    with pytest.raises(ValueError, match=f"smoothing must .*, got {smoothing}"):
         CountingModel(2, smoothing)
 
 
-def test_bad_steps_decay_and_number_of_words() -> None:
-    model = NeuralModel()
-    with pytest.raises(ValueError, match="steps must not be negative, got -1"):
-        model.fit(["ab"], steps=-1)
-    with pytest.raises(ValueError, match=r"weight_decay must not be negative, got -0\.1"):
-        model.fit(["ab"], weight_decay=-0.1)
-    with pytest.raises(ValueError, match="n must not be negative, got -2"):
-        model.sample(-2, torch.Generator())
+def test_bad_numbers_are_named() -> None:
+    model = NeuralModel(vocabulary=LETTERS)
+    for name, wrong in (
+        ("steps", -1),
+        ("weight_decay", -0.1),
+        ("weight_decay", float("nan")),
+        ("learning_rate", -1.0),
+        ("learning_rate", float("inf")),
+    ):
+        with pytest.raises(ValueError, match=f"{name} must .*, got {wrong}"):
+            model.fit(["ab"], **{name: wrong})
+    for name, wrong in (("n", -2), ("max_length", 0)):
+        with pytest.raises(ValueError, match=f"{name} must .*, got {wrong}"):
+            model.sample(**({"n": 1, "generator": torch.Generator()} | {name: wrong}))
     assert model.W.count_nonzero() == 0
 
 
 def test_a_counting_model_without_counts_says_so() -> None:
     for use in (lambda m: m.nll(["a"]), lambda m: m.sample(1, torch.Generator())):
-        with pytest.raises(RuntimeError, match=r"no counts yet: call fit\(words\) first"):
+        with pytest.raises(RuntimeError, match=r"no vocabulary yet: call fit\(words\) first"):
             use(CountingModel())
+        with pytest.raises(RuntimeError, match=r"no counts yet: call fit\(words\) first"):
+            use(CountingModel(vocabulary=LETTERS))
 
 
 def test_the_base_class_names_who_lacks_a_method() -> None:
@@ -114,7 +175,7 @@ def test_the_base_class_names_who_lacks_a_method() -> None:
 
     for use in (lambda m: m.fit(["a"]), lambda m: m.nll(["a"])):
         with pytest.raises(NotImplementedError, match="Lazy does not say"):
-            use(Lazy(2))
+            use(Lazy(2, LETTERS))
 
 
 # -- one interface -----------------------------------------------------------------------
@@ -123,8 +184,10 @@ def test_the_base_class_names_who_lacks_a_method() -> None:
 MODELS = {
     "counting": lambda: CountingModel(2),
     "counting, order 5, smoothed": lambda: CountingModel(5, 0.5),
+    "counting, all letters": lambda: CountingModel(3, 0.1, LETTERS),
     "neural": lambda: NeuralModel(2),
     "neural, order 3, random": lambda: NeuralModel(3, torch.Generator().manual_seed(1)),
+    "neural, all letters": lambda: NeuralModel(2, vocabulary=LETTERS),
 }
 
 
@@ -137,12 +200,13 @@ def test_one_interface(make) -> None:
     assert all(type(loss) is float for loss in losses)
     assert losses[:1] * 2 == pytest.approx(losses[1:3])
     probabilities = model.log_probabilities(torch.tensor([0, 0])).exp()  # of the first letter
-    assert probabilities.shape == (2, V)
+    assert model.vocabulary is not None
+    assert probabilities.shape == (2, len(model.vocabulary))
     assert probabilities.dtype == torch.float64  # means of a quarter of a million need the digits
     assert probabilities.sum(1).tolist() == pytest.approx([1, 1], abs=1e-12)
     drawn = model.sample(20, torch.Generator().manual_seed(5))
     assert len(drawn) == 20
-    assert set("".join(drawn)) <= set(CHARACTERS[1:])
+    assert set("".join(drawn)) <= set(model.vocabulary.characters[1:])
     assert model.sample(20, torch.Generator().manual_seed(5)) == drawn
     assert model.sample(20, torch.Generator().manual_seed(6)) != drawn
     one_by_one = torch.Generator().manual_seed(5)
@@ -168,6 +232,60 @@ def test_count_bigrams(kind: type) -> None:
         assert counts[place[pair[0]], place[pair[1]]] == 1
     assert counts[place["a"], 0] == 2
     assert counts.sum() == 9  # nothing else, and nothing from one word to the next
+
+
+# -- any alphabet ------------------------------------------------------------------------
+
+SWEDISH = ["åsa", "björn", "örjan", "åke", "märta", "sören", "göran", "ängla"]
+
+
+def test_the_letters_of_the_english_names() -> None:
+    assert CHARACTERS == LETTERS.characters == ".abcdefghijklmnopqrstuvwxyz"
+    assert V == len(LETTERS) == 27
+
+
+@pytest.mark.parametrize(
+    "words", [SWEDISH, ["zoë", "chloé", "noël"], ["小明", "😀!"], ["ivan", "ян"]]
+)
+def test_the_vocabulary_comes_from_the_words(words: list[str]) -> None:
+    characters = "." + "".join(sorted(set("".join(words))))
+    vocabulary = Vocabulary.of_words(words)
+    position = {c: i for i, c in enumerate(characters)}
+    expected = [position[c] for c in "." + ".".join(words) + "."]
+    assert encode(words, vocabulary=vocabulary).tolist() == expected
+    pairs = Counter(pairwise(expected))
+    counts = count_bigrams(words, vocabulary)
+    assert {(i, j): int(counts[i, j]) for i, j in counts.nonzero().tolist()} == pairs
+    for make in (lambda: CountingModel(3, 0.01), lambda: NeuralModel(2)):
+        model = make()
+        model.fit(words)
+        assert model.vocabulary.characters == characters
+        assert set("".join(model.sample(20, torch.Generator().manual_seed(1)))) <= set(characters)
+        with pytest.raises(ValueError, match=r"words\[1\] is 'Q': 'Q' is not in"):
+            model.nll([words[0], "Q"])
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_other_letters_need_a_vocabulary_of_all_words(make) -> None:
+    model = make()
+    model.fit(["emma", "ava"])
+    with pytest.raises(ValueError, match="is not in the vocabulary"):
+        model.fit(SWEDISH)  # a vocabulary that was set stays
+    both = Vocabulary.of_words([*SWEDISH, "emma"])
+    model = CountingModel(2, smoothing=0.1, vocabulary=both).fit(["emma", "ava"][:1])
+    assert math.isfinite(model.nll(SWEDISH))
+    assert CountingModel(2, 0.1).fit(SWEDISH).nll(SWEDISH) < model.nll(SWEDISH)
+
+
+def test_another_boundary() -> None:
+    words = ["j.r.", "m.c."]
+    vocabulary = Vocabulary.of_words(words, boundary="#")
+    assert vocabulary.decode(encode(words, vocabulary=vocabulary)) == "#j.r.#m.c.#"
+    assert set(CountingModel(5, vocabulary=vocabulary).fit(words).sample(9, torch.Generator())) <= {
+        *words
+    }
+    with pytest.raises(ValueError, match=r"words\[1\] is 'm#c': '#' is not in"):
+        encode(["j.r.", "m#c"], vocabulary=vocabulary)
 
 
 def test_a_loss_of_nothing_is_not_minus_nothing() -> None:

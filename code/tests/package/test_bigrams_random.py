@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerotohero.bigrams import CHARACTERS, CountingModel, V, count_bigrams, ngrams
+from zerotohero.bigrams import CHARACTERS, LETTERS, CountingModel, V, count_bigrams, ngrams
 
 ORDERS = st.integers(1, 6)
 WORD = st.text("ab", min_size=1, max_size=5) | st.text(CHARACTERS[1:], min_size=1, max_size=12)
@@ -71,7 +71,7 @@ def test_bigrams_as_counted_in_a_dictionary(words: list[str]) -> None:
 def test_probabilities_are_relative_frequencies(
     words: list[str], order: int, smoothing: float
 ) -> None:
-    model, table = CountingModel(order, smoothing).fit(words), count(words, order)
+    model, table = CountingModel(order, smoothing, LETTERS).fit(words), count(words, order)
     contexts = sorted(table)
     log_probs = model.log_probabilities(torch.tensor([number(c) for c in contexts]))
     assert log_probs.shape == (len(contexts), V)
@@ -87,7 +87,7 @@ def test_nll_of_other_words_in_plain_floats(
     words: list[str], others: list[str], order: int, smoothing: float
 ) -> None:
     table = count(words, order)
-    model = CountingModel(order, smoothing).fit(words)
+    model = CountingModel(order, smoothing, LETTERS).fit(words)
     for evaluated in (words, others):
         found = [probability(table, *example, smoothing) for example in examples(evaluated, order)]
         if min(found) == 0:
@@ -100,7 +100,7 @@ def test_nll_of_other_words_in_plain_floats(
 @pytest.mark.parametrize("order", range(2, 15))
 @pytest.mark.parametrize("smoothing", [1e-310, 1e-9, 1.0, 1e6])
 def test_an_unseen_context_is_uniform_with_smoothing(order: int, smoothing: float) -> None:
-    model = CountingModel(order, smoothing).fit(["ab", "ac"])
+    model = CountingModel(order, smoothing, LETTERS).fit(["ab", "ac"])
     unseen = torch.tensor([27 ** (order - 1) - 1, number("q" * (order - 1))])  # beyond, between
     uniform = torch.full((2, V), -math.log(27), dtype=torch.float64)
     torch.testing.assert_close(model.log_probabilities(unseen), uniform)
@@ -108,7 +108,7 @@ def test_an_unseen_context_is_uniform_with_smoothing(order: int, smoothing: floa
 
 @pytest.mark.parametrize("order", range(1, 15))
 def test_the_unseen_is_impossible_without_smoothing(order: int) -> None:
-    model = CountingModel(order).fit(["ab", "ac"])
+    model = CountingModel(order, vocabulary=LETTERS).fit(["ab", "ac"])
     assert model.nll(["zzz"]) == math.inf
     assert model.nll(["ab", "zzz"]) == math.inf
     assert model.nll(["ab"]) < 1.5
@@ -122,13 +122,13 @@ def test_long_contexts_do_not_overflow(order: int) -> None:
     words = ["z" * 20, "zzzy" * 5, "y" + "z" * 13, "abcdefghijklmnopqrstuvwxyz"]
     contexts, _ = ngrams(words, order)
     assert contexts.tolist() == [number(context) for context, _ in examples(words, order)]
-    table, model = count(words, order), CountingModel(order).fit(words)
+    table, model = count(words, order), CountingModel(order, vocabulary=LETTERS).fit(words)
     right = [math.log(probability(table, *example, 0)) for example in examples(words, order)]
     assert model.nll(words) == pytest.approx(-math.fsum(right) / len(right))
 
 
 def test_fitting_again_counts_anew() -> None:
-    model = CountingModel().fit(["ab"])
+    model = CountingModel(vocabulary=LETTERS).fit(["ab"])
     assert model.fit(["cd"]) is model
     assert model.nll(["cd"]) == 0
     assert model.nll(["ab"]) == math.inf

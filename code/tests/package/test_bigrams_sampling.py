@@ -1,6 +1,7 @@
 """Sampling: what can be drawn, how often, and the same from both models."""
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from zerotohero.bigrams import CountingModel, NeuralModel, NgramModel
+from zerotohero.bigrams import LETTERS, CountingModel, NeuralModel, NgramModel
 
 EMBEDDED = Path(__file__).parents[2] / "zerotohero" / "data" / "names-ssa-2018.txt"
 WORDS = ["emma", "ava", "mia", "amelia", "ella", "eva", "em"]
@@ -47,7 +48,8 @@ def test_without_smoothing_only_ngrams_that_occur_are_drawn(order: int) -> None:
 @pytest.mark.parametrize("order", [1, 2, 3])
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_equal_probabilities_give_equal_words(order: int, smoothing: float) -> None:
-    counting, neural = CountingModel(order, smoothing).fit(WORDS), NeuralModel(order)
+    counting = CountingModel(order, smoothing, LETTERS).fit(WORDS)
+    neural = NeuralModel(order, vocabulary=LETTERS)
     contexts = torch.arange(27 ** (order - 1))
     shift = torch.linspace(-3, 3, len(contexts))[:, None]  # a constant for each row
     logits = counting.log_probabilities(contexts).clamp(min=-1000).float()
@@ -92,8 +94,35 @@ def test_frequencies_of_words_at_other_orders(order: int) -> None:
 
 
 def test_smoothing_lets_anything_be_drawn() -> None:
-    drawn = CountingModel(2, 1000.0).fit(["ab"]).sample(300, seeded(13))
+    drawn = CountingModel(2, 1000.0, LETTERS).fit(["ab"]).sample(300, seeded(13))
     letters = Counter("".join(drawn))
     assert len(letters) == 26
     assert share(drawn, "") == pytest.approx(1 / 27, abs=0.04)
     assert max(letters.values()) < 1.5 * min(letters.values())
+
+
+# -- no word without a limit ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("max_length", [1, 7, 1000])
+def test_a_word_without_an_end_is_cut_with_a_warning(max_length: int) -> None:
+    endless = NeuralModel(vocabulary=LETTERS)
+    endless.W[:, 0] = -math.inf
+    with pytest.warns(UserWarning, match=f"no end after max_length={max_length} letters"):
+        drawn = endless.sample(2, seeded(1), max_length)
+    assert [len(word) for word in drawn] == [max_length] * 2
+
+
+def test_words_below_the_limit_are_drawn_without_a_warning() -> None:
+    model = CountingModel().fit(["abc"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert model.sample(2, seeded(1), max_length=4) == ["abc", "abc"]
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf])
+def test_weights_that_are_not_finite_draw_nothing(weight: float) -> None:
+    model = NeuralModel(vocabulary=LETTERS)
+    model.W[0, 3] = weight
+    with pytest.raises(FloatingPointError, match="probabilities are not finite"):
+        model.sample(1, seeded(1))

@@ -1,11 +1,14 @@
 """Chapter 3's data and model: contexts, split, layers against torch.nn, loss and sampling."""
 
+import copy
 import math
 import os
 import random
+import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,8 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from zerotohero.bigrams import CHARACTERS, CountingModel
-from zerotohero.mlp import MLP, build_contexts, nll, sample, split_words, step_decay
+from zerotohero.batchnorm import DeepMLP
+from zerotohero.bigrams import CHARACTERS, LETTERS, CountingModel
+from zerotohero.layers import BatchNorm1d, Embedding, FlattenConsecutive, Linear, Sequential
+from zerotohero.mlp import MLP, build_contexts, nll, sample, split_words, step_decay, train
+from zerotohero.vocabulary import Vocabulary
 
 EMBEDDED = Path(__file__).parents[2] / "zerotohero" / "data" / "names-ssa-2018.txt"
 MIRROR = os.environ.get("ZEROTOHERO_DATA_MIRROR")
@@ -76,13 +82,13 @@ def test_a_bad_block_size_is_named(block_size: int) -> None:
 def test_bad_words_are_named() -> None:
     with pytest.raises(ValueError, match="words must hold at least one word"):
         build_contexts([])
-    with pytest.raises(ValueError, match=r"words\[1\] is 'b\.c': expected .*, got '\.'"):
+    with pytest.raises(ValueError, match=r"words\[1\] is 'b\.c': '\.' is not in"):
         build_contexts(["a", "b.c"])
-    with pytest.raises(ValueError, match=r"words\[0\] is 'Ava': expected .*, got 'A'"):
+    with pytest.raises(ValueError, match=r"words\[0\] is 'Ava': 'A' is not in"):
         build_contexts(["Ava"], 2)
     with pytest.raises(ValueError, match=r"words\[1\] is empty"):
         build_contexts(["a", ""])
-    with pytest.raises(TypeError, match="got the text 'emma'"):
+    with pytest.raises(TypeError, match="got the string 'emma'"):
         build_contexts("emma")
 
 
@@ -208,7 +214,7 @@ class Counted:
     """A counting model with the interface of chapter 3's models."""
 
     def __init__(self, words: Sequence[str], block_size: int) -> None:
-        self.model = CountingModel(block_size + 1).fit(words)
+        self.model = CountingModel(block_size + 1, vocabulary=LETTERS).fit(words)
         self.place = 27 ** torch.arange(block_size).flip(0)
 
     def __call__(self, X: torch.Tensor) -> torch.Tensor:
@@ -246,6 +252,117 @@ def test_number_of_samples() -> None:
     assert model.sample(0, seeded(1)) == []
     with pytest.raises(ValueError, match="n must not be negative, got -2"):
         model.sample(-2, seeded(1))
+
+
+@pytest.mark.parametrize("max_length", [1, 20])
+def test_a_word_without_an_end_is_cut_with_a_warning(max_length: int) -> None:
+    model = MLP(seeded(14))
+    model.b2[0] = -math.inf
+    with pytest.warns(UserWarning, match=f"no end after max_length={max_length} letters"):
+        drawn = sample(model, 2, 3, seeded(1), max_length=max_length)
+    assert [len(word) for word in drawn] == [max_length] * 2
+
+
+def test_untrained_networks_end() -> None:
+    """With large random weights, many a network would repeat itself without an end."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        models = [MLP(seeded(seed), 1, 2, 30) for seed in range(5)]
+        drawn = [model.sample(1, seeded(1))[0] for model in models]
+    assert max(map(len, drawn)) == 1000
+    assert len(caught) == sum(len(word) == 1000 for word in drawn)
+
+
+@pytest.mark.parametrize("weight", [math.nan, math.inf])
+def test_logits_that_are_not_finite_draw_nothing(weight: float) -> None:
+    model = MLP(seeded(15))
+    model.b2[4] = weight
+    with pytest.raises(FloatingPointError, match="probabilities are not finite"):
+        model.sample(1, seeded(1))
+
+
+def test_other_alphabets() -> None:
+    words = ["åsa", "björn", "örjan", "åke", "märta", "sören", "göran"]
+    vocabulary = Vocabulary.of_words(words)
+    X, Y = build_contexts(words, 2, vocabulary)
+    text = [("." * 2 + word + ".") for word in words]
+    expected = [t[i : i + 3] for t in text for i in range(len(t) - 2)]
+    assert [vocabulary.decode([*x, y]) for x, y in zip(X, Y)] == expected
+    model = MLP(seeded(16), 2, 3, 20, vocab_size=len(vocabulary))
+    before = nll(model, X, Y)
+    train(model, X, Y, steps=300, learning_rate=0.1, generator=seeded(17), progress=False)
+    assert nll(model, X, Y) < before
+    drawn = model.sample(9, seeded(18), vocabulary)
+    assert set("".join(drawn)) <= set(vocabulary.characters[1:])
+    with pytest.raises(ValueError, match=r"of 15 characters, but the vocabulary has 27"):
+        model.sample(1, seeded(18))
+    with pytest.raises(ValueError, match="'å' is not in"):
+        build_contexts(words)
+
+
+class Net(nn.Module):
+    """PyTorch's own layers, with one that draws and one that keeps statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Embedding(27, 4), nn.Flatten(), nn.BatchNorm1d(12), nn.Dropout(), nn.Linear(12, 27)
+        )
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        return self.layers(X)
+
+
+def of_ours() -> Sequential:
+    return Sequential(
+        Embedding(27, 4, generator=seeded(1)),
+        FlattenConsecutive(3),
+        BatchNorm1d(12),
+        Linear(12, 27, generator=seeded(2)),
+    )
+
+
+def deep() -> DeepMLP:
+    return DeepMLP(
+        torch.randn((27, 4), generator=seeded(1)),
+        [BatchNorm1d(12), Linear(12, 27, generator=seeded(2))],
+    )
+
+
+@pytest.mark.parametrize("make", [Net, of_ours, deep])
+@pytest.mark.parametrize("training", [True, False])
+def test_evaluation_changes_no_model_and_company_does_not_matter(
+    make: Callable[[], Any], training: bool
+) -> None:
+    model = make()
+    model.train(training)
+    modes = [getattr(layer, "training", None) for layer in layers_of(model)]
+    before = copy.deepcopy(state_of(model))
+    X, Y = build_contexts(["emma", "ava", "olivia"])
+    alone = [nll(model, X[i : i + 1], Y[i : i + 1]) for i in range(len(X))]
+    assert nll(model, X, Y) == pytest.approx(sum(alone) / len(alone), rel=1e-5)
+    drawn = sample(model, 3, 3, seeded(3))
+    assert sample(model, 3, 3, seeded(3)) == drawn
+    assert [getattr(layer, "training", None) for layer in layers_of(model)] == modes
+    assert all(torch.equal(a, b) for a, b in zip(before, state_of(model), strict=True))
+
+
+def layers_of(model: Any) -> list[Any]:
+    return [*model.modules()] if isinstance(model, nn.Module) else [model, *model.layers]
+
+
+def state_of(model: Any) -> list[torch.Tensor]:
+    if isinstance(model, nn.Module):
+        return list(model.state_dict().values())
+    return [t for layer in layers_of(model) for t in vars(layer).values() if torch.is_tensor(t)]
+
+
+def test_a_loss_needs_examples() -> None:
+    X, Y = build_contexts(["emma"])
+    with pytest.raises(ValueError, match="at least one example, got none"):
+        nll(MLP(seeded(1)), X[:0], Y[:0])
+    with pytest.raises(ValueError, match="same length, got 5 and 4"):
+        nll(MLP(seeded(1)), X, Y[:4])
 
 
 def test_step_decay() -> None:

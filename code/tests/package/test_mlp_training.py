@@ -218,6 +218,11 @@ def test_a_lost_loss_names_the_step(loop: Train) -> None:
     assert not any(p.requires_grad for p in model.parameters())
 
 
+def test_weights_lost_in_the_last_step_are_told() -> None:
+    with pytest.raises(FloatingPointError, match="a parameter is not finite after step 0"):
+        train(small(), X, Y, **options(steps=1, learning_rate=1e300))
+
+
 @both
 def test_no_gradient_is_wanted_afterward(loop: Train) -> None:
     class Interrupted(Exception):

@@ -288,10 +288,40 @@ def test_evaluating_restores_each_mode() -> None:
         assert buffer.equal(before[name])
 
 
+class Holder:
+    """A model that holds its layers in a list, and has no mode of its own."""
+
+    def __init__(self) -> None:
+        self.layers = [torch.nn.BatchNorm1d(2), torch.nn.Sequential(torch.nn.Dropout())]
+        self.layers[0].eval()
+
+    def eval(self) -> None:
+        for layer in self.layers:
+            layer.eval()
+
+
+def test_evaluating_finds_the_layers_of_a_list() -> None:
+    model = Holder()
+    with evaluating(model):
+        assert not any(layer.training for layer in model.layers)
+    assert [layer.training for layer in model.layers] == [False, True]
+    assert model.layers[1][0].training
+
+
 @pytest.mark.parametrize("loss", [float("nan"), float("inf"), -float("inf")])
 def test_a_loss_that_is_lost_stops_the_training(loss: float) -> None:
     with pytest.raises(FloatingPointError, match="in step 3: is the learning rate too large"):
         Progress(5, shown=False)(3, loss)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_parameter_that_is_lost_in_the_last_step_is_told(number: float) -> None:
+    parameters = [torch.zeros(3), torch.zeros(2)]
+    progress = Progress(2, shown=False, parameters=parameters)
+    assert progress(0, 1.0) == 1.0
+    parameters[1][0] = number
+    with pytest.raises(FloatingPointError, match="a parameter is not finite after step 1"):
+        progress(1, 1.0)
 
 
 def test_a_loss_that_rises_is_told(capsys) -> None:

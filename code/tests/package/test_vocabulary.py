@@ -1,5 +1,6 @@
 """Characters as tokens."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -53,13 +54,59 @@ def test_an_id_out_of_range(number: int) -> None:
             Vocabulary("abc").decode(ids)
 
 
-@pytest.mark.parametrize("ids", [[1.7], ["1"], "01", [None], torch.tensor([1.0])])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [1.7],
+        ["1"],
+        "01",
+        b"01",
+        [None],
+        [True],
+        [1, True],
+        [np.True_],
+        [np.float64(1)],
+        [torch.tensor(True)],
+        [[1]],
+        np.array([1.0]),
+        np.array([True]),
+        torch.tensor([1.0]),
+        torch.tensor([True]),
+        torch.tensor([[1]]),
+        torch.tensor(1),
+    ],
+)
 def test_what_is_not_an_id(ids: object) -> None:
     with pytest.raises(TypeError):
         Vocabulary("abc").decode(ids)
 
 
-@given(st.lists(st.text(st.characters(exclude_characters=".")), min_size=1).filter(any))
+INTEGERS = [np.int8, np.uint8, np.int64, np.intp]
+
+
+@given(st.lists(st.integers(-4, 6)), st.sampled_from([int, torch.tensor, *INTEGERS]))
+def test_decode_takes_integers_of_every_kind_and_no_others(ids: list[int], kind: type) -> None:
+    vocabulary = Vocabulary("abc")
+    if kind is np.uint8:
+        ids = [abs(i) for i in ids]
+    forms: list[object] = [[kind(i) for i in ids], (kind(i) for i in ids)]
+    if kind in INTEGERS:
+        forms.append(np.array(ids, dtype=kind))
+    elif kind is torch.tensor:
+        forms.append(torch.tensor(ids, dtype=torch.int64))
+    wrong = [i for i in ids if not 0 <= i < 3]
+    for form in forms:
+        if wrong:
+            with pytest.raises(ValueError, match=rf"^ids must be from 0 to 2, got {wrong[0]}$"):
+                vocabulary.decode(form)
+        else:
+            assert vocabulary.decode(form) == "".join("abc"[i] for i in ids)
+
+
+WORDS = st.lists(st.text(st.characters(exclude_characters="."), min_size=1), min_size=1)
+
+
+@given(WORDS)
 def test_of_words(words: list[str]) -> None:
     vocabulary = Vocabulary.of_words(words)
     assert vocabulary.characters == "." + "".join(sorted(set("".join(words))))
@@ -67,10 +114,19 @@ def test_of_words(words: list[str]) -> None:
     assert vocabulary.decode(vocabulary.encode(text)) == text
 
 
-def test_words_without_letters_or_with_the_boundary() -> None:
-    with pytest.raises(ValueError, match="at least one letter, got none"):
-        Vocabulary.of_words(["", ""])
-    with pytest.raises(ValueError, match=r"must not hold '\.'.*got 'a\.b'"):
-        Vocabulary.of_words(["ab", "a.b"])
+def test_what_is_not_a_list_of_words() -> None:
+    for words, message in (
+        ([], "at least one word, got none"),
+        (["a", ""], r"words\[1\] is empty"),
+        (["ab", "a.b"], r"words\[1\] is 'a\.b', but '\.' marks where a word starts and ends"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Vocabulary.of_words(words)
     with pytest.raises(TypeError, match="list of words"):
         Vocabulary.of_words("anna")
+    with pytest.raises(TypeError, match="item 1"):
+        Vocabulary.of_words(["a", 3])
+    assert Vocabulary.of_words(["a.b"], boundary="#").characters == "#.ab"
+    for boundary in ("", "##"):
+        with pytest.raises(ValueError, match="boundary must be one character"):
+            Vocabulary.of_words(["a"], boundary)

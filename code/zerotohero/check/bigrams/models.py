@@ -156,10 +156,12 @@ def _explaining_shuffle(answer: Any, shown: str) -> Any:
 def best_smoothing(answer: Any) -> str:
     """Check a function ``(train, dev, candidates)`` that returns the best smoothing constant."""
     # Of the first lists, even counts of train and dev together need smoothing, so that every
-    # mistake with the lists gives a constant of its own. Of the second, every order does.
+    # mistake with the lists gives a constant of its own. Of the second, every order does. All
+    # letters occur in both, so that a vocabulary taken from them is that of all names.
     spread = [f"a{letter}" for letter in CHARACTERS[2:]] * 4
     some = ["macey", "korra", "helena", "amani", "elina", "mattie", "nicole", "bailee"]
     some += ["amari", "analia", "khalia", "landry", "xena", "freyja"]
+    some += ["raquel", "luiza", "lawson", "nayvie", "sophie", "signe"]
     others = ["adilyn", "helen"]
     for lists, train, dev, candidates in [
         ("['ab', 'ac', …, 'az'] * 4, ['a']", spread, ["a"], [0.3, 1.0, 5.0, 1000.0]),
