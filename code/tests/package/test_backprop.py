@@ -229,8 +229,8 @@ def test_layernorm_backward(n: int, width: int, scale: float) -> None:
     [
         (torch.zeros(1, 3), torch.zeros(1), "at least 2 examples in a batch, got 1"),
         (torch.zeros(0, 3), torch.zeros(0), "at least 2 examples in a batch, got 0"),
-        (torch.zeros(4, 2), torch.zeros(4), "X must have shape (n, 3), got (4, 2)"),
-        (torch.zeros(4), torch.zeros(4), "X must have shape (n, 3), got (4,)"),
+        (torch.zeros(4, 2), torch.zeros(4), "X must have shape (4, 3), got (4, 2)"),
+        (torch.zeros(4), torch.zeros(4), "X must have shape (4, 3), got (4,)"),
         (torch.zeros(4, 3), torch.zeros(3), "Y must have shape (4,), got (3,)"),
         (torch.zeros(4, 3), torch.zeros(4, 1), "Y must have shape (4,), got (4, 1)"),
     ],

@@ -185,7 +185,7 @@ def test_loss_and_names_as_for_the_other_models() -> None:
 def test_calibration_refuses_too_little() -> None:
     with pytest.raises(ValueError, match="at least 2 examples in a batch, got 1"):
         small().calibrate(X[:1])
-    with pytest.raises(ValueError, match=re.escape("X must have shape (n, 3), got (56, 2)")):
+    with pytest.raises(ValueError, match=re.escape("X must have shape (56, 3), got (56, 2)")):
         small().calibrate(torch.zeros(56, 2, dtype=torch.int64))
 
 

@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zerotohero.batchnorm import DeepMLP, train_together
+from zerotohero.backprop import train_together
+from zerotohero.batchnorm import DeepMLP
 from zerotohero.layers import Linear, Tanh
 from zerotohero.mlp import MLP, build_contexts, step_decay, train
 
@@ -225,7 +226,7 @@ def test_bad_models() -> None:
     with pytest.raises(ValueError, match=r"^models must hold at least one model, got none$"):
         train_together([], X, Y, **options())
     mixed = [*networks(1), *networks(1, n_hidden=5)]
-    with pytest.raises(ValueError, match=r"^models must have tensors of the same shapes, got \[\["):
+    with pytest.raises(ValueError, match=r"^models must have tensors of the same shapes and dtypes, got \[\["):
         train_together(mixed, X, Y, **options())
     layers = [Linear(12, 16, generator=seeded(1)), Tanh(), Linear(16, 27, generator=seeded(1))]
     deep: Any = DeepMLP(torch.zeros(27, 4), layers)

@@ -5,7 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from zerotohero.mlp import MLP, build_contexts, train, train_in_numpy
+from zerotohero.backprop import train_in_numpy
+from zerotohero.mlp import MLP, build_contexts, train
 
 
 def seeded(seed: int) -> torch.Generator:
