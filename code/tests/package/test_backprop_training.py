@@ -128,6 +128,19 @@ def test_inputs_and_targets_must_go_together() -> None:
         train_by_hand(small(), X[:0], Y[:0], **options())
 
 
+@pytest.mark.parametrize("wrong", [-1, 27])
+def test_prediction_refuses_what_is_not_a_context(wrong: int) -> None:
+    model = small()
+    model.calibrate(X)
+    with pytest.raises(ValueError, match=r"^X must hold ids from 0 to 26, got "):
+        model(torch.tensor([[0, 0, wrong]]))
+    with pytest.raises(ValueError, match=r"^X must have shape \(1, 3\), got \(1, 2\)$"):
+        model(torch.tensor([[0, 0]]))
+    with pytest.raises(TypeError, match=r"^X must hold int64 ids, got torch\.bool$"):
+        model(torch.ones(2, 3, dtype=torch.bool))
+    assert model(X[:0]).shape == (0, 27)
+
+
 def test_a_lost_loss_stops_the_training() -> None:
     with pytest.raises(FloatingPointError, match="is the learning rate too large"):
         train_by_hand(small(), X, Y, **options(steps=200, learning_rate=1e30))

@@ -172,7 +172,8 @@ def train_in_numpy(
         batch_size=batch_size,
         progress=progress,
     )
-    return history[:, 0].tolist()
+    losses: list[float] = history[:, 0].tolist()
+    return losses
 
 
 def train_by_hand(
