@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
 
+from .arguments import require_number
 from .layers import Layer, Sequential
 from .mlp import MLP
 
@@ -133,8 +134,9 @@ def update_ratios(model: Any, learning_rate: float) -> dict[str, float]:
     Raises
     ------
     ValueError
-        If a matrix has no gradient.
+        If a matrix has no gradient, or the learning rate is negative or not finite.
     """
+    require_number(0, learning_rate=learning_rate)
     found = {}
     for name, p in _matrices(model).items():
         if p.grad is None:

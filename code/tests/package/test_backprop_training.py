@@ -109,15 +109,26 @@ def test_training_drops_statistics_that_no_longer_fit() -> None:
     ("changes", "message"),
     [
         ({"steps": -1}, "steps must not be negative, got -1"),
-        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"batch_size": 1}, "at least 2 examples in a batch, got 1"),
+        ({"batch_size": 0}, "batch_size must be at least 2, got 0"),
+        ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
     ],
 )
 def test_what_training_refuses(changes: dict[str, Any], message: str) -> None:
     model = small()
+    model.calibrate(X)
     before = [p.clone() for p in model.parameters()]
     with pytest.raises(ValueError, match=re.escape(message)):
         train_by_hand(model, X, Y, **options(**changes))
+    assert all(map(torch.equal, before, model.parameters()))
+    assert model.bnmean is not None, "nothing was trained, so it fits"
+
+
+def test_ids_are_looked_at_before_the_first_step() -> None:
+    model, targets = small(), Y.clone()
+    before = [p.clone() for p in model.parameters()]
+    targets[-1] = -100
+    with pytest.raises(ValueError, match=r"^Y must hold ids from 0 to 26, got -100 to "):
+        train_by_hand(model, X, targets, **options(steps=1, batch_size=2))
     assert all(map(torch.equal, before, model.parameters()))
 
 

@@ -333,6 +333,7 @@ def test_matrices_that_rest_or_start_at_zero() -> None:
     assert found["W2"] == math.inf
     plot_updates({name: [ratio, -2.0] for name, ratio in found.items()}, ax=(ax := plt.gca()))
     drawn(ax)
+    assert update_ratios(model, 0.0)["W1"] == -math.inf
     model.W2.grad = torch.zeros_like(model.W2)
     assert math.isnan(update_ratios(model, 0.1)["W2"])
 
@@ -340,6 +341,9 @@ def test_matrices_that_rest_or_start_at_zero() -> None:
 def test_updates_need_gradients() -> None:
     with pytest.raises(ValueError, match=r"^C has no gradient: call loss.backward\(\) first$"):
         update_ratios(make("mlp"), 0.1)
+    for rate in (-0.1, math.nan, math.inf):
+        with pytest.raises(ValueError, match=r"^learning_rate must "):
+            update_ratios(make("mlp"), rate)
 
 
 # -- axes --------------------------------------------------------------------------------------

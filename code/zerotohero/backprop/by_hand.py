@@ -15,10 +15,11 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from ..arguments import require_int
 from ..mlp import MLP
-from ..training import Progress, Schedule, as_schedule, draw_batches
+from ..training import Progress, Schedule, as_schedule, draw_batches, require_examples
 from . import fused
-from .model import PARAMETERS, BatchNormMLP, require_ids
+from .model import PARAMETERS, BatchNormMLP, require_batch
 
 
 def mlp_gradients(
@@ -124,9 +125,9 @@ def train_together(
     kinds = [[(tuple(p.shape), p.dtype) for p in model.parameters()] for model in models]
     if any(kind != kinds[0] for kind in kinds):
         raise ValueError(f"models must have tensors of the same shapes and dtypes, got {kinds}")
+    require_examples(X, Y)
+    require_batch(models[0], X, Y, least=1)
     batches = draw_batches(X, Y, steps, batch_size, generator).numpy()
-    require_ids("X", X, (len(X), models[0].block_size), len(models[0].C))
-    require_ids("Y", Y, (len(X),), len(models[0].C))
     schedule = as_schedule(learning_rate)
     own = [[p.detach() for p in model.parameters()] for model in models]
     C, W1, b1, W2, b2 = (torch.stack(ps).numpy() for ps in zip(*own))
@@ -189,10 +190,13 @@ def train_by_hand(
 ) -> list[float]:
     """Train with minibatches and stochastic gradient descent, every gradient by hand.
 
-    Arguments, minibatches, returned losses and errors are those of ``zerotohero.mlp.train``.
-    In addition, a ``ValueError`` says so if ``batch_size`` is 1. The statistics of an earlier
-    ``calibrate`` no longer fit the weights and are dropped.
+    Arguments, minibatches, returned losses and errors are those of ``zerotohero.mlp.train``, but
+    ``batch_size`` must be at least 2, and an id that is out of range is a ``ValueError``. The
+    statistics of an earlier ``calibrate`` no longer fit the weights and are dropped.
     """
+    require_int(2, batch_size=batch_size)
+    require_examples(X, Y)
+    require_batch(model, X, Y, least=1)
     batches = draw_batches(X, Y, steps, batch_size, generator)
     schedule = as_schedule(learning_rate)
     model.bnmean = model.bnvar = None

@@ -8,7 +8,7 @@ import torch
 
 from ..arguments import require_int
 from ..bigrams import V
-from ..mlp import sample
+from ..mlp import MLP, sample
 
 PARAMETERS = ("C", "W1", "b1", "W2", "b2", "bngain", "bnbias")
 EPS = 1e-5
@@ -106,7 +106,7 @@ class BatchNormMLP:
         X : Tensor of int64, shape (N, block_size)
             The whole training set. A ``ValueError`` says so if it has fewer than 2 rows.
         """
-        require_contexts(self, X, least=2)
+        require_batch(self, X)
         with torch.no_grad():
             hprebn = self.C[X].flatten(1) @ self.W1 + self.b1  # (N, n_hidden)
             self.bnmean = hprebn.mean(0, keepdim=True)
@@ -120,7 +120,7 @@ class BatchNormMLP:
         """
         if self.bnmean is None or self.bnvar is None:
             raise RuntimeError("the model has no statistics yet: call calibrate(X) first")
-        require_contexts(self, X, least=0)
+        require_batch(self, X, least=0)
         hprebn = self.C[X].flatten(1) @ self.W1 + self.b1  # (N, n_hidden)
         bnraw = (hprebn - self.bnmean) * (self.bnvar + EPS) ** -0.5
         return torch.tanh(self.bngain * bnraw + self.bnbias) @ self.W2 + self.b2
@@ -130,21 +130,22 @@ class BatchNormMLP:
         return sample(self, n, self.block_size, generator)
 
 
-def require_contexts(model: BatchNormMLP, X: torch.Tensor, *, least: int) -> None:
-    """Raise ``ValueError`` or ``TypeError`` unless X holds ``least`` contexts or more."""
-    n = X.shape[0] if X.ndim else 0
-    require_ids("X", X, (n, model.block_size), model.C.shape[0])
+def require_batch(
+    model: BatchNormMLP | MLP, X: torch.Tensor, Y: torch.Tensor | None = None, *, least: int = 2
+) -> None:
+    """Raise ``ValueError`` or ``TypeError`` unless X and Y are contexts and their answers.
+
+    To normalize a batch takes at least 2.
+    """
+    n, vocab_size = X.shape[0] if X.ndim else 0, model.C.shape[0]
+    require_ids("X", X, (n, model.block_size), vocab_size)
     if n < least:
         raise ValueError(
             f"BatchNorm needs at least {least} examples in a batch, got {n}: "
             "the variance of a single number is not defined"
         )
-
-
-def require_batch(model: BatchNormMLP, X: torch.Tensor, Y: torch.Tensor) -> None:
-    """Raise ``ValueError`` or ``TypeError`` unless X and Y are a batch that can be normalized."""
-    require_contexts(model, X, least=2)
-    require_ids("Y", Y, X.shape[:1], model.C.shape[0])
+    if Y is not None:
+        require_ids("Y", Y, (n,), vocab_size)
 
 
 def require_ids(name: str, ids: torch.Tensor, shape: tuple[int, ...], n: int) -> None:
