@@ -1,17 +1,20 @@
-"""Chapter 4: four plots that show how a network is doing, and the numbers in them.
+"""Chapter 4: how a network is doing, in numbers, and the plots that show them.
 
-Each function draws one plot for a model and returns what it draws, by name, in the order of
-the network. A model is a ``DeepMLP``, anything else with a table ``C`` and a list ``layers``,
-the ``MLP`` of chapter 3, a ``Sequential``, or a ``torch.nn.Module`` that returns logits.
+The numbers of a model come from ``activations``, ``gradients``, ``grad_data`` and
+``update_ratios``. A model is a ``DeepMLP`` or anything else with a table ``C`` and a list
+``layers``, the ``MLP`` of chapter 3, a ``Sequential``, or a ``torch.nn.Module`` that returns
+logits. They look at a copy of it, in its own mode: not even the running averages of a BatchNorm
+change.
 
-No function but ``plot_updates``, which trains, changes the model: not even the running
-averages of a BatchNorm.
+``plot_densities``, ``plot_grad_data`` and ``plot_updates`` draw such numbers.
 
 Source: lecture 4 of *Neural Networks: Zero to Hero*.
 """
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
@@ -20,18 +23,17 @@ import torch
 import torch.nn.functional as F
 from matplotlib.axes import Axes
 
-from .hooks import outputs_of_layers, outputs_of_modules, statistics_kept
-from .layers import Sequential
-from .mlp import MLP, train
-from .training import Schedule
+from .arguments import require_number
+from .layers import Layer, Sequential
+from .mlp import MLP
 
-# An output of tanh beyond this, on either side, counts as saturated: a convention. At this limit
-# 5.9% of the gradient passes.
 SATURATED = 0.97
+"""An output of tanh beyond this, on either side, counts as saturated: a convention. At this limit
+5.9% of the gradient passes."""
 
 
 class Spread(NamedTuple):
-    """Mean and standard deviation of a tensor's entries, and the share beyond ``SATURATED``."""
+    """Mean and standard deviation of a tensor's entries; the fraction beyond ``SATURATED``."""
 
     mean: float
     std: float
@@ -49,192 +51,97 @@ class GradData(NamedTuple):
     ratio: float
 
 
-def activations(model: Any, X: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return the output of every layer for inputs X, by name, in order.
+# -- the numbers -------------------------------------------------------------------------------
 
-    The last one is the logits. Names are the place and the class, as in ``"3 Tanh"``, or
-    ``"2.1 Tanh"`` in a ``Sequential`` inside of one; in a ``torch.nn.Module``, of every submodule
-    without submodules of its own.
+
+def activations(model: Any, X: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return the output of every layer for inputs X, by name, in order; the last is the logits.
+
+    Names are the position and the class, as in ``"3 Tanh"``, or ``"2.1 Tanh"`` in a ``Sequential``
+    inside another. In a ``torch.nn.Module``, they are those of its submodules without submodules;
+    if one is called a second time, that is ``"act#2 Tanh"``.
 
     Raises
     ------
     TypeError
-        If the model is of no known kind.
+        If the model is of another kind.
     """
-    if isinstance(model, torch.nn.Module):
-        return outputs_of_modules(model, X)
-    if isinstance(model, Sequential):
-        return outputs_of_layers(model, X)
-    if isinstance(model, MLP):
-        emb = model.C[X].flatten(1)
-        hpreact = emb @ model.W1 + model.b1
-        h = torch.tanh(hpreact)
-        outputs = [emb, hpreact, h, h @ model.W2 + model.b2]
-        return dict(zip(("0 Embedding", "1 Linear", "2 Tanh", "3 Linear"), outputs))
-    if hasattr(model, "C") and hasattr(model, "layers"):
-        x = model.C[X].flatten(1)
-        found = {"0 Embedding": x}
-        with statistics_kept(model.layers):
-            for place, layer in enumerate(model.layers, start=1):
-                x = layer(x)
-                found[f"{place} {type(layer).__name__}"] = x
-        return found
-    raise TypeError(
-        "model must have a table C and layers, or be a Sequential, an MLP or a torch.nn.Module, "
-        f"got {type(model).__name__}"
-    )
+    with torch.no_grad():
+        return _run(copy.deepcopy(model), X)
 
 
 def gradients(
     model: Any, X: torch.Tensor, Y: torch.Tensor
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Return the mean loss's gradients: at every layer's output, and for every parameter."""
+    """Return the mean loss's gradients: at every layer's output, and for every parameter.
+
+    They are zero where the loss does not depend on an output or a parameter.
+    """
+    model = copy.deepcopy(model)
     parameters = named_parameters(model)
-    before = [p.requires_grad for p in parameters.values()]
-    try:
-        for p in parameters.values():
-            p.requires_grad_(True)
-        outputs = activations(model, X)
-        logits = list(outputs.values())[-1]
-        loss = F.cross_entropy(logits.flatten(0, -2), Y.flatten())
-        grads = torch.autograd.grad(loss, [*outputs.values(), *parameters.values()])
-    finally:
-        for p, required in zip(parameters.values(), before):
-            p.requires_grad_(required)
+    for p in parameters.values():
+        p.requires_grad_(True)
+    if X.is_floating_point():
+        X = X.detach().requires_grad_(True)  # a first layer may have no parameters
+    outputs = _run(model, X)
+    logits = list(outputs.values())[-1]
+    loss = F.cross_entropy(logits.flatten(0, -2), Y.flatten())
+    wanted = [*outputs.values(), *parameters.values()]
+    grads = torch.autograd.grad(loss, wanted, materialize_grads=True)
     n = len(outputs)
     return dict(zip(outputs, grads[:n])), dict(zip(parameters, grads[n:]))
 
 
-def plot_activations(
-    model: Any, X: torch.Tensor, *, after: str = "Tanh", ax: Axes | None = None
-) -> dict[str, Spread]:
-    """Draw the distribution of the outputs of every layer of one kind.
-
-    Parameters
-    ----------
-    model : model
-        See the top of this module.
-    X : Tensor of int64, shape (N, block_size)
-        Contexts.
-    after : str
-        The class of the layers whose outputs are drawn.
-    ax : Axes, optional
-        Where to draw; by default a new figure.
-
-    Returns
-    -------
-    dict of str to Spread
+def of_kind(outputs: Mapping[str, torch.Tensor], kind: str) -> dict[str, torch.Tensor]:
+    """Return the outputs, or their gradients, of all layers of one class, such as ``"Tanh"``.
 
     Raises
     ------
     ValueError
-        If the model has no layer of this class: the message lists what it has.
+        If there is none: the message lists what there is.
     """
-    with torch.no_grad():
-        outputs = _of_kind(activations(model, X), after)
-    return _densities(outputs, f"output of {after}", ax)
+    found = {name: x for name, x in outputs.items() if name.split()[-1] == kind}
+    if not found:
+        raise ValueError(f"kind must be the class of a layer in {list(outputs)}, got {kind!r}")
+    return found
 
 
-def plot_gradients(
-    model: Any, X: torch.Tensor, Y: torch.Tensor, *, after: str = "Tanh", ax: Axes | None = None
-) -> dict[str, Spread]:
-    """Draw the distribution of the loss's gradients at the outputs of every layer of one kind.
-
-    Arguments, result and errors are those of ``plot_activations``. ``Y`` holds the right
-    answers, shape (N,).
-    """
-    outputs, _ = gradients(model, X, Y)
-    return _densities(_of_kind(outputs, after), f"gradient at the output of {after}", ax)
+def spreads(tensors: Mapping[str, torch.Tensor]) -> dict[str, Spread]:
+    """Return mean, standard deviation and saturated fraction of each tensor."""
+    return {
+        name: Spread(x.mean().item(), x.std().item(), (x.abs() > SATURATED).double().mean().item())
+        for name, x in tensors.items()
+    }
 
 
-def plot_grad_data(
-    model: Any, X: torch.Tensor, Y: torch.Tensor, *, ax: Axes | None = None
-) -> dict[str, GradData]:
-    """Draw, for every matrix of weights, how large its gradients are beside its entries.
-
-    The ratio of the two standard deviations is drawn as a bar, on a logarithmic axis. There is
-    no bar where it is 0 or, as all weights are equal, inf or nan.
-
-    Returns
-    -------
-    dict of str to GradData
-    """
+def grad_data(model: Any, X: torch.Tensor, Y: torch.Tensor) -> dict[str, GradData]:
+    """Return, for every matrix of weights, how large its gradients are relative to its entries."""
     _, grads = gradients(model, X, Y)
     found = {}
     for name, p in _matrices(model).items():
         grad, data = grads[name].std(), p.detach().std()
         found[name] = GradData(grad.item(), data.item(), (grad / data).item())
-    ax = _new_axes(ax)
-    places = np.arange(len(found))
-    ratios = [row.ratio if 0 < row.ratio < np.inf else np.nan for row in found.values()]
-    ax.barh(places, ratios, color=_colors(len(found)))
-    ax.set_yticks(places, list(found))
-    ax.invert_yaxis()
-    scale = "linear" if np.isnan(ratios).all() else "log"
-    ax.set(xscale=scale, xlabel="std of gradient / std of weights")
     return found
 
 
-def plot_updates(
-    model: Any,
-    X: torch.Tensor,
-    Y: torch.Tensor,
-    *,
-    steps: int,
-    learning_rate: float | Schedule,
-    generator: torch.Generator,
-    batch_size: int = 32,
-    ax: Axes | None = None,
-) -> dict[str, list[float]]:
-    """Train a model, and draw how large each update is beside the weights it changes.
+def update_ratios(model: Any, learning_rate: float) -> dict[str, float]:
+    """Return, for every matrix of weights, log10 of std(update) / std(weights).
 
-    The steps are those of ``zerotohero.mlp.train``, and the arguments, too. Drawn is the
-    logarithm to base 10 of std(update) / std(weights), for every matrix of weights; the
-    dashed line marks −3.
-
-    Returns
-    -------
-    dict of str to list of float
-        What is drawn: one number for each step. It is −inf where a matrix did not change, and
-        inf or nan where all its entries were equal.
+    Call it in the training loop, after ``loss.backward()`` and before the update, which is the
+    learning rate times the gradient. The ratio is −inf where a matrix will not change, and inf or
+    nan where all its entries are equal.
 
     Raises
     ------
-    ValueError, FloatingPointError
-        As ``zerotohero.mlp.train``.
+    ValueError
+        If a matrix has no gradient, or the learning rate is negative or not finite.
     """
-    matrices = _matrices(model)
-    before: dict[str, torch.Tensor] = {}
-    found: dict[str, list[float]] = {name: [] for name in matrices}
-
-    def note_changes() -> None:
-        for name, p in matrices.items():
-            if name in before:
-                ratio = (p.detach() - before[name]).std() / before[name].std()
-                found[name].append(ratio.log10().item())
-            before[name] = p.detach().clone()
-
-    def noting(step: int) -> float:  # train asks it once a step, before the update
-        note_changes()
-        return learning_rate(step) if callable(learning_rate) else learning_rate
-
-    train(
-        model,
-        X,
-        Y,
-        steps=steps,
-        learning_rate=noting,
-        generator=generator,
-        batch_size=batch_size,
-        progress=False,
-    )
-    note_changes()
-    ax = _new_axes(ax)
-    for (name, ratios), color in zip(found.items(), _colors(len(found))):
-        ax.plot(ratios, label=name, color=color, lw=1)
-    ax.axhline(-3, color="black", ls="--", lw=1)
-    ax.set(xlabel="step", ylabel="log₁₀ of update / weights")
-    ax.legend(fontsize=10.5, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    require_number(0, learning_rate=learning_rate)
+    found = {}
+    for name, p in _matrices(model).items():
+        if p.grad is None:
+            raise ValueError(f"{name} has no gradient: call loss.backward() first")
+        found[name] = (learning_rate * p.grad.std() / p.detach().std()).log10().item()
     return found
 
 
@@ -258,25 +165,129 @@ def _matrices(model: Any) -> dict[str, torch.Tensor]:
     return {name: p for name, p in named_parameters(model).items() if p.ndim == 2}
 
 
-def _of_kind(outputs: dict[str, torch.Tensor], kind: str) -> dict[str, torch.Tensor]:
-    found = {name: x for name, x in outputs.items() if name.split()[-1] == kind}
-    if not found:
-        raise ValueError(f"after must be the class of a layer in {list(outputs)}, got {kind!r}")
-    return found
+def _run(model: Any, X: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Run a model once, and return the output of every layer by name; the last is the logits."""
+    if isinstance(model, torch.nn.Module):
+        return _run_module(model, X)
+    if isinstance(model, Sequential):
+        return dict(_follow(model.layers, X))
+    if isinstance(model, MLP):
+        emb = model.C[X].flatten(1)
+        hpreact = emb @ model.W1 + model.b1
+        h = torch.tanh(hpreact)
+        logits = h @ model.W2 + model.b2
+        return {"0 Embedding": emb, "1 Linear": hpreact, "2 Tanh": h, "3 Linear": logits}
+    if hasattr(model, "C") and hasattr(model, "layers"):
+        emb = model.C[X].flatten(1)
+        return {"0 Embedding": emb, **dict(_follow(model.layers, emb, first=1))}
+    raise TypeError(
+        "model must have a table C and layers, or be a Sequential, an MLP or a torch.nn.Module, "
+        f"got {type(model).__name__}"
+    )
 
 
-def _densities(tensors: dict[str, torch.Tensor], xlabel: str, ax: Axes | None) -> dict[str, Spread]:
+def _follow(
+    layers: Sequence[Layer], x: torch.Tensor, prefix: str = "", first: int = 0
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Run layers one after the other, and yield the name and the output of each."""
+    for position, layer in enumerate(layers, first):
+        if isinstance(layer, Sequential):
+            inside = list(_follow(layer.layers, x, f"{prefix}{position}."))
+            yield from inside
+            x = inside[-1][1]
+        else:
+            x = layer(x)
+            yield f"{prefix}{position} {type(layer).__name__}", x
+
+
+def _run_module(model: torch.nn.Module, X: torch.Tensor) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = {}
+    calls: dict[str, int] = {}
+
+    def watch(name: str, module: torch.nn.Module) -> None:
+        def note(module: torch.nn.Module, _: Any, output: Any) -> Any:
+            if not isinstance(output, torch.Tensor):
+                return output  # several tensors are the output of no single layer
+            calls[name] = calls.get(name, 0) + 1
+            again = f"#{calls[name]}" if calls[name] > 1 else ""
+            found[f"{name}{again} {type(module).__name__}".strip()] = output
+            return output.clone()  # the next one may work in place
+
+        module.register_forward_hook(note)
+
+    for name, module in model.named_modules():
+        if not list(module.children()):
+            watch(name, module)
+    with torch.random.fork_rng(devices=[]):  # of a dropout
+        logits = model(X)
+    return {**found, "logits": logits}
+
+
+# -- the plots ---------------------------------------------------------------------------------
+
+
+def plot_densities(
+    tensors: Mapping[str, torch.Tensor], xlabel: str, *, ax: Axes | None = None
+) -> None:
+    """Draw the distribution of each tensor's entries, such as all outputs of tanh.
+
+    Parameters
+    ----------
+    tensors : mapping of str to Tensor
+        As ``activations`` or ``gradients`` return them.
+    xlabel : str
+        What the numbers are.
+    ax : Axes, optional
+        Where to draw; by default a new figure.
+
+    Raises
+    ------
+    ValueError
+        If an entry is not finite.
+    """
+    for name, x in tensors.items():
+        if not x.isfinite().all():
+            raise ValueError(f"{name} must hold finite numbers only")
     ax = _new_axes(ax)
-    found = {}
     for (name, x), color in zip(tensors.items(), _colors(len(tensors))):
-        share = (x.abs() > SATURATED).double().mean().item()
-        found[name] = Spread(x.mean().item(), x.std().item(), share)
         # float32 can be too coarse for 60 bins
         density, edges = np.histogram(x.detach().double().cpu().numpy(), bins=60, density=True)
         ax.plot((edges[:-1] + edges[1:]) / 2, density, color=color, lw=1.5, label=name)
     ax.set(xlabel=xlabel, ylabel="density", ylim=(0, None))
     ax.legend(fontsize=10.5)
-    return found
+
+
+def plot_grad_data(found: Mapping[str, GradData], *, ax: Axes | None = None) -> None:
+    """Draw the ratios that ``grad_data`` returns, as bars on a logarithmic axis.
+
+    There is no bar where the ratio is 0, inf or nan.
+    """
+    ax = _new_axes(ax)
+    positions = np.arange(len(found))
+    ratios = [row.ratio if 0 < row.ratio < np.inf else np.nan for row in found.values()]
+    ax.barh(positions, ratios, color=_colors(len(found)))
+    ax.set_yticks(positions, list(found))
+    ax.invert_yaxis()
+    scale = "linear" if np.isnan(ratios).all() else "log"
+    ax.set(xscale=scale, xlabel="std of gradient / std of weights")
+
+
+def plot_updates(ratios: Mapping[str, Sequence[float]], *, ax: Axes | None = None) -> None:
+    """Draw the ``update_ratios`` of all steps, a line for each matrix; −3 is dashed.
+
+    Parameters
+    ----------
+    ratios : mapping of str to sequence of float
+        For every matrix, one number for each step.
+    ax : Axes, optional
+        Where to draw; by default a new figure.
+    """
+    ax = _new_axes(ax)
+    for (name, values), color in zip(ratios.items(), _colors(len(ratios))):
+        ax.plot(values, label=name, color=color, lw=1)
+    ax.axhline(-3, color="black", ls="--", lw=1)
+    ax.set(xlabel="step", ylabel="log₁₀ of update / weights")
+    ax.legend(fontsize=10.5, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
 
 def _new_axes(ax: Axes | None) -> Axes:

@@ -2,7 +2,7 @@
 
 Characters become vectors (embeddings), a hidden layer reads the vectors of the context, and
 an output layer gives the logits of the next character. ``train`` is the training loop that
-later chapters use, too; ``train_in_numpy`` makes the same steps for this one model faster.
+later chapters use, too.
 
 Source: lecture 3 of *Neural Networks: Zero to Hero*; Bengio et al. (2003).
 """
@@ -13,7 +13,6 @@ import random
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -40,7 +39,6 @@ __all__ = [
     "split_words",
     "step_decay",
     "train",
-    "train_in_numpy",
 ]
 
 
@@ -270,58 +268,4 @@ def train(
                 for p in parameters:
                     p -= lr * p.grad  # update
             history.append(report(step, loss.item()))
-    return history
-
-
-def train_in_numpy(
-    model: MLP,
-    X: torch.Tensor,
-    Y: torch.Tensor,
-    *,
-    steps: int,
-    learning_rate: float | Schedule,
-    generator: torch.Generator,
-    batch_size: int = 32,
-    progress: bool = True,
-) -> list[float]:
-    """Train an ``MLP`` with the same steps as ``train``, written by hand in NumPy.
-
-    Same arguments, same minibatches, and the same losses up to rounding. It is faster,
-    because for such small arrays most of the time goes into calls, and NumPy's are cheaper.
-    Chapter 5 derives the backward pass.
-    """
-    batches = draw_batches(X, Y, steps, batch_size, generator).numpy()
-    schedule = as_schedule(learning_rate)
-    # .numpy() shares memory with the tensors: the updates below change the model.
-    C, W1, b1, W2, b2 = (p.numpy() for p in model.parameters())
-    inputs, targets, rows = X.numpy(), Y.numpy(), np.arange(batch_size)
-    report = Progress(steps, progress)
-    history = []
-    for step in range(steps):
-        ix = batches[step]
-        xb, yb = inputs[ix], targets[ix]
-        # forward
-        emb = C[xb].reshape(batch_size, -1)  # (B, block_size * n_embd)
-        h = np.tanh(emb @ W1 + b1)  # (B, n_hidden)
-        logits = h @ W2 + b2  # (B, 27)
-        logits -= logits.max(1, keepdims=True)
-        probs = np.exp(logits)
-        total = probs.sum(1, keepdims=True)
-        # Not -log of the probability: that can round to 0 while the loss is finite.
-        loss = (np.log(total[:, 0]) - logits[rows, yb]).mean()
-        probs /= total
-        # backward
-        dlogits = probs
-        dlogits[rows, yb] -= 1
-        dlogits /= batch_size
-        dhpreact = (dlogits @ W2.T) * (1 - h * h)
-        demb = dhpreact @ W1.T
-        # update
-        lr = float(schedule(step))
-        W2 -= lr * (h.T @ dlogits)
-        b2 -= lr * dlogits.sum(0)
-        W1 -= lr * (emb.T @ dhpreact)
-        b1 -= lr * dhpreact.sum(0)
-        np.subtract.at(C, xb.ravel(), lr * demb.reshape(-1, C.shape[1]))
-        history.append(report(step, float(loss)))
     return history

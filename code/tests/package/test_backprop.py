@@ -229,8 +229,8 @@ def test_layernorm_backward(n: int, width: int, scale: float) -> None:
     [
         (torch.zeros(1, 3), torch.zeros(1), "at least 2 examples in a batch, got 1"),
         (torch.zeros(0, 3), torch.zeros(0), "at least 2 examples in a batch, got 0"),
-        (torch.zeros(4, 2), torch.zeros(4), "X must have shape (n, 3), got (4, 2)"),
-        (torch.zeros(4), torch.zeros(4), "X must have shape (n, 3), got (4,)"),
+        (torch.zeros(4, 2), torch.zeros(4), "X must have shape (4, 3), got (4, 2)"),
+        (torch.zeros(4), torch.zeros(4), "X must have shape (4, 3), got (4,)"),
         (torch.zeros(4, 3), torch.zeros(3), "Y must have shape (4,), got (3,)"),
         (torch.zeros(4, 3), torch.zeros(4, 1), "Y must have shape (4,), got (4, 1)"),
     ],
@@ -249,10 +249,77 @@ def test_ids_must_be_integers(form: SimpleNamespace) -> None:
         form.forward(small(), X, Y.float())
 
 
-@pytest.mark.parametrize("size", ["block_size", "n_embd", "n_hidden"])
+@pytest.mark.parametrize("form", [steps, fused])
+@pytest.mark.parametrize("wrong", [-100, -1, 27])
+@pytest.mark.parametrize("name", ["X", "Y"])
+def test_ids_must_be_in_the_alphabet(form: SimpleNamespace, name: str, wrong: int) -> None:
+    """To torch, -1 is the last row of a table, and an answer of -100 does not count."""
+    X, Y = batch(4)
+    (X if name == "X" else Y).view(-1)[0] = wrong
+    with pytest.raises(ValueError, match=f"^{name} must hold ids from 0 to 26, got "):
+        form.forward(small(), X, Y)
+
+
+@pytest.mark.parametrize("size", ["block_size", "n_embd", "n_hidden", "vocab_size"])
 def test_sizes_must_be_positive(size: str) -> None:
     with pytest.raises(ValueError, match=f"{size} must be at least 1, got 0"):
         BatchNormMLP(seeded(1), **{size: 0})
+    with pytest.raises(TypeError, match=f"{size} must be an int, got 2.5"):
+        BatchNormMLP(seeded(1), **{size: 2.5})
+
+
+def zeros(*shapes: tuple[int, ...]) -> list[torch.Tensor]:
+    return [torch.zeros(shape) for shape in shapes]
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_batchnorm_backward_of_a_single_example(n: int) -> None:
+    """Without this, the gradient is a division by zero, or of nothing."""
+    with pytest.raises(ValueError, match=f"^n must be at least 2, got {n}$"):
+        batchnorm_backward(*zeros((n, 3), (1, 3), (n, 3), (1, 3)))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "named"),
+    [
+        (((4, 3), (4, 1), (4, 3), (1, 3)), "bngain"),
+        (((4, 3), (3,), (4, 3), (1, 3)), "bngain"),
+        (((4, 3), (1, 3), (1, 3), (1, 3)), "bnraw"),
+        (((4, 3), (1, 3), (4, 1), (1, 3)), "bnraw"),
+        (((4, 3), (1, 3), (4, 3), (4, 1)), "bnvar_inv"),
+        (((4, 3), (1, 3), (4, 3), ()), "bnvar_inv"),
+    ],
+)
+def test_batchnorm_backward_of_other_shapes(shapes: list[tuple[int, ...]], named: str) -> None:
+    """They would be broadcast, to a wrong gradient."""
+    with pytest.raises(ValueError, match=f"^{named} must have shape "):
+        batchnorm_backward(*zeros(*shapes))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "named"),
+    [
+        (((4, 3), (1, 3), (4, 3), (4, 1)), "gain"),
+        (((4, 3), (3,), (1, 3), (4, 1)), "raw"),
+        (((4, 3), (3,), (4, 3), (1, 3)), "var_inv"),
+        (((3, 3), (3,), (3, 3), (3,)), "var_inv"),
+    ],
+)
+def test_layernorm_backward_of_other_shapes(shapes: list[tuple[int, ...]], named: str) -> None:
+    with pytest.raises(ValueError, match=f"^{named} must have shape "):
+        layernorm_backward(*zeros(*shapes))
+
+
+@pytest.mark.parametrize("shape", [(1,), (4, 1), (5,), ()])
+def test_cross_entropy_backward_of_other_shapes(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"^Y must have shape \(4,\), got"):
+        cross_entropy_backward(torch.zeros(4, 3), torch.zeros(shape, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("wrong", [-100, -1, 3])
+def test_cross_entropy_backward_of_another_class(wrong: int) -> None:
+    with pytest.raises(RuntimeError, match="Class values must be"):
+        cross_entropy_backward(torch.zeros(2, 3), torch.tensor([0, wrong]))
 
 
 # -- the recipe ----------------------------------------------------------------------------
@@ -282,3 +349,19 @@ def test_one_generator_is_enough() -> None:
         same = torch.equal(getattr(one, name), getattr(two, name))
         assert same == (name not in ("bngain", "bnbias")), name
     assert torch.equal(one.bnbias, BatchNormMLP(seeded(3)).bnbias)
+
+
+def test_another_alphabet() -> None:
+    model = BatchNormMLP(seeded(1), n_embd=4, n_hidden=6, vocab_size=40).to(torch.float64)
+    assert model.C.shape == (40, 4)
+    assert model.W2.shape == (6, 40)
+    g = seeded(2)
+    X, Y = torch.randint(30, 40, (9, 3), generator=g), torch.randint(30, 40, (9,), generator=g)
+    parameters = [p.requires_grad_() for p in model.parameters()]
+    right = torch.autograd.grad(torch_loss(model, X, Y), parameters)
+    for p in parameters:
+        p.requires_grad_(False)
+    for form in (steps, fused):
+        d = form.backward(form.forward(model, X, Y))
+        for name, gradient in zip(PARAMETERS, right, strict=True):
+            torch.testing.assert_close(getattr(d, name), gradient, rtol=0, atol=1e-12)

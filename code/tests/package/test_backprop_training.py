@@ -109,15 +109,26 @@ def test_training_drops_statistics_that_no_longer_fit() -> None:
     ("changes", "message"),
     [
         ({"steps": -1}, "steps must not be negative, got -1"),
-        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"batch_size": 1}, "at least 2 examples in a batch, got 1"),
+        ({"batch_size": 0}, "batch_size must be at least 2, got 0"),
+        ({"batch_size": 1}, "batch_size must be at least 2, got 1"),
     ],
 )
 def test_what_training_refuses(changes: dict[str, Any], message: str) -> None:
     model = small()
+    model.calibrate(X)
     before = [p.clone() for p in model.parameters()]
     with pytest.raises(ValueError, match=re.escape(message)):
         train_by_hand(model, X, Y, **options(**changes))
+    assert all(map(torch.equal, before, model.parameters()))
+    assert model.bnmean is not None, "nothing was trained, so it fits"
+
+
+def test_ids_are_looked_at_before_the_first_step() -> None:
+    model, targets = small(), Y.clone()
+    before = [p.clone() for p in model.parameters()]
+    targets[-1] = -100
+    with pytest.raises(ValueError, match=r"^Y must hold ids from 0 to 26, got -100 to "):
+        train_by_hand(model, X, targets, **options(steps=1, batch_size=2))
     assert all(map(torch.equal, before, model.parameters()))
 
 
@@ -126,6 +137,19 @@ def test_inputs_and_targets_must_go_together() -> None:
         train_by_hand(small(), X, Y[:-1], **options())
     with pytest.raises(ValueError, match="at least one example"):
         train_by_hand(small(), X[:0], Y[:0], **options())
+
+
+@pytest.mark.parametrize("wrong", [-1, 27])
+def test_prediction_refuses_what_is_not_a_context(wrong: int) -> None:
+    model = small()
+    model.calibrate(X)
+    with pytest.raises(ValueError, match=r"^X must hold ids from 0 to 26, got "):
+        model(torch.tensor([[0, 0, wrong]]))
+    with pytest.raises(ValueError, match=r"^X must have shape \(1, 3\), got \(1, 2\)$"):
+        model(torch.tensor([[0, 0]]))
+    with pytest.raises(TypeError, match=r"^X must hold int64 ids, got torch\.bool$"):
+        model(torch.ones(2, 3, dtype=torch.bool))
+    assert model(X[:0]).shape == (0, 27)
 
 
 def test_a_lost_loss_stops_the_training() -> None:
@@ -185,7 +209,7 @@ def test_loss_and_names_as_for_the_other_models() -> None:
 def test_calibration_refuses_too_little() -> None:
     with pytest.raises(ValueError, match="at least 2 examples in a batch, got 1"):
         small().calibrate(X[:1])
-    with pytest.raises(ValueError, match=re.escape("X must have shape (n, 3), got (56, 2)")):
+    with pytest.raises(ValueError, match=re.escape("X must have shape (56, 3), got (56, 2)")):
         small().calibrate(torch.zeros(56, 2, dtype=torch.int64))
 
 

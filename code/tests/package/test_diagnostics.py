@@ -1,4 +1,4 @@
-"""The numbers behind the four plots, computed by hand, and what is drawn of them."""
+"""The numbers of the diagnostics, computed by hand, and what is drawn of them."""
 
 import math
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from matplotlib.axes import Axes
 from network_kinds import KINDS, X, Y, gradients_by_hand, make, outputs_by_hand, seeded
 from torch import nn
@@ -17,12 +18,15 @@ from zerotohero.diagnostics import (
     SATURATED,
     Spread,
     activations,
+    grad_data,
     gradients,
     named_parameters,
-    plot_activations,
+    of_kind,
+    plot_densities,
     plot_grad_data,
-    plot_gradients,
     plot_updates,
+    spreads,
+    update_ratios,
 )
 from zerotohero.layers import Linear
 from zerotohero.mlp import MLP
@@ -107,26 +111,78 @@ def test_a_parameter_without_a_name_gets_a_number() -> None:
     assert list(named_parameters(Pair())) == ["parameter 0", "parameter 1"]
 
 
-# -- the plots of distributions ----------------------------------------------------------------
+# -- modules of torch that are not plain stacks ------------------------------------------------
+
+
+class Twice(nn.Module):
+    """One activation in two positions, in place; a recurrent layer; a layer without effect."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 4), nn.Linear(4, 5)
+        self.act = nn.ReLU(inplace=True)
+        self.recurrent = nn.GRU(4, 4)
+        self.unused = nn.Linear(4, 4)
+
+    def forward(self, X: torch.Tensor) -> torch.Tensor:
+        h = self.act(self.first(X))
+        self.unused(h)
+        h, _ = self.recurrent(h)
+        logits: torch.Tensor = self.act(self.second(h))
+        return logits
+
+
+def test_layers_called_twice_in_place_or_for_nothing() -> None:
+    torch.manual_seed(1)
+    model, inputs = Twice(), torch.randn(8, 3, generator=seeded(2))
+    found = activations(model, inputs)
+    names = ["first Linear", "act ReLU", "unused Linear", "second Linear", "act#2 ReLU", "logits"]
+    assert list(found) == names, "neither the second call nor the first is lost"
+    assert (found["first Linear"] < 0).any(), "ReLU in place comes after it"
+    assert torch.equal(found["act ReLU"], found["first Linear"].relu())
+    assert torch.equal(found["logits"], model(inputs))
+    outputs, parameters = gradients(model, inputs, torch.zeros(8, dtype=torch.int64))
+    assert not outputs["unused Linear"].any()
+    assert not parameters["unused.weight"].any()
+    F.cross_entropy(model(inputs), torch.zeros(8, dtype=torch.int64)).backward()
+    for name, p in model.named_parameters():
+        right = torch.zeros_like(p) if p.grad is None else p.grad
+        torch.testing.assert_close(parameters[name], right)
+
+
+def test_gradients_before_the_first_parameter() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(6, 4))
+    inputs, targets = torch.randn(5, 2, 3, generator=seeded(1)), torch.arange(5) % 4
+    outputs, _ = gradients(model, inputs, targets)
+    leaf = inputs.clone().requires_grad_()
+    F.cross_entropy(model(leaf), targets).backward()
+    assert leaf.grad is not None
+    torch.testing.assert_close(outputs["0 Flatten"], leaf.grad.flatten(1))
+    assert not inputs.requires_grad
+
+
+# -- the plot of distributions -----------------------------------------------------------------
 
 
 @kinds
-@pytest.mark.parametrize("after", ["Tanh", "Linear", "ReLU", "BatchNorm1d"])
-@pytest.mark.parametrize("plot", ["activations", "gradients"])
-def test_distributions(kind: str, after: str, plot: str) -> None:
+@pytest.mark.parametrize("kind_of_layer", ["Tanh", "Linear", "ReLU", "BatchNorm1d"])
+@pytest.mark.parametrize("what", ["activations", "gradients"])
+def test_distributions(kind: str, kind_of_layer: str, what: str) -> None:
     expected = outputs_by_hand(make(kind), X)
-    if plot == "gradients":
+    outputs = activations(make(kind), X)
+    if what == "gradients":
         expected, _ = gradients_by_hand(make(kind), X, Y)
-    expected = {name: x for name, x in expected.items() if name.endswith(f" {after}")}
-    arguments = (make(kind), X) if plot == "activations" else (make(kind), X, Y)
-    function: Any = plot_activations if plot == "activations" else plot_gradients
-    _, ax = plt.subplots()
+        outputs, _ = gradients(make(kind), X, Y)
+    expected = {name: x for name, x in expected.items() if name.endswith(f" {kind_of_layer}")}
     if not expected:
-        with pytest.raises(ValueError, match=rf"^after must be .* in \['.*\], got '{after}'$"):
-            function(*arguments, after=after, ax=ax)
+        with pytest.raises(ValueError, match=rf"^kind must be .*, got '{kind_of_layer}'$"):
+            of_kind(outputs, kind_of_layer)
         return
-    found = function(*arguments, after=after, ax=ax)
+    tensors = of_kind(outputs, kind_of_layer)
+    found = spreads(tensors)
     assert list(found) == list(expected)
+    _, ax = plt.subplots()
+    plot_densities(tensors, "these", ax=ax)
     lines = drawn(ax).get_lines()
     assert [line.get_label() for line in lines] == list(expected)
     for line, spread, x in zip(lines, found.values(), expected.values(), strict=True):
@@ -145,7 +201,7 @@ def test_distributions(kind: str, after: str, plot: str) -> None:
         assert np.abs(np.cumsum(height - heights)).max() * width < 0.01
         assert (height * at).sum() * width == pytest.approx(spread.mean, abs=width)
     assert ax.get_ylabel() == "density"
-    assert after in ax.get_xlabel()
+    assert ax.get_xlabel() == "these"
     legend = ax.get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == list(found)
@@ -155,30 +211,40 @@ def test_saturation_counts_both_sides() -> None:
     model = MLP(seeded(1), n_embd=4, n_hidden=16)
     model.b1[:4], model.b1[4:8], model.W1[:] = 5.0, -5.0, 0.0
     model.b1[8:] = 0.5
-    assert plot_activations(model, X)["2 Tanh"].saturated == 0.5
+    assert spreads(activations(model, X))["2 Tanh"].saturated == 0.5
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, -3e4])
 def test_equal_activations(value: float) -> None:
-    """All equal, or equal but for the last bit: there is a plot, and no division by zero."""
+    """All equal, or equal except for the last bit: there is a plot, and no division by zero."""
     model = DeepMLP(torch.full((27, 4), value), [Linear(12, 27, generator=seeded(1))])
-    expected = Spread(value, 0.0, float(abs(value) > 0.97))
     _, ax = plt.subplots()
-    assert plot_activations(model, X, after="Embedding", ax=ax)["0 Embedding"] == expected
+    tensors = of_kind(activations(model, X), "Embedding")
+    assert spreads(tensors)["0 Embedding"] == Spread(value, 0.0, float(abs(value) > 0.97))
+    plot_densities(tensors, "output", ax=ax)
     drawn(ax)
     model.C[5] = torch.nextafter(model.C[5], torch.tensor(1e9))
-    plot_activations(model, X, after="Embedding", ax=ax)
+    plot_densities(of_kind(activations(model, X), "Embedding"), "output", ax=ax)
     drawn(ax)
 
 
-# -- gradient beside data ----------------------------------------------------------------------
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_cannot_be_drawn_has_a_name(value: float) -> None:
+    tensors = {"fine": torch.zeros(3), "1 Tanh": torch.tensor([0.0, value])}
+    with pytest.raises(ValueError, match=r"^1 Tanh must hold finite numbers only$"):
+        plot_densities(tensors, "output")
+    assert plt.get_fignums() == []
+
+
+# -- gradient relative to data -----------------------------------------------------------------
 
 
 @kinds
 def test_grad_data(kind: str) -> None:
     _, ax = plt.subplots()
     model = make(kind)
-    found = plot_grad_data(model, X, Y, ax=ax)
+    found = grad_data(model, X, Y)
+    plot_grad_data(found, ax=ax)
     _, grads = gradients_by_hand(make(kind), X, Y)
     named = named_parameters(model)
     matrices = {n: (p, g) for (n, p), g in zip(named.items(), grads, strict=True) if p.ndim == 2}
@@ -199,35 +265,102 @@ def test_grad_data_of_zero_weights() -> None:
     model = make("mlp")
     _, ax = plt.subplots()
     model.W2.zero_()
-    found = plot_grad_data(model, X, Y, ax=ax)
+    found = grad_data(model, X, Y)
+    plot_grad_data(found, ax=ax)
     assert found["W2"][1:] == (0.0, math.inf)
     assert found["W2"].grad > 0
     assert found["C"].ratio == found["W1"].ratio == 0
     assert not np.isfinite([bar.get_width() for bar in drawn(ax).patches]).any()  # type: ignore[attr-defined]
     model.W1.zero_()
     model.b1.zero_()
-    found = plot_grad_data(model, X, Y, ax=ax)
+    found = grad_data(model, X, Y)
+    plot_grad_data(found, ax=ax)
     assert math.isnan(found["W2"].ratio), "its gradient is zero, too"
     drawn(ax)
+
+
+# -- updates relative to weights ---------------------------------------------------------------
+
+
+@kinds
+@pytest.mark.parametrize("rates", [[0.1] * 4, [0.2, 0.2, 0.02, 0.02]])
+def test_update_ratios_are_those_of_what_changed(kind: str, rates: list[float]) -> None:
+    model = make(kind)
+    named = named_parameters(model)
+    matrices = {name: p for name, p in named.items() if p.ndim == 2}
+    for p in named.values():
+        p.requires_grad_()
+    followed: dict[str, list[float]] = {name: [] for name in matrices}
+    expected: dict[str, list[float]] = {name: [] for name in matrices}
+    for rate in rates:
+        for p in named.values():
+            p.grad = None
+        F.cross_entropy(model(X), Y).backward()
+        for name, ratio in update_ratios(model, rate).items():
+            followed[name].append(ratio)
+        before = {name: p.detach().clone() for name, p in matrices.items()}
+        with torch.no_grad():
+            for p in named.values():
+                assert p.grad is not None
+                p -= rate * p.grad
+        for name, p in matrices.items():
+            change = (p.detach() - before[name]).double().numpy().std(ddof=1)
+            expected[name].append(math.log10(change / before[name].double().numpy().std(ddof=1)))
+    for name, ratios in followed.items():
+        assert ratios == pytest.approx(expected[name], abs=0.002)
+
+    _, ax = plt.subplots()
+    plot_updates(followed, ax=ax)
+    *lines, dashed = drawn(ax).get_lines()
+    assert {line.get_label(): list(np.asarray(line.get_ydata())) for line in lines} == followed
+    assert all(list(np.asarray(line.get_xdata())) == list(range(4)) for line in lines)
+    assert list(np.asarray(dashed.get_ydata())) == [-3, -3]
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == list(followed)
+    assert ax.get_xlabel() == "step"
+    assert "log₁₀" in ax.get_ylabel()
+
+
+def test_matrices_that_rest_or_start_at_zero() -> None:
+    model = make("mlp")
+    model.W2.zero_()
+    for p in model.parameters():
+        p.requires_grad_()
+    F.cross_entropy(model(X), Y).backward()
+    found = update_ratios(model, 0.1)
+    assert found["C"] == found["W1"] == -math.inf
+    assert found["W2"] == math.inf
+    plot_updates({name: [ratio, -2.0] for name, ratio in found.items()}, ax=(ax := plt.gca()))
+    drawn(ax)
+    assert update_ratios(model, 0.0)["W1"] == -math.inf
+    model.W2.grad = torch.zeros_like(model.W2)
+    assert math.isnan(update_ratios(model, 0.1)["W2"])
+
+
+def test_updates_need_gradients() -> None:
+    with pytest.raises(ValueError, match=r"^C has no gradient: call loss.backward\(\) first$"):
+        update_ratios(make("mlp"), 0.1)
+    for rate in (-0.1, math.nan, math.inf):
+        with pytest.raises(ValueError, match=r"^learning_rate must "):
+            update_ratios(make("mlp"), rate)
 
 
 # -- axes --------------------------------------------------------------------------------------
 
 
-def every_plot(model: Any, **where: Any) -> Iterator[Any]:
-    yield plot_activations(model, X, **where)
-    yield plot_gradients(model, X, Y, **where)
-    yield plot_grad_data(model, X, Y, **where)
-    options: Any = {"steps": 2, "learning_rate": 0.1, "generator": seeded(2)}
-    yield plot_updates(model, X, Y, **options, **where)
+def every_plot(model: Any, **where: Any) -> Iterator[None]:
+    yield plot_densities(activations(model, X), "output", **where)
+    yield plot_grad_data(grad_data(model, X, Y), **where)
+    yield plot_updates({"C": [-3.0, -2.5]}, **where)
 
 
 def test_draws_where_it_is_told_to() -> None:
-    figure, axes = plt.subplots(1, 5)
-    for ax, _ in zip(axes, every_plot(make("mlp"), ax=axes[4])):
+    figure, axes = plt.subplots(1, 4)
+    for ax, _ in zip(axes, every_plot(make("mlp"), ax=axes[3])):
         assert not ax.has_data()
-        assert axes[4].has_data()
-        axes[4].clear()
+        assert axes[3].has_data()
+        axes[3].clear()
     assert plt.get_fignums() == [figure.number]
 
 
@@ -236,7 +369,7 @@ def test_draws_in_a_new_figure_by_default() -> None:
     for count, _ in enumerate(every_plot(make("mlp")), start=2):
         assert len(plt.get_fignums()) == count
         assert drawn(plt.gca()).get_ylabel() or plt.gca().get_yticklabels()
-    assert count == 5
+    assert count == 4
     assert not ax.has_data()
     assert plt.fignum_exists(figure.number)
 
@@ -263,21 +396,22 @@ def test_unknown_models() -> None:
     for call in (
         lambda: activations(line, X),
         lambda: gradients(line, X, Y),
-        lambda: plot_activations(line, X),
-        lambda: plot_gradients(line, X, Y),
-        lambda: plot_grad_data(line, X, Y),
+        lambda: grad_data(line, X, Y),
     ):
         with pytest.raises(TypeError, match=expected):
             call()
     for model in (object(), None, "mlp"):
-        with pytest.raises(TypeError, match=f"^model must have .*, got {type(model).__name__}$"):
-            gradients(model, X, Y)
-        with pytest.raises(TypeError, match=f"^model must have .*, got {type(model).__name__}$"):
-            activations(model, X)
-    assert plt.get_fignums() == []
+        for call in (
+            lambda model=model: activations(model, X),
+            lambda model=model: gradients(model, X, Y),
+            lambda model=model: update_ratios(model, 0.1),
+        ):
+            with pytest.raises(TypeError, match=f"^model must .*, got {type(model).__name__}$"):
+                call()
 
 
 def test_a_single_module_is_a_network() -> None:
     net = nn.Linear(3, 27)
-    assert list(activations(net, torch.ones(2, 3))) == ["Linear", "logits"]
-    assert list(plot_activations(net, torch.ones(2, 3), after="Linear")) == ["Linear"]
+    found = activations(net, torch.ones(2, 3))
+    assert list(found) == ["Linear", "logits"]
+    assert list(of_kind(found, "Linear")) == ["Linear"]

@@ -1,11 +1,16 @@
 """Where the two training loops of chapter 3 differ: other models, and arithmetic by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from zerotohero.mlp import MLP, build_contexts, train, train_in_numpy
+from zerotohero.backprop import mlp_gradients, train_in_numpy
+from zerotohero.mlp import MLP, build_contexts, train
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -102,3 +107,80 @@ def test_numpy_takes_inputs_of_any_strides() -> None:
         for loop, Z in ((train, X), (train_in_numpy, turned))
     )
     assert second == pytest.approx(first, rel=1e-4)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    K=st.integers(1, 4),
+    B=st.integers(1, 9),
+    block_size=st.integers(1, 4),
+    n_embd=st.integers(1, 5),
+    n_hidden=st.integers(1, 7),
+    letters=st.integers(1, 27),
+    seed=st.integers(0, 2**31),
+)
+def test_gradients_are_those_of_autograd(
+    K: int, B: int, block_size: int, n_embd: int, n_hidden: int, letters: int, seed: int
+) -> None:
+    """With few letters, each row of C is looked up many times."""
+    g = seeded(seed)
+    X = torch.randint(0, letters, (B, block_size), generator=g)
+    Y = torch.randint(0, letters, (B,), generator=g)
+    models = [MLP(g, block_size, n_embd, n_hidden) for _ in range(K)]
+    stacks = [torch.stack(ps).double().numpy() for ps in zip(*(m.parameters() for m in models))]
+    C, W1, b1, W2, b2 = stacks
+    before = [p.copy() for p in stacks]
+    losses, found = mlp_gradients(C, W1, b1[:, None], W2, b2[:, None], X.numpy(), Y.numpy())
+    assert all(map(np.array_equal, stacks, before)), "nothing is changed"
+    for k in range(K):
+        leaves = [torch.from_numpy(p[k]).requires_grad_() for p in before]
+        h = torch.tanh(F.embedding(X, leaves[0]).flatten(1) @ leaves[1] + leaves[2])
+        loss = F.cross_entropy(h @ leaves[3] + leaves[4], Y)
+        assert losses[k] == pytest.approx(loss.item(), rel=1e-12)
+        right = torch.autograd.grad(loss, leaves)
+        for ours, gradient in zip(found, right, strict=True):
+            ours_k = ours[k].reshape(gradient.shape)
+            np.testing.assert_allclose(ours_k, gradient.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [-1, 27])
+@pytest.mark.parametrize("name", ["X", "Y"])
+def test_ids_must_be_in_the_alphabet(name: str, wrong: int) -> None:
+    """To NumPy, -1 is the last row."""
+    X, Y = build_contexts(["emma"])
+    (X if name == "X" else Y).view(-1)[0] = wrong
+    model = MLP(seeded(1), n_hidden=4)
+    before = [p.clone() for p in model.parameters()]
+    with pytest.raises(ValueError, match=f"^{name} must hold ids from 0 to 26, got "):
+        train_in_numpy(model, X, Y, steps=2, learning_rate=0.1, generator=seeded(2), progress=False)
+    assert all(map(torch.equal, before, model.parameters()))
+
+
+def test_ids_must_be_integers() -> None:
+    X, Y = build_contexts(["emma"])
+    options: Any = {"steps": 2, "learning_rate": 0.1, "generator": seeded(2), "progress": False}
+    with pytest.raises(TypeError, match=r"^X must hold int64 ids, got torch\.float32$"):
+        train_in_numpy(MLP(seeded(1)), X.float(), Y, **options)
+    with pytest.raises(ValueError, match=r"^X must have shape \(5, 3\), got \(5, 2\)$"):
+        train_in_numpy(MLP(seeded(1)), X[:, 1:], Y, **options)
+
+
+def test_a_lost_loss_leaves_the_model_as_it_was() -> None:
+    X, Y = build_contexts(["emma", "olivia", "ava"])
+    model = MLP(seeded(1), n_hidden=8)
+    before = [p.clone() for p in model.parameters()]
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="learning rate"):
+        train_in_numpy(
+            model, X, Y, steps=99, learning_rate=1e38, generator=seeded(2), progress=False
+        )
+    assert all(map(torch.equal, before, model.parameters()))
+
+
+def test_a_model_that_wants_gradients_is_trained_all_the_same() -> None:
+    X, Y = build_contexts(["emma", "olivia", "ava"])
+    models = [MLP(seeded(1), n_hidden=8) for _ in range(2)]
+    models[0].W1.requires_grad_()
+    options: Any = {"steps": 9, "learning_rate": 0.1, "progress": False}
+    losses = [train_in_numpy(m, X, Y, generator=seeded(2), **options) for m in models]
+    assert losses[0] == losses[1]
+    assert models[0].W1.requires_grad

@@ -9,7 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from zerotohero.mlp import MLP, build_contexts, nll, step_decay, train, train_in_numpy
+from zerotohero.backprop import train_in_numpy
+from zerotohero.mlp import MLP, build_contexts, nll, step_decay, train
 
 Train = Callable[..., list[float]]
 WORDS = ["emma", "olivia", "ava", "isabella", "sophia", "charlotte", "mia", "amelia", "zuri"]

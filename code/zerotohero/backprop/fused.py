@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import torch
 import torch.nn.functional as F
 
-from .model import EPS, BatchNormMLP, require_batch
+from ..arguments import require_int
+from .model import EPS, BatchNormMLP, require_batch, require_shapes
 
 
 def cross_entropy_backward(logits: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
@@ -21,9 +22,11 @@ def cross_entropy_backward(logits: torch.Tensor, Y: torch.Tensor) -> torch.Tenso
     ----------
     logits : Tensor, shape (n, number of classes)
     Y : Tensor of int64, shape (n,)
-        The right classes.
+        The right classes. ``F.one_hot`` refuses what is not one.
     """
-    return (logits.softmax(1) - F.one_hot(Y, logits.shape[1])) / len(Y)
+    n, classes = logits.shape
+    require_shapes(Y=(Y, (n,)))
+    return (logits.softmax(1) - F.one_hot(Y, classes)) / n
 
 
 def batchnorm_backward(
@@ -43,7 +46,9 @@ def batchnorm_backward(
     bnvar_inv : Tensor, shape (1, H)
         One over the root of the variance (plus epsilon).
     """
-    n = len(dhpreact)
+    n, H = dhpreact.shape
+    require_int(2, n=n)
+    require_shapes(bngain=(bngain, (1, H)), bnraw=(bnraw, (n, H)), bnvar_inv=(bnvar_inv, (1, H)))
     along = (dhpreact * bnraw).sum(0, keepdim=True) / (n - 1)  # (1, H)
     return bngain * bnvar_inv * (dhpreact - dhpreact.mean(0, keepdim=True) - bnraw * along)
 
@@ -66,6 +71,8 @@ def layernorm_backward(
     var_inv : Tensor, shape (n, 1)
         One over the root of the variance (plus epsilon).
     """
+    n, width = dy.shape
+    require_shapes(gain=(gain, (width,)), raw=(raw, (n, width)), var_inv=(var_inv, (n, 1)))
     draw = dy * gain  # the gain differs along the row: it has to stay inside the means
     along = (draw * raw).mean(1, keepdim=True)  # (n, 1)
     return var_inv * (draw - draw.mean(1, keepdim=True) - raw * along)
@@ -76,7 +83,7 @@ def forward(model: BatchNormMLP, X: torch.Tensor, Y: torch.Tensor) -> SimpleName
 
     Arguments and errors are those of ``steps.forward``.
     """
-    require_batch(X, Y, model.block_size)
+    require_batch(model, X, Y)
     v = SimpleNamespace(X=X, Y=Y, n=len(X), **model.named_parameters())
     v.embcat = v.C[X].view(v.n, -1)  # (n, block_size * n_embd)
     v.hprebn = v.embcat @ v.W1 + v.b1  # (n, H)
@@ -86,7 +93,7 @@ def forward(model: BatchNormMLP, X: torch.Tensor, Y: torch.Tensor) -> SimpleName
     v.bnraw = bndiff * v.bnvar_inv  # (n, H)
     v.hpreact = v.bngain * v.bnraw + v.bnbias  # (n, H)
     v.h = torch.tanh(v.hpreact)  # (n, H)
-    v.logits = v.h @ v.W2 + v.b2  # (n, 27)
+    v.logits = v.h @ v.W2 + v.b2  # (n, vocab_size)
     v.loss = F.cross_entropy(v.logits, Y)  # one number
     return v
 

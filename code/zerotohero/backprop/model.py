@@ -1,4 +1,4 @@
-"""The network of lecture 5: an MLP with batch normalization in front of tanh."""
+"""The network of lecture 5: an MLP with batch normalization before tanh."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 
 import torch
 
+from ..arguments import require_int
 from ..bigrams import V
-from ..mlp import sample
+from ..mlp import MLP, sample
 
 PARAMETERS = ("C", "W1", "b1", "W2", "b2", "bngain", "bnbias")
 EPS = 1e-5
@@ -15,41 +16,39 @@ EPS = 1e-5
 
 
 class BatchNormMLP:
-    """The MLP of chapter 3 with batch normalization in front of tanh.
+    """The MLP of chapter 3 with batch normalization before tanh.
 
-    All weights are normal numbers, scaled: W1 by 5/3 / sqrt(fan-in), every other one but C by
-    0.1 (bngain around 1, the rest around 0). None starts at zero or one, because such a value
-    hides mistakes in a gradient.
+    All weights are drawn from a normal distribution and scaled: W1 by 5/3 / sqrt(fan-in), the
+    others, except C, by 0.1 (bngain around 1, the rest around 0). None starts at zero or one,
+    because such a value hides mistakes in a gradient.
 
     Parameters
     ----------
     generator : torch.Generator
         Draws C, W1, b1, W2, b2, in this order.
-    block_size : int
-        Characters of context.
-    n_embd : int
-        Numbers in the vector of a character.
-    n_hidden : int
-        Neurons in the hidden layer.
+    block_size, n_embd, n_hidden : int
+        Context length, embedding size, neurons of the hidden layer.
+    vocab_size : int
+        Number of characters.
     bn_generator : torch.Generator, optional
         Draws bngain and bnbias. By default ``generator`` does, after the others. The lecture
         takes a generator there that it does not seed.
 
     Attributes
     ----------
-    C : Tensor, shape (27, n_embd)
+    C : Tensor, shape (vocab_size, n_embd)
     W1 : Tensor, shape (block_size * n_embd, n_hidden)
     b1 : Tensor, shape (n_hidden,)
-    W2 : Tensor, shape (n_hidden, 27)
-    b2 : Tensor, shape (27,)
+    W2 : Tensor, shape (n_hidden, vocab_size)
+    b2 : Tensor, shape (vocab_size,)
     bngain, bnbias : Tensor, shape (1, n_hidden)
     bnmean, bnvar : Tensor, shape (1, n_hidden), or None
         Statistics for prediction. ``calibrate`` sets them.
 
     Raises
     ------
-    ValueError
-        If a size is below 1.
+    ValueError, TypeError
+        If a size is not an int of at least 1.
 
     Notes
     -----
@@ -63,25 +62,23 @@ class BatchNormMLP:
         n_embd: int = 10,
         n_hidden: int = 200,
         *,
+        vocab_size: int = V,
         bn_generator: torch.Generator | None = None,
     ) -> None:
-        for name, size in (
-            ("block_size", block_size),
-            ("n_embd", n_embd),
-            ("n_hidden", n_hidden),
-        ):
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1, got {size}")
+        require_int(
+            1, block_size=block_size, n_embd=n_embd, n_hidden=n_hidden, vocab_size=vocab_size
+        )
         self.block_size = block_size
         fan_in = block_size * n_embd
-        self.C = torch.randn((V, n_embd), generator=generator)
-        self.W1 = torch.randn((fan_in, n_hidden), generator=generator) * (5 / 3) / math.sqrt(fan_in)
-        self.b1 = torch.randn(n_hidden, generator=generator) * 0.1
-        self.W2 = torch.randn((n_hidden, V), generator=generator) * 0.1
-        self.b2 = torch.randn(V, generator=generator) * 0.1
-        bn_generator = generator if bn_generator is None else bn_generator
-        self.bngain = torch.randn((1, n_hidden), generator=bn_generator) * 0.1 + 1.0
-        self.bnbias = torch.randn((1, n_hidden), generator=bn_generator) * 0.1
+        g = generator
+        self.C = torch.randn((vocab_size, n_embd), generator=g)
+        self.W1 = torch.randn((fan_in, n_hidden), generator=g) * (5 / 3) / math.sqrt(fan_in)
+        self.b1 = torch.randn(n_hidden, generator=g) * 0.1
+        self.W2 = torch.randn((n_hidden, vocab_size), generator=g) * 0.1
+        self.b2 = torch.randn(vocab_size, generator=g) * 0.1
+        g = generator if bn_generator is None else bn_generator
+        self.bngain = torch.randn((1, n_hidden), generator=g) * 0.1 + 1.0
+        self.bnbias = torch.randn((1, n_hidden), generator=g) * 0.1
         self.bnmean: torch.Tensor | None = None
         self.bnvar: torch.Tensor | None = None
 
@@ -109,20 +106,21 @@ class BatchNormMLP:
         X : Tensor of int64, shape (N, block_size)
             The whole training set. A ``ValueError`` says so if it has fewer than 2 rows.
         """
-        require_batch(X, None, self.block_size)
+        require_batch(self, X)
         with torch.no_grad():
             hprebn = self.C[X].flatten(1) @ self.W1 + self.b1  # (N, n_hidden)
             self.bnmean = hprebn.mean(0, keepdim=True)
             self.bnvar = hprebn.var(0, keepdim=True)  # divides by N - 1
 
     def __call__(self, X: torch.Tensor) -> torch.Tensor:
-        """Return the logits of the next character, shape (N, 27), for contexts (N, block_size).
+        """Return the logits, shape (N, vocab_size), for contexts (N, block_size).
 
         Uses the statistics of ``calibrate``, so that a context's answer does not depend on the
         other contexts. Without them, a ``RuntimeError`` says so.
         """
         if self.bnmean is None or self.bnvar is None:
             raise RuntimeError("the model has no statistics yet: call calibrate(X) first")
+        require_batch(self, X, least=0)
         hprebn = self.C[X].flatten(1) @ self.W1 + self.b1  # (N, n_hidden)
         bnraw = (hprebn - self.bnmean) * (self.bnvar + EPS) ** -0.5
         return torch.tanh(self.bngain * bnraw + self.bnbias) @ self.W2 + self.b2
@@ -132,17 +130,48 @@ class BatchNormMLP:
         return sample(self, n, self.block_size, generator)
 
 
-def require_batch(X: torch.Tensor, Y: torch.Tensor | None, block_size: int) -> None:
-    """Raise a ``ValueError`` or ``TypeError`` unless X and Y are a batch that can be normalized."""
-    if X.ndim != 2 or X.shape[1] != block_size:
-        raise ValueError(f"X must have shape (n, {block_size}), got {tuple(X.shape)}")
-    if len(X) < 2:
+def require_batch(
+    model: BatchNormMLP | MLP, X: torch.Tensor, Y: torch.Tensor | None = None, *, least: int = 2
+) -> None:
+    """Raise ``ValueError`` or ``TypeError`` unless X and Y are contexts and their answers.
+
+    To normalize a batch takes at least 2.
+    """
+    n, vocab_size = X.shape[0] if X.ndim else 0, model.C.shape[0]
+    require_ids("X", X, (n, model.block_size), vocab_size)
+    if n < least:
         raise ValueError(
-            f"BatchNorm needs at least 2 examples in a batch, got {len(X)}: "
+            f"BatchNorm needs at least {least} examples in a batch, got {n}: "
             "the variance of a single number is not defined"
         )
-    if Y is not None and Y.shape != (len(X),):
-        raise ValueError(f"Y must have shape ({len(X)},), got {tuple(Y.shape)}")
-    for name, ids in (("X", X), ("Y", Y)):
-        if ids is not None and ids.dtype != torch.int64:
-            raise TypeError(f"{name} must hold int64 ids, got {ids.dtype}")
+    if Y is not None:
+        require_ids("Y", Y, (n,), vocab_size)
+
+
+def require_ids(name: str, ids: torch.Tensor, shape: tuple[int, ...], n: int) -> None:
+    """Raise unless a tensor has a shape, and int64 ids from 0 to ``n - 1``.
+
+    To torch, -1 is the last row of a table, and an answer of -100 is no answer.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is another one.
+    ValueError
+        If the shape is another one, or an id is out of range.
+    """
+    if ids.shape != shape:
+        raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(ids.shape)}")
+    if ids.dtype != torch.int64:
+        raise TypeError(f"{name} must hold int64 ids, got {ids.dtype}")
+    if ids.numel():
+        low, high = ids.aminmax()
+        if low.item() < 0 or high.item() >= n:
+            raise ValueError(f"{name} must hold ids from 0 to {n - 1}, got {low} to {high}")
+
+
+def require_shapes(**given: tuple[torch.Tensor, tuple[int, ...]]) -> None:
+    """Raise ``ValueError`` unless every tensor, given by name, has the shape given with it."""
+    for name, (tensor, shape) in given.items():
+        if tensor.shape != shape:
+            raise ValueError(f"{name} must have shape {shape}, got {tuple(tensor.shape)}")

@@ -25,7 +25,7 @@ def forward(model: BatchNormMLP, X: torch.Tensor, Y: torch.Tensor) -> SimpleName
     X : Tensor of int64, shape (n, block_size)
         Contexts.
     Y : Tensor of int64, shape (n,)
-        The characters that follow.
+        The characters that follow them.
 
     Returns
     -------
@@ -35,11 +35,11 @@ def forward(model: BatchNormMLP, X: torch.Tensor, Y: torch.Tensor) -> SimpleName
     Raises
     ------
     ValueError
-        If the shapes do not fit, or the batch has fewer than two examples.
+        If the shapes do not fit, an id is out of range, or the batch has fewer than two examples.
     TypeError
         If X or Y does not hold int64 ids.
     """
-    require_batch(X, Y, model.block_size)
+    require_batch(model, X, Y)
     n = len(X)
     v = SimpleNamespace(X=X, Y=Y, n=n, **model.named_parameters())
     # embeddings and hidden layer, of H neurons
@@ -56,15 +56,15 @@ def forward(model: BatchNormMLP, X: torch.Tensor, Y: torch.Tensor) -> SimpleName
     v.hpreact = v.bngain * v.bnraw + v.bnbias  # (n, H)
     # tanh and output layer
     v.h = torch.tanh(v.hpreact)  # (n, H)
-    v.logits = v.h @ v.W2 + v.b2  # (n, 27)
+    v.logits = v.h @ v.W2 + v.b2  # (n, vocab_size)
     # cross-entropy
     v.logit_maxes = v.logits.max(1, keepdim=True).values  # (n, 1)
-    v.norm_logits = v.logits - v.logit_maxes  # (n, 27)
-    v.counts = v.norm_logits.exp()  # (n, 27)
+    v.norm_logits = v.logits - v.logit_maxes  # (n, vocab_size)
+    v.counts = v.norm_logits.exp()  # (n, vocab_size)
     v.counts_sum = v.counts.sum(1, keepdim=True)  # (n, 1)
     v.counts_sum_inv = v.counts_sum**-1  # (n, 1)
-    v.probs = v.counts * v.counts_sum_inv  # (n, 27)
-    v.logprobs = v.probs.log()  # (n, 27)
+    v.probs = v.counts * v.counts_sum_inv  # (n, vocab_size)
+    v.logprobs = v.probs.log()  # (n, vocab_size)
     v.loss = -v.logprobs[torch.arange(n), Y].mean()  # one number
     return v
 
