@@ -25,10 +25,10 @@ from tokenizer_texts import (
     shakespeare,
 )
 
-from zerotohero.tokenizer import GPT2_SPLIT_PATTERN, GPT4_SPLIT_PATTERN, ranks
+from zerotohero.tokenizer import GPT2_SPLIT_PATTERN, GPT4_SPLIT_PATTERN, published
 
 RANDOM_TEXTS = int(os.environ.get("ZEROTOHERO_RANDOM_TEXTS", "10000"))
-PACKAGE = Path(ranks.__file__).parents[1]
+PACKAGE = Path(published.__file__).parents[1]
 PAIRS = {"gpt2": ("gpt2", gpt2), "gpt4": ("cl100k_base", gpt4)}
 both = pytest.mark.parametrize(("name", "ours"), PAIRS.values(), ids=PAIRS)
 
@@ -147,7 +147,7 @@ def test_invalid_utf8(name: str, ours) -> None:
 
 
 def test_the_merges_of_gpt2_can_be_recovered() -> None:
-    recovered = ranks.recover_merges(reference("gpt2")._mergeable_ranks)
+    recovered = published.recover_merges(reference("gpt2")._mergeable_ranks)
     assert recovered == gpt2().merges
     assert list(recovered) == list(gpt2().merges)
 
