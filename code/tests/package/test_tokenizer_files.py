@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
+import damaged_files
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -228,6 +230,66 @@ def test_wrong_content_under_a_right_checksum(tmp_path, lines, line: int, messag
 def test_a_pattern_is_not_for_a_basic_tokenizer(model: Path) -> None:
     with pytest.raises(ValueError, match=r"line 2: a BasicTokenizer does not split"):
         BasicTokenizer().load(model)
+
+
+# -- files that would take too much -----------------------------------------------------------------
+
+
+def ours(*special: str, pairs: list[str], pattern: str = '"."') -> str:
+    lines = ["zerotohero tokenizer v1", f"pattern {pattern}", f"special tokens {len(special)}"]
+    lines += [*special, f"merges {len(pairs)}", *pairs]
+    return "".join(f"{line}\n" for line in lines)
+
+
+DOUBLING = ["97 97", *(f"{idx} {idx}" for idx in range(256, 316))]  # 612 bytes, 2**61 letters
+TRIANGLE = ["97 97", *(f"{idx} 97" for idx in range(256, 256 + 20_000))]  # n tokens, n**2 / 2 bytes
+
+
+@pytest.mark.parametrize(
+    ("pairs", "line", "message"),
+    [
+        (DOUBLING, 5 + 16, "token 272 has 131,072 bytes; the limit is 65,536"),
+        (TRIANGLE, 5 + 11583, "the tokens up to 11839 have more than 67,108,864 bytes"),
+    ],
+)
+def test_merges_that_grow_without_a_limit(tmp_path, pairs, line: int, message: str) -> None:
+    refused(signed(tmp_path / "m.model", ours(pairs=pairs)), line, re.escape(message))
+    path = tmp_path / "minbpe.model"
+    path.write_text("\n".join(["minbpe v1", ".", "0", *pairs, ""]), encoding="utf-8")
+    refused(path, line - 1, re.escape(message))
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "message"),
+    [
+        (ours(pairs=[], pattern="[" * 100_000), 2, "expected a JSON string, got '[[[["),
+        (ours(pairs=[], pattern=json.dumps("(" * 5000)), 2, "nested too deeply"),
+        (ours(pairs=[], pattern='"(?:a?){99999999}"'), 2, "more than 100,000 characters"),
+        (ours("[" * 100_000 + " 300", pairs=[]), 4, "expected a JSON string, got '[[[["),
+        (ours(pairs=[]).replace("merges 0", "merges 1048577"), 4, "a whole number up to 1,048,576"),
+        (ours(pairs=[]).replace("tokens 0", "tokens 16385"), 3, "a whole number up to 16,384"),
+        (ours('"x" 2147483648', pairs=[]), 4, "a whole number up to 2,147,483,647"),
+    ],
+)
+def test_limits_of_a_file(tmp_path: Path, content: str, line: int, message: str) -> None:
+    refused(signed(tmp_path / "m.model", content), line, re.escape(message))
+
+
+def test_files_that_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "m.model"
+    with path.open("wb") as file:
+        file.truncate(2**25 + 1)
+    with pytest.raises(ValueError, match=r"m\.model has more than 33,554,432 bytes"):
+        RegexTokenizer().load(path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(ValueError, match="pipe is not a regular file"):
+            RegexTokenizer().load(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("form", ["ours", "minbpe"])
+def test_files_that_are_damaged_at_random(tmp_path: Path, form: str) -> None:
+    damaged_files.try_files(form, count=300, seed=1, folder=tmp_path)
 
 
 # -- minbpe's format -----------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def test_wrong_allowed_special(wrong: object) -> None:
         ({"<|a|>": 299}, ValueError, r"'<\|a\|>' has the id 299, that of a byte or a merge"),
         ({"<|a|>": 0}, ValueError, "has the id 0, that of a byte or a merge"),
         ({"<|a|>": 300, "<|b|>": 300}, ValueError, r"'<\|b\|>' has the id 300, that of '<\|a\|>'"),
-        ({"<|a|>": -1}, ValueError, "the id of the special token '<\|a\|>' must be from 0 to"),
+        ({"<|a|>": -1}, ValueError, r"the id of the special token '<\|a\|>' must be from 0 to"),
         ({"": 300}, ValueError, "is empty"),
         ({"\ud800": 300}, ValueError, "holds a surrogate"),
         ({"<|a|>": 300.0}, TypeError, r"the id of the special token '<\|a\|>' must be an int"),

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
 from ..arguments import require_int
 from ..console import run_command, say
@@ -72,11 +73,11 @@ def read_text(name: str) -> str:
         raise ValueError(f"{shown}: byte {error.start} is not UTF-8 ({error.reason})") from None
 
 
-def write_output(content: bytes) -> None:
-    """Write to standard output, as it is."""
+def output() -> TextIO:
+    """Return standard output; ``ValueError`` if it is closed."""
     if sys.stdout is None:
         raise ValueError("standard output is closed")
-    sys.stdout.buffer.write(content)
+    return sys.stdout
 
 
 def outputs(prefix: str, overwrite: bool) -> list[Path]:
@@ -119,8 +120,7 @@ def encode(options: argparse.Namespace) -> None:
             f"the text contains the special token {found!r}: to encode it as such, pass "
             "--special all; as other text, --special none"
         )
-    ids = tokenizer.encode(text, options.special)
-    write_output((" ".join(map(str, ids)) + "\n").encode("ascii"))
+    print(*tokenizer.encode(text, options.special), file=output())
 
 
 def decode(options: argparse.Namespace) -> None:
@@ -133,7 +133,7 @@ def decode(options: argparse.Namespace) -> None:
         if len(word) > 18 or int(word) not in tokenizer.vocab:
             raise ValueError(f"id {number} is {word[:40]}, which is not the id of a token")
         ids.append(int(word))
-    write_output(tokenizer.decode_bytes(ids))
+    output().buffer.write(tokenizer.decode_bytes(ids))
 
 
 def parser() -> argparse.ArgumentParser:
