@@ -35,8 +35,7 @@ def run_command(main: Callable[[], int], errors: tuple[type[Exception], ...] = (
     known: tuple[type[Exception], ...] = (OSError, ValueError, *errors)
     try:
         status = main()
-        if sys.stdout:  # None where it was closed from the start
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BrokenPipeError:
         _drop_output()
         return 141
@@ -64,8 +63,6 @@ def one_line(text: str) -> str:
 
 def _drop_output() -> None:
     """Let what is still to be written go nowhere, so that the end is quiet."""
-    if not sys.stdout:
-        return
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
