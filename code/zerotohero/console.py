@@ -1,17 +1,25 @@
-"""How the commands of this package speak: quiet ends, one clear line for each error."""
+"""How the commands of this package speak: quiet ends, a clear message for each error."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import select
 import sys
 from collections.abc import Callable
 
 
 def say(message: str) -> None:
     """Write a line to standard error. Nobody has to be there to read it."""
-    with contextlib.suppress(OSError, ValueError):  # a closed pipe, a full disk, a closed file
-        print(message, file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # closed; print would write to standard output instead
+        with contextlib.suppress(OSError, ValueError):  # a closed pipe, a full disk, a closed file
+            print(message, file=sys.stderr, flush=True)
+
+
+def one_line(text: str) -> str:
+    """Return a message on one line, without characters that a terminal would obey."""
+    return "".join(char for char in " ".join(text.split()) if char.isprintable())
 
 
 def run_command(main: Callable[[], int], errors: tuple[type[Exception], ...] = ()) -> int:
@@ -22,8 +30,8 @@ def run_command(main: Callable[[], int], errors: tuple[type[Exception], ...] = (
     main : callable
         Does the work, and returns the status.
     errors : tuple of exception classes
-        What a user can cause, next to ``OSError`` and ``ValueError``: the message is written in
-        one line, and the status is 1. Other exceptions are faults of ours, and keep their
+        What a user can cause, next to ``OSError`` and ``ValueError``: the message is written
+        after ``error:``, and the status is 1. Other exceptions are faults of ours, and keep their
         traceback.
 
     Returns
@@ -33,38 +41,57 @@ def run_command(main: Callable[[], int], errors: tuple[type[Exception], ...] = (
         statuses of a shell.
     """
     known: tuple[type[Exception], ...] = (OSError, ValueError, *errors)
+    message = ""
     try:
-        status = main()
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _drop_output()
-        return 141
+        try:
+            status = main()
+        except SystemExit as ended:  # so argparse ends, after --help, for example
+            if not isinstance(ended.code, int):
+                raise
+            status = ended.code
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except KeyboardInterrupt as stopped:
-        say(f"interrupted{f': {stopped}' if stopped.args else ''}")
-        _drop_output()
-        return 130
+        status, message = 130, f"interrupted{f': {stopped}' if stopped.args else ''}"
     except known as error:
-        say(f"error: {one_line(_message(error))}")
-        _drop_output()
-        return 1
+        if _reader_stopped(error):
+            status = 141
+        else:
+            status, message = 1, f"error: {_message(error)}"
+    _end_output()
+    if message:
+        say(message)
     return status
 
 
 def _message(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error)
+        file = f"{error.filename}: " if error.filename else ""
+        return one_line(f"{file}{error.strerror}")
+    return "\n".join(map(one_line, str(error).splitlines())) or type(error).__name__
 
 
-def one_line(text: str) -> str:
-    """Return a message on one line, without characters that a terminal would obey."""
-    return "".join(char for char in " ".join(text.split()) if char.isprintable())
-
-
-def _drop_output() -> None:
-    """Let what is still to be written go nowhere, so that the end is quiet."""
+def _reader_stopped(error: Exception) -> bool:
+    """Return whether an error comes from standard output, and not from another pipe or socket."""
+    broken = (errno.EPIPE, errno.EINVAL) if os.name == "nt" else (errno.EPIPE,)
+    if not isinstance(error, OSError) or error.errno not in broken or sys.stdout is None:
+        return False
     try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
+        sys.stdout.flush()  # fails again, unless it had no buffer
+        if not hasattr(select, "poll"):
+            return False
+        output = select.poll()
+        output.register(sys.stdout.fileno(), select.POLLOUT)
+        return any(event & (select.POLLERR | select.POLLHUP) for _, event in output.poll(0))
+    except (OSError, ValueError) as again:
+        return isinstance(again, OSError) and again.errno in broken
+
+
+def _end_output() -> None:
+    """Write what is still to be written, or let it go nowhere, so that the end is quiet."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError, KeyboardInterrupt):
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import stat
@@ -11,15 +12,15 @@ from pathlib import Path
 def write_atomically(path: str | os.PathLike[str], content: bytes | str) -> None:
     """Write a file, so that even after a crash it has its old content or the new, never a part.
 
-    The new content goes to the disk under a name that nobody else has, and then takes the
-    file's place. A link is replaced, not followed.
+    The new content goes to the disk under a name that nobody else has, and is then renamed. A
+    link is replaced, not followed.
 
     Parameters
     ----------
     path : path
-        The folder must be there.
+        The folder must exist.
     content : bytes or str
-        A text is written in UTF-8, with its line ends as they are.
+        A string is written in UTF-8, with its line ends as they are.
 
     Raises
     ------
@@ -28,7 +29,8 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | str) -> None
     """
     path = Path(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+    # not much longer than the name itself, which may be as long as the system allows
+    part = path.parent / f".{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
         try:
             with part.open("xb") as file:
@@ -40,12 +42,12 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | str) -> None
             part.unlink(missing_ok=True)
         _flush_folder(path.parent)
     except OSError as error:  # a full disk names no file; and nobody knows the part's name
-        raise type(error)(error.errno, error.strerror, str(path)) from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _flush_folder(folder: Path) -> None:
-    """Let a new name reach the disk, too, where folders can be opened."""
-    if os.name == "posix":
+    """Let a new name reach the disk, too, where the system and the file system can do that."""
+    with contextlib.suppress(OSError):  # Windows opens no folders; the file is there anyway
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -69,8 +71,10 @@ def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
         path.read_bytes()  # the system's own message
     if not stat.S_ISREG(status.st_mode):
         raise ValueError(f"{path} is not a regular file")
-    with path.open("rb") as file:
-        content = file.read(limit + 1)  # whatever its size was said to be
-    if len(content) > limit:
+    content = b""
+    if status.st_size <= limit:
+        with path.open("rb") as file:
+            content = file.read(limit + 1)  # whatever its size was said to be
+    if max(len(content), status.st_size) > limit:
         raise ValueError(f"{path} has more than {limit:,} bytes, the limit")
     return content

@@ -193,9 +193,9 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status: 1 after an error."""
-    options = parser().parse_args(arguments)
 
     def run() -> int:
+        options = parser().parse_args(arguments)
         options.run(options)
         return 0
 
