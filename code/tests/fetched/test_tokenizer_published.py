@@ -13,9 +13,9 @@ from zerotohero.tokenizer import (
     BasicTokenizer,
     GPT4Tokenizer,
     RegexTokenizer,
+    fast,
     merge,
     naive,
-    fast,
 )
 
 

@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import damaged_files
 import numpy as np
 import pytest
 import torch
@@ -189,7 +190,9 @@ def test_a_pattern_must_cover_the_text_in_order(pattern: str, text: str, positio
 @given(
     st.text("ab .1\n", max_size=12),
     st.lists(
-        st.sampled_from(["a", "b+", r"\w", r"\W+", " ?", "(?r)", "^", "$", r"\K", r"\b", "(a)", "."]),
+        st.sampled_from(
+            ["a", "b+", r"\w", r"\W+", " ?", "(?r)", "^", "$", r"\K", r"\b", "(a)", "."]
+        ),
         min_size=1,
         max_size=4,
     ),
@@ -197,12 +200,10 @@ def test_a_pattern_must_cover_the_text_in_order(pattern: str, text: str, positio
 def test_nothing_is_lost_with_any_pattern(text: str, parts: list[str]) -> None:
     for pattern in ("|".join(parts), "".join(parts)):
         tokenizer = RegexTokenizer(pattern)
-        try:
-            ids = tokenizer.encode(text)
-        except ValueError as error:
-            assert "leaves out or moves" in str(error)
+        if refusal := damaged_files.refused(tokenizer.encode, text):
+            assert "leaves out or moves" in refusal
         else:
-            assert tokenizer.decode(ids) == text
+            assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
 # -- patterns that would take too long, or too much -----------------------------------------------

@@ -216,8 +216,16 @@ def test_foreign_and_future_files(tmp_path: Path, content: bytes, line: int, mes
         (['pattern "."', "special tokens 2", '"x" 256', '"y" 256', "merges 0"], 5, "already"),
         (['pattern "."', "special tokens 1", '"x" 256', "merges 1", "1 2"], 6, "special token"),
         (['pattern "."', "special tokens 0", "merges 1", "1 2 3"], 5, "the two ids of a merge"),
-        (['pattern "."', "special tokens 0", "merges 1", "1 x"], 5, "a whole number up to 2,147,483,647, got 'x'"),
-        (['pattern "."', "special tokens 0", "merges 1", "1 01"], 5, "a whole number up to 2,147,483,647, got '01'"),
+        (
+            ['pattern "."', "special tokens 0", "merges 1", "1 x"],
+            5,
+            "a whole number up to 2,147,483,647, got 'x'",
+        ),
+        (
+            ['pattern "."', "special tokens 0", "merges 1", "1 01"],
+            5,
+            "a whole number up to 2,147,483,647, got '01'",
+        ),
         (['pattern "."', "special tokens 0", "merges 1", "1 256"], 5, "but comes before them"),
         (['pattern "."', "special tokens 0", "merges 2", "1 2", "1 2"], 6, "merged before"),
     ],
@@ -232,7 +240,7 @@ def test_a_pattern_is_not_for_a_basic_tokenizer(model: Path) -> None:
         BasicTokenizer().load(model)
 
 
-# -- files that would take too much -----------------------------------------------------------------
+# -- files that would take too much ------------------------------------------------------------
 
 
 def ours(*special: str, pairs: list[str], pattern: str = '"."') -> str:
@@ -324,7 +332,11 @@ def test_files_of_minbpe(tmp_path: Path, kind: type, line_end: str) -> None:
     [
         (lambda lines: lines[:1], 2, "the file ends before this line"),
         (lambda lines: lines[:2], 3, "the file ends before this line"),
-        (lambda lines: [*lines[:2], "x", *lines[3:]], 3, "expected a whole number up to 16,384, got 'x'"),
+        (
+            lambda lines: [*lines[:2], "x", *lines[3:]],
+            3,
+            "expected a whole number up to 16,384, got 'x'",
+        ),
         (lambda lines: [*lines[:2], "9", *lines[3:]], 5, "is there already"),
         (lambda lines: [*lines[:3], "<|x|>", *lines[4:]], 4, "expected a whole number"),
         (lambda lines: [*lines[:4], "1 2 3", *lines[5:]], 5, "the two ids of a merge, got '1 2 3'"),

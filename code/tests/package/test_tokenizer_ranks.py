@@ -67,7 +67,9 @@ def test_recovering_what_was_trained() -> None:
 
 
 def test_ranks_that_do_not_fit_together() -> None:
-    with pytest.raises(ValueError, match=r"token 256, b'abc', is made of 3 earlier tokens, not two"):
+    with pytest.raises(
+        ValueError, match=r"token 256, b'abc', is made of 3 earlier tokens, not two"
+    ):
         published.recover_merges(small_ranks(b"abc"))
     with pytest.raises(ValueError, match="the 256 single bytes must have the ranks 0 to 255"):
         published.recover_merges({b"a": 0})
@@ -99,7 +101,9 @@ def test_wrong_files_of_gpt2(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"vocab\.bpe, line 3: 'low' has no id in .*encoder\.json"):
         GPT2Tokenizer(**files)
     files = gpt2_files(tmp_path, ["l o", "lo w"], {"lo": 257, "low": 256})
-    with pytest.raises(ValueError, match=r"vocab\.bpe, line 2: token 257, of \(\d+, \d+\), stands where 256 should"):
+    with pytest.raises(
+        ValueError, match=r"vocab\.bpe, line 2: token 257, of \(\d+, \d+\), stands where 256 should"
+    ):
         GPT2Tokenizer(**files)
     gpt2_files(tmp_path, [], {"Ġ": 300})
     with pytest.raises(ValueError, match=r"encoder\.json: expected an id below 256 for each byte"):

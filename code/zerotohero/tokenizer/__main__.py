@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -93,8 +94,12 @@ def outputs(prefix: str, overwrite: bool) -> list[Path]:
     for path in paths:
         if path.is_dir():
             raise ValueError(f"{path} is a folder: choose another name")
-        if os.path.lexists(path) and not overwrite:
-            raise ValueError(f"{path} is there already: choose another name, or pass --overwrite")
+        with contextlib.suppress(FileNotFoundError):
+            path.lstat()  # other errors, such as a name that is too long, end the command
+            if not overwrite:
+                raise ValueError(
+                    f"{path} is there already: choose another name, or pass --overwrite"
+                )
     return paths
 
 

@@ -134,20 +134,21 @@ def learn_merges(counts: Mapping[str, int], num_merges: int) -> Iterator[Merge]:
         note(np.flatnonzero(tokens.ids == byte))
     idx = 256
     while idx < 256 + num_merges:
-        if not heap:
-            if least == 1:
-                return
+        if not heap and least == 2:
             least = 1
             note(np.flatnonzero(tokens.ids >= 0))
-            continue
-        noted_count, noted_first, pair, cells = heapq.heappop(heap)
+        if not heap:
+            return
+        noted, first, pair, cells = heapq.heappop(heap)
         cells = tokens.find(pair, cells)
         count = int(tokens.weights[cells].sum(dtype=np.int64))
         if count < least:
             continue
-        entry = (-count, int(cells[0]), pair, cells)
-        if entry[:2] != (noted_count, noted_first):
-            heapq.heappush(heap, entry)
+        if (-count, int(cells[0])) != (
+            noted,
+            first,
+        ):  # no longer as good; perhaps another is better
+            heapq.heappush(heap, (-count, int(cells[0]), pair, cells))
             continue
         yield Merge(pair, count)
         note(tokens.merge(pair, cells, idx))
