@@ -149,17 +149,13 @@ def test_truncated_anywhere(model: Path) -> None:
 def test_altered_anywhere(model: Path) -> None:
     content = model.read_bytes()
     last = content.count(b"\n")
-    for place in range(len(content)):
-        for byte in (ord("7"), ord("\n"), 0xFF):
-            if content[place] == byte:
-                continue
-            model.write_bytes(content[:place] + bytes([byte]) + content[place + 1 :])
-            with pytest.raises(
-                ValueError, match=rf"^{re.escape(str(model))}, line \d+: "
-            ) as caught:
+    for position, old in enumerate(content):
+        new = (ord("7"), ord("\n"), 0xFF)[position % 3]
+        if new != old:
+            model.write_bytes(content[:position] + bytes([new]) + content[position + 1 :])
+            with pytest.raises(ValueError, match=rf"^{re.escape(str(model))}, line \d+: ") as found:
                 RegexTokenizer().load(model)
-            line = int(re.search(r"line (\d+): ", str(caught.value))[1])
-            assert line <= last + 1
+            assert int(re.search(r"line (\d+): ", str(found.value))[1]) <= last + 1
 
 
 def test_lines_removed_doubled_swapped(model: Path) -> None:
