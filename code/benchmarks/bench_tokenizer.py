@@ -17,7 +17,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from zerotohero import data
 from zerotohero.tokenizer import GPT4_SPLIT_PATTERN, GPT4Tokenizer, RegexTokenizer, naive
-from zerotohero.tokenizer.ranks import printable_bytes
+from zerotohero.tokenizer.published import printable_bytes
 
 PART = 50_000
 

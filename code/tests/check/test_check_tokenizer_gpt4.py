@@ -11,7 +11,7 @@ from check_answers import outcome
 from zerotohero.check import tokenizer
 from zerotohero.check.tokenizer.gpt4 import toy_ranks
 from zerotohero.tokenizer import naive
-from zerotohero.tokenizer.ranks import recover_merges
+from zerotohero.tokenizer.published import recover_merges
 
 Answer = Callable[..., Any]
 Ranks = dict[bytes, int]

@@ -1,17 +1,18 @@
 """``python -m zerotohero.tokenizer``: training, and a pipe from text to ids and back."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from tokenizer_texts import TEXTS
+from tokenizer_texts import TEXTS, command
 from tokenizer_texts import run as run
 
 import zerotohero
 from zerotohero import data
-from zerotohero.tokenizer import BasicTokenizer, RegexTokenizer
+from zerotohero.tokenizer import BasicTokenizer, RegexTokenizer, tokenizers
 
 TEXT = "".join(TEXTS.values()).replace("<|", "") + "line end\r\n, another\n"
 COMMAND = [sys.executable, "-m", "zerotohero.tokenizer"]
@@ -90,24 +91,35 @@ def test_errors(run, text_file: Path, tmp_path: Path) -> None:
     run("train", text_file, "--vocab-size", 260, "--out", tmp_path / "m")
     for arguments, stdin, message in (
         (("train", tmp_path / "no.txt", "--vocab-size", 300, *out), b"", "No such file"),
-        (("train", text_file, "--vocab-size", 255, *out), b"", "must be at least 256"),
+        (("train", text_file, "--vocab-size", 255, *out), b"", "--vocab-size must be from 256 to"),
+        (("train", text_file, "--vocab-size", 10**12, *out), b"", "--vocab-size must be from 256"),
         (("train", "-", "--vocab-size", 300, *out), b"ab", "too large for this text"),
         (
             ("train", "-", "--vocab-size", 300, *out),
             b"ab\xff",
             "standard input: byte 2 is not UTF-8",
         ),
-        (("train", text_file, "--vocab-size", 300, "--pattern", "(", *out), b"", "no regular expr"),
-        (("encode", "--model", tmp_path / "no.model"), b"", "No such file"),
+        (
+            ("train", text_file, "--vocab-size", 300, "--pattern", "(", *out),
+            b"",
+            "not a regular expr",
+        ),
+        (("train", text_file, "--vocab-size", 300, "--pattern=", *out), b"", "pass --basic"),
+        (("train", "-", "--vocab-size", 256, r"--pattern=\w", *out), b"a b", "leaves out or moves"),
+        (("train", "-", "--vocab-size", 256, "--pattern=(?r).", *out), b"ab", "leaves out or mo"),
+        (("encode", "--model", tmp_path / "no.model"), b"", "there is no such file"),
+        (("encode", "--model", "gpt4o"), b"", "and the known names are gpt2, gpt4"),
+        (("encode", "--model", tmp_path), b"", "Is a directory"),
         (("encode", "--model", text_file), b"", "line 1: expected 'zerotohero tokenizer v1'"),
         (("encode", "--model", model), b"\xff", "standard input: byte 0 is not UTF-8"),
         (("decode", "--model", model), b"1 x", "id 2 must be a whole number, got 'x'"),
         (("decode", "--model", model), b"1 -1", "id 2 must be a whole number, got '-1'"),
-        (("decode", "--model", model), b"1 9999", r"ids[1] is 9999, which is no token's id"),
+        (("decode", "--model", model), b"1 9999", "id 2 is 9999, which is not the id of a token"),
     ):
         done = run(*arguments, stdin=stdin)
         assert (done.code, done.out) == (1, b""), arguments
         assert done.err.startswith("error: ")
+        assert done.err.count("\n") == 1
         assert message in done.err
         assert not (tmp_path / "x.model").exists()
     for wrong in (
@@ -116,9 +128,89 @@ def test_errors(run, text_file: Path, tmp_path: Path) -> None:
         ("train", text_file),
         ("encode", "--model", model, "--special", "x"),
     ):
-        with pytest.raises(SystemExit) as caught:
-            run(*wrong)
-        assert caught.value.code == 2
+        assert run(*wrong).code == 2
+
+
+def test_messages_are_in_the_words_of_the_command(run, tmp_path: Path) -> None:
+    tokenizer = BasicTokenizer()
+    tokenizer.register_special_tokens({"<|end|>": 256, "<|a|>": 257})
+    tokenizer.save(tmp_path / "m")
+    encode = ("encode", "--model", tmp_path / "m.model")
+    done = run(*encode, stdin=b"x<|a|><|end|>")
+    assert (done.code, done.out) == (1, b"")
+    assert done.err == (
+        "error: the text contains the special token '<|a|>': to encode it as such, pass "
+        "--special all; as other text, --special none\n"
+    )
+    assert run(*encode, "--special", "all", stdin=b"x<|a|><|end|>").out == b"120 257 256\n"
+    assert run(*encode, "--special", "none", stdin=b"<|").out == b"60 124\n"
+    assert run("decode", "--model", tmp_path / "m.model", stdin=b"257 97").out == b"<|a|>a"
+
+
+@pytest.mark.parametrize("out", ["no/such/dir/m", "a file/m", "m/", "", "..", "taken", "x" * 250])
+def test_the_output_is_checked_before_the_work(run, tmp_path: Path, monkeypatch, out: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a file").write_bytes(b"")
+    (tmp_path / "m").mkdir()
+    (tmp_path / "taken.vocab").mkdir()
+    before = sorted(tmp_path.rglob("*"))
+    for overwrite in ([], ["--overwrite"]):
+        done = run("train", "missing.txt", "--vocab-size", 300, "--out", out, *overwrite)
+        assert done.code == 1
+        assert "missing.txt" not in done.err, "it has not looked at the text yet"
+        assert re.search(r"--out|taken\.vocab is a folder|x\.model: File name too long", done.err)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_a_folder_that_is_not_writable(run, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    done = run("train", "missing.txt", "--vocab-size", 300, "--out", tmp_path / "m")
+    tmp_path.chmod(0o700)
+    assert "is not writable" in done.err
+
+
+def test_a_byte_order_mark(run, tmp_path: Path) -> None:
+    """Training leaves it out; encode and decode change no byte."""
+    text = b"\xef\xbb\xbfab ab"
+    for name, content in (("with", text), ("without", text[3:])):
+        run("train", "-", "--vocab-size", 257, "--out", tmp_path / name, stdin=content)
+    model = tmp_path / "with.model"
+    assert model.read_bytes() == (tmp_path / "without.model").read_bytes()
+    encoded = run("encode", "--model", model, stdin=text)
+    assert encoded.out == b"239 187 191 256 32 256\n"
+    assert run("decode", "--model", model, stdin=encoded.out).out == text
+
+
+def test_ctrl_c_ends_quietly(run, tmp_path: Path, monkeypatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RegexTokenizer, "train", interrupt)
+    done = run("train", "-", "--vocab-size", 300, "--out", tmp_path / "m", stdin=b"abc")
+    assert (done.code, done.out, done.err) == (130, b"", "interrupted\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pattern_that_never_ends(run, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(tokenizers, "SPLIT_SECONDS", 0.1)
+    RegexTokenizer(r"(?:a|a)+[bc]|(?s:.)").save(tmp_path / "m")
+    done = run("encode", "--model", tmp_path / "m.model", stdin=b"a" * 60)
+    assert (done.code, done.out) == (1, b"")
+    assert done.err.startswith("error: the pattern '(?:a|a)+[bc]|(?s:.)' takes more than")
+
+
+def test_closed_streams(tmp_path: Path, monkeypatch, capfd) -> None:
+    BasicTokenizer().save(tmp_path / "m")
+    model = str(tmp_path / "m.model")
+    monkeypatch.setattr(sys, "stdout", None)
+    assert command.main(["decode", str(tmp_path / "m.model"), "--model", model]) == 1
+    (tmp_path / "text").write_bytes(b"ab")
+    assert command.main(["encode", str(tmp_path / "text"), "--model", model]) == 1
+    assert capfd.readouterr().err.splitlines()[1] == "error: standard output is closed"
+    monkeypatch.setattr(sys, "stdin", None)
+    assert command.main(["encode", "--model", model]) == 1
+    assert capfd.readouterr().err == "error: standard input is closed\n"
 
 
 def test_a_missing_vocabulary_is_an_error_and_no_traceback(run, monkeypatch) -> None:
@@ -166,4 +258,4 @@ def test_who_reads_may_stop(tmp_path: Path) -> None:
     assert running.stdout.read(5) == b"97 97"
     running.stdout.close()
     assert running.stderr.read() == b""
-    assert running.wait() == 1
+    assert running.wait() == 141

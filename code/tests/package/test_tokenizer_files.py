@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
+import damaged_files
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -121,7 +123,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch, name
 
     def fail(path: Path, target: Path) -> Path:
         if target.name == name:
-            raise OSError("no space left")
+            raise OSError(28, "no space left")
         return replace(path, target)
 
     monkeypatch.setattr(Path, "replace", fail)
@@ -147,17 +149,13 @@ def test_truncated_anywhere(model: Path) -> None:
 def test_altered_anywhere(model: Path) -> None:
     content = model.read_bytes()
     last = content.count(b"\n")
-    for place in range(len(content)):
-        for byte in (ord("7"), ord("\n"), 0xFF):
-            if content[place] == byte:
-                continue
-            model.write_bytes(content[:place] + bytes([byte]) + content[place + 1 :])
-            with pytest.raises(
-                ValueError, match=rf"^{re.escape(str(model))}, line \d+: "
-            ) as caught:
+    for position, old in enumerate(content):
+        new = (ord("7"), ord("\n"), 0xFF)[position % 3]
+        if new != old:
+            model.write_bytes(content[:position] + bytes([new]) + content[position + 1 :])
+            with pytest.raises(ValueError, match=rf"^{re.escape(str(model))}, line \d+: ") as found:
                 RegexTokenizer().load(model)
-            line = int(re.search(r"line (\d+): ", str(caught.value))[1])
-            assert line <= last + 1
+            assert int(re.search(r"line (\d+): ", str(found.value))[1]) <= last + 1
 
 
 def test_lines_removed_doubled_swapped(model: Path) -> None:
@@ -184,7 +182,7 @@ def test_lines_removed_doubled_swapped(model: Path) -> None:
         (b"\n", 1, "expected 'zerotohero tokenizer v1' or 'minbpe v1', got ''"),
         (b"#version: 0.2\n\xc4\xa0 t\n", 1, "got '#version: 0.2'"),
         (b"\x89PNG\r\n\x1a\n\0\0", 1, "it is not UTF-8"),
-        (b"zerotohero tokenizer v2\n", 1, "this is version '2', which is not known"),
+        (b"zerotohero tokenizer v2\n", 1, "got 'zerotohero tokenizer v2'"),
         (b"minbpe v2\n", 1, "got 'minbpe v2'"),
     ],
 )
@@ -197,15 +195,15 @@ def test_foreign_and_future_files(tmp_path: Path, content: bytes, line: int, mes
 @pytest.mark.parametrize(
     ("lines", "line", "message"),
     [
-        (["pattern"], 2, "expected 'pattern' and a JSON string, got 'pattern'"),
-        (["pattern x"], 2, "expected a text as a JSON string, got 'x'"),
-        (["pattern 3"], 2, "expected a text as a JSON string, got '3'"),
-        ([r'pattern "\ud800"'], 2, "expected a text as a JSON string"),
-        (['pattern "("', "special tokens 0", "merges 0"], 2, "is no regular expression"),
+        (["pattern"], 2, "expected 'pattern ...', got 'pattern'"),
+        (["pattern x"], 2, "expected a JSON string, got 'x'"),
+        (["pattern 3"], 2, "expected a JSON string, got '3'"),
+        ([r'pattern "\ud800"'], 2, "expected a JSON string"),
+        (['pattern "("', "special tokens 0", "merges 0"], 2, "is not a regular expression"),
         (['pattern ""', "special tokens 0", "merges 0"], 2, "use a BasicTokenizer"),
-        (['pattern "."', "special 0"], 3, "expected 'special tokens' and their number"),
-        (['pattern "."', "special tokens x"], 3, "expected a whole number, got 'x'"),
-        (['pattern "."', "special tokens -1"], 3, "expected a whole number, got '-1'"),
+        (['pattern "."', "special 0"], 3, "expected 'special tokens ...', got 'special 0'"),
+        (['pattern "."', "special tokens x"], 3, "expected a whole number up to 16,384, got 'x'"),
+        (['pattern "."', "special tokens -1"], 3, "expected a whole number up to 16,384, got '-1'"),
         (['pattern "."', "special tokens ٣"], 3, "expected a whole number"),
         (['pattern "."', "special tokens " + "9" * 5000], 3, "expected a whole number"),
         (['pattern "."', "special tokens 1", '"x" 255', "merges 0"], 4, "is there already"),
@@ -214,9 +212,17 @@ def test_foreign_and_future_files(tmp_path: Path, content: bytes, line: int, mes
         (['pattern "."', "special tokens 2", '"x" 256', '"y" 256', "merges 0"], 5, "already"),
         (['pattern "."', "special tokens 1", '"x" 256', "merges 1", "1 2"], 6, "special token"),
         (['pattern "."', "special tokens 0", "merges 1", "1 2 3"], 5, "the two ids of a merge"),
-        (['pattern "."', "special tokens 0", "merges 1", "1 x"], 5, "a whole number, got 'x'"),
-        (['pattern "."', "special tokens 0", "merges 1", "1 01"], 5, "a whole number, got '01'"),
-        (['pattern "."', "special tokens 0", "merges 1", "1 256"], 5, "which it comes before"),
+        (
+            ['pattern "."', "special tokens 0", "merges 1", "1 x"],
+            5,
+            "a whole number up to 2,147,483,647, got 'x'",
+        ),
+        (
+            ['pattern "."', "special tokens 0", "merges 1", "1 01"],
+            5,
+            "a whole number up to 2,147,483,647, got '01'",
+        ),
+        (['pattern "."', "special tokens 0", "merges 1", "1 256"], 5, "but comes before them"),
         (['pattern "."', "special tokens 0", "merges 2", "1 2", "1 2"], 6, "merged before"),
     ],
 )
@@ -228,6 +234,66 @@ def test_wrong_content_under_a_right_checksum(tmp_path, lines, line: int, messag
 def test_a_pattern_is_not_for_a_basic_tokenizer(model: Path) -> None:
     with pytest.raises(ValueError, match=r"line 2: a BasicTokenizer does not split"):
         BasicTokenizer().load(model)
+
+
+# -- files that would take too much ------------------------------------------------------------
+
+
+def ours(*special: str, pairs: list[str], pattern: str = '"."') -> str:
+    lines = ["zerotohero tokenizer v1", f"pattern {pattern}", f"special tokens {len(special)}"]
+    lines += [*special, f"merges {len(pairs)}", *pairs]
+    return "".join(f"{line}\n" for line in lines)
+
+
+DOUBLING = ["97 97", *(f"{idx} {idx}" for idx in range(256, 316))]  # 612 bytes, 2**61 letters
+TRIANGLE = ["97 97", *(f"{idx} 97" for idx in range(256, 256 + 20_000))]  # n tokens, n**2 / 2 bytes
+
+
+@pytest.mark.parametrize(
+    ("pairs", "line", "message"),
+    [
+        (DOUBLING, 5 + 16, "token 272 has 131,072 bytes; the limit is 65,536"),
+        (TRIANGLE, 5 + 11583, "the tokens up to 11839 have more than 67,108,864 bytes"),
+    ],
+)
+def test_merges_that_grow_without_a_limit(tmp_path, pairs, line: int, message: str) -> None:
+    refused(signed(tmp_path / "m.model", ours(pairs=pairs)), line, re.escape(message))
+    path = tmp_path / "minbpe.model"
+    path.write_text("\n".join(["minbpe v1", ".", "0", *pairs, ""]), encoding="utf-8")
+    refused(path, line - 1, re.escape(message))
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "message"),
+    [
+        (ours(pairs=[], pattern="[" * 100_000), 2, "expected a JSON string, got '[[[["),
+        (ours(pairs=[], pattern=json.dumps("(" * 5000)), 2, "nested too deeply"),
+        (ours(pairs=[], pattern='"(?:a?){99999999}"'), 2, "more than 100,000 characters"),
+        (ours("[" * 100_000 + " 300", pairs=[]), 4, "expected a JSON string, got '[[[["),
+        (ours(pairs=[]).replace("merges 0", "merges 1048577"), 4, "a whole number up to 1,048,576"),
+        (ours(pairs=[]).replace("tokens 0", "tokens 16385"), 3, "a whole number up to 16,384"),
+        (ours('"x" 2147483648', pairs=[]), 4, "a whole number up to 2,147,483,647"),
+    ],
+)
+def test_limits_of_a_file(tmp_path: Path, content: str, line: int, message: str) -> None:
+    refused(signed(tmp_path / "m.model", content), line, re.escape(message))
+
+
+def test_files_that_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "m.model"
+    with path.open("wb") as file:
+        file.truncate(2**25 + 1)
+    with pytest.raises(ValueError, match=r"m\.model has more than 33,554,432 bytes"):
+        RegexTokenizer().load(path)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(ValueError, match="pipe is not a regular file"):
+            RegexTokenizer().load(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("form", ["ours", "minbpe"])
+def test_files_that_are_damaged_at_random(tmp_path: Path, form: str) -> None:
+    damaged_files.try_files(form, count=300, seed=1, folder=tmp_path)
 
 
 # -- minbpe's format -----------------------------------------------------------------------------
@@ -262,11 +328,15 @@ def test_files_of_minbpe(tmp_path: Path, kind: type, line_end: str) -> None:
     [
         (lambda lines: lines[:1], 2, "the file ends before this line"),
         (lambda lines: lines[:2], 3, "the file ends before this line"),
-        (lambda lines: [*lines[:2], "x", *lines[3:]], 3, "expected a whole number, got 'x'"),
+        (
+            lambda lines: [*lines[:2], "x", *lines[3:]],
+            3,
+            "expected a whole number up to 16,384, got 'x'",
+        ),
         (lambda lines: [*lines[:2], "9", *lines[3:]], 5, "is there already"),
         (lambda lines: [*lines[:3], "<|x|>", *lines[4:]], 4, "expected a whole number"),
         (lambda lines: [*lines[:4], "1 2 3", *lines[5:]], 5, "the two ids of a merge, got '1 2 3'"),
-        (lambda lines: [*lines[:4], "1 256", *lines[5:]], 5, "which it comes before"),
+        (lambda lines: [*lines[:4], "1 256", *lines[5:]], 5, "but comes before them"),
         (lambda lines: [*lines, ""], 19, "the two ids of a merge, got ''"),
         (lambda lines: [*lines, lines[-1]], 19, "merged before"),
     ],

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TextIO
 
-from zerotohero.data import DataError
-
+from ..arguments import require_int
+from ..console import run_command, say
+from ..data import DataError
+from ..files import read_limited
 from . import files
-from .base import Tokenizer
-from .basic import BasicTokenizer
-from .gpt2 import GPT2Tokenizer
-from .gpt4 import GPT4Tokenizer
-from .regex_tokenizer import RegexTokenizer
-from .training import Merge
+from .fast import Merge
+from .published import GPT2Tokenizer, GPT4Tokenizer
+from .tokenizers import BasicTokenizer, RegexTokenizer, Tokenizer, find_special
+
+PUBLISHED: dict[str, Callable[[], Tokenizer]] = {"gpt2": GPT2Tokenizer, "gpt4": GPT4Tokenizer}
+MOST_TEXT_BYTES = 2**30
 
 
 def progress(num_merges: int) -> Callable[[int, Merge], None]:
@@ -29,10 +33,9 @@ def progress(num_merges: int) -> Callable[[int, Merge], None]:
         done = idx - 255
         if done % every == 0:
             left = (time.perf_counter() - start) * (num_merges / done - 1)
-            print(
+            say(
                 f"merge {done:,} of {num_merges:,}: {merge.occurrences:,} occurrences, "
-                f"{left:.0f} s left",
-                file=sys.stderr,
+                f"{left:.0f} s left"
             )
 
     return report
@@ -40,10 +43,12 @@ def progress(num_merges: int) -> Callable[[int, Merge], None]:
 
 def open_model(name: str) -> Tokenizer:
     """Return the tokenizer that is called ``gpt2`` or ``gpt4``, or that a model file holds."""
-    if name == "gpt2":
-        return GPT2Tokenizer()
-    if name == "gpt4":
-        return GPT4Tokenizer()
+    if name in PUBLISHED:
+        return PUBLISHED[name]()
+    if not Path(name).exists():
+        raise ValueError(
+            f"--model {name}: there is no such file, and the known names are gpt2, gpt4"
+        )
     tokenizer = RegexTokenizer() if files.read_model(name).pattern else BasicTokenizer()
     tokenizer.load(name)
     return tokenizer
@@ -52,33 +57,75 @@ def open_model(name: str) -> Tokenizer:
 def read_text(name: str) -> str:
     """Read a text, line ends as they are; ``-`` stands for standard input.
 
-    ``ValueError`` where it is not UTF-8.
+    ``ValueError`` where it is not UTF-8, or too large.
     """
-    content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    shown = "standard input" if name == "-" else name
+    if name != "-":
+        content = read_limited(name, MOST_TEXT_BYTES)
+    elif sys.stdin is None:
+        raise ValueError("standard input is closed")
+    else:
+        content = sys.stdin.buffer.read(MOST_TEXT_BYTES + 1)
+    if len(content) > MOST_TEXT_BYTES:
+        raise ValueError(f"{shown} has more than {MOST_TEXT_BYTES:,} bytes, the limit")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        place = "standard input" if name == "-" else name
-        raise ValueError(f"{place}: byte {error.start} is not UTF-8 ({error.reason})") from None
+        raise ValueError(f"{shown}: byte {error.start} is not UTF-8 ({error.reason})") from None
+
+
+def output() -> TextIO:
+    """Return standard output; ``ValueError`` if it is closed."""
+    if sys.stdout is None:
+        raise ValueError("standard output is closed")
+    return sys.stdout
+
+
+def outputs(prefix: str, overwrite: bool) -> list[Path]:
+    """Return the files to write, after a look at whether they can be written."""
+    paths = [Path(f"{prefix}{ending}") for ending in (".model", ".vocab")]
+    if os.path.basename(prefix) in ("", ".", ".."):  # noqa: PTH119 # Path drops a slash at the end
+        raise ValueError(f"--out {prefix}: expected a folder and the beginning of a file name")
+    folder = paths[0].parent
+    if not folder.is_dir():
+        raise ValueError(f"--out {prefix}: there is no folder {folder}; make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"--out {prefix}: the folder {folder} is not writable")
+    for path in paths:
+        if path.is_dir():
+            raise ValueError(f"{path} is a folder: choose another name")
+        with contextlib.suppress(FileNotFoundError):
+            path.lstat()  # other errors, such as a name that is too long, end the command
+            if not overwrite:
+                raise ValueError(
+                    f"{path} is there already: choose another name, or pass --overwrite"
+                )
+    return paths
 
 
 def train(options: argparse.Namespace) -> None:
     """Train on a file and save the model."""
-    outputs = [Path(f"{options.out}{ending}") for ending in (".model", ".vocab")]
-    for path in outputs:
-        if path.exists() and not options.overwrite:
-            raise ValueError(f"{path} is there already: choose another name, or pass --overwrite")
-    text = read_text(options.file)
+    require_int(256, 256 + files.MOST_MERGES, **{"--vocab-size": options.vocab_size})
+    if options.pattern == "":
+        raise ValueError("--pattern is empty: to train without splitting, pass --basic")
     tokenizer = BasicTokenizer() if options.basic else RegexTokenizer(options.pattern)
-    tokenizer.train(text, options.vocab_size, on_merge=progress(max(options.vocab_size - 256, 1)))
+    paths = outputs(options.out, options.overwrite)
+    text = read_text(options.file).removeprefix("\ufeff")
+    tokenizer.train(text, options.vocab_size, on_merge=progress(options.vocab_size - 256))
     tokenizer.save(options.out)
-    print(f"wrote {outputs[0]} and {outputs[1]}", file=sys.stderr)
+    say(f"wrote {paths[0]} and {paths[1]}")
 
 
 def encode(options: argparse.Namespace) -> None:
     """Write the ids of a text to standard output, on one line."""
-    ids = open_model(options.model).encode(read_text(options.file), options.special)
-    print(*ids)
+    tokenizer, text = open_model(options.model), read_text(options.file)
+    found = find_special(text, tokenizer.special_tokens)
+    if found and options.special == "none_raise":
+        raise ValueError(
+            f"the text contains the special token {found!r}: to encode it as such, pass "
+            "--special all; as other text, --special none"
+        )
+    print(*tokenizer.encode(text, options.special), file=output())
 
 
 def decode(options: argparse.Namespace) -> None:
@@ -87,56 +134,77 @@ def decode(options: argparse.Namespace) -> None:
     ids = []
     for number, word in enumerate(read_text(options.file).split(), 1):
         if not (word.isascii() and word.isdigit()):
-            raise ValueError(f"id {number} must be a whole number, got {word!r}")
+            raise ValueError(f"id {number} must be a whole number, got {word[:40]!r}")
+        if len(word) > 18 or int(word) not in tokenizer.vocab:
+            raise ValueError(f"id {number} is {word[:40]}, which is not the id of a token")
         ids.append(int(word))
-    sys.stdout.buffer.write(tokenizer.decode_bytes(ids))
+    output().buffer.write(tokenizer.decode_bytes(ids))
 
 
 def parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     main = argparse.ArgumentParser(
-        prog="python -m zerotohero.tokenizer", description="Train a tokenizer, encode and decode."
+        prog="python -m zerotohero.tokenizer",
+        description="Train a tokenizer, encode and decode.",
+        epilog="A byte order mark at the start of a text is kept by encode and decode, which "
+        "change no byte; train leaves it out.",
     )
     commands = main.add_subparsers(required=True, metavar="train | encode | decode")
 
     command = commands.add_parser("train", help="learn merges from a text")
     command.add_argument("file", metavar="FILE", help="a text in UTF-8; - for standard input")
-    command.add_argument("--vocab-size", type=int, required=True, metavar="N")
-    command.add_argument("--out", required=True, metavar="PREFIX", help="of .model and .vocab")
+    command.add_argument(
+        "--vocab-size",
+        type=int,
+        required=True,
+        metavar="N",
+        help="256 for the bytes, plus the number of merges",
+    )
+    command.add_argument(
+        "--out",
+        required=True,
+        metavar="PREFIX",
+        help="write PREFIX.model, to encode and decode with, and PREFIX.vocab, to look at",
+    )
     kind = command.add_mutually_exclusive_group()
     kind.add_argument("--basic", action="store_true", help="do not split the text")
-    kind.add_argument("--pattern", help="split by this regular expression; by default GPT-4's")
+    kind.add_argument(
+        "--pattern", metavar="REGEX", help="split by this regular expression; by default GPT-4's"
+    )
     command.add_argument("--overwrite", action="store_true", help="replace files that are there")
     command.set_defaults(run=train)
 
     for run, what in ((encode, "text to ids"), (decode, "ids to text")):
         command = commands.add_parser(run.__name__, help=what)
-        command.add_argument("file", nargs="?", default="-", metavar="FILE", help="or: stdin")
-        command.add_argument("--model", required=True, help="a model file, gpt2 or gpt4")
+        command.add_argument(
+            "file",
+            nargs="?",
+            default="-",
+            metavar="FILE",
+            help="by default standard input, as with -",
+        )
+        command.add_argument("--model", required=True, help="gpt2, gpt4 or a model file")
         command.set_defaults(run=run)
         if run is encode:
             command.add_argument(
                 "--special",
                 choices=["all", "none", "none_raise"],
                 default="none_raise",
-                help="whether special tokens in the text count as such; by default an error",
+                help="whether special tokens in the text count as such: all of them; none, so "
+                "that they are encoded like other text; by default (none_raise) they are an error",
             )
     return main
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 1 after an error."""
-    options = parser().parse_args(arguments)
-    try:
+    """Run the command and return its exit status: 1 after an error."""
+
+    def run() -> int:
+        options = parser().parse_args(arguments)
         options.run(options)
-        sys.stdout.flush()
-    except BrokenPipeError:  # who reads has seen enough, like `head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (OSError, ValueError, DataError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return 0
+
+    return run_command(run, (DataError,))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 ::
 
     zerotohero tokenizer v1
-    pattern "..."                     a JSON string, so that it fits into a line
+    pattern "..."                     a JSON string, so that it fits on a line
     special tokens 1
     "<|endoftext|>" 512
     merges 256
@@ -20,19 +20,20 @@ import hashlib
 import json
 import os
 import re
-import secrets
 import unicodedata
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import NamedTuple
 
+from ..files import read_limited, write_atomically
 from .naive import Pair
-from .special import clean
 
 FORMAT, VERSION = "zerotohero tokenizer v", 1
 MINBPE = "minbpe v1"
 PATTERN_LINE = 2
+# What a file may hold, so that reading one of unknown origin takes little memory:
+MOST_MERGES, MOST_SPECIAL, MOST_ID = 2**20, 2**14, 2**31 - 1
+MOST_FILE_BYTES, MOST_TOKEN_BYTES, MOST_VOCAB_BYTES = 2**25, 2**16, 2**26
 
 
 class Model(NamedTuple):
@@ -48,6 +49,14 @@ def refuse(path: str | PathLike[str], line: int, problem: str) -> ValueError:
     return ValueError(f"{os.fspath(path)}, line {line}: {problem}")
 
 
+def require_size(idx: int, size: int, total: int) -> None:
+    """Raise ``ValueError`` if a token, or all tokens of merges together, have too many bytes."""
+    if size > MOST_TOKEN_BYTES:
+        raise ValueError(f"token {idx} has {size:,} bytes; the limit is {MOST_TOKEN_BYTES:,}")
+    if total > MOST_VOCAB_BYTES:
+        raise ValueError(f"the tokens up to {idx} have more than {MOST_VOCAB_BYTES:,} bytes")
+
+
 # -- writing -------------------------------------------------------------------------
 
 
@@ -58,8 +67,8 @@ def write_model(path: str | PathLike[str], model: Model) -> None:
     lines += [f"{json.dumps(token)} {idx}" for token, idx in model.special_tokens.items()]
     lines.append(f"merges {len(model.merges)}")
     lines += [f"{left} {right}" for left, right in model.merges]
-    content = "".join(f"{line}\n" for line in lines).encode("utf-8")
-    _write(path, content + f"sha256 {hashlib.sha256(content).hexdigest()}\n".encode())
+    content = "".join(f"{line}\n" for line in lines)
+    write_atomically(path, f"{content}sha256 {hashlib.sha256(content.encode()).hexdigest()}\n")
 
 
 def write_vocab(
@@ -69,36 +78,23 @@ def write_vocab(
     pairs = {idx: pair for pair, idx in merges.items()}
     lines = []
     for idx, token in vocab.items():
-        line = f"[{render_token(token)}] {idx}"
+        line = f"[{render_token(token)}] {idx}\n"
         if idx in pairs:
             left, right = (render_token(vocab[part]) for part in pairs[idx])
             line = f"[{left}][{right}] -> {line}"
-        lines.append(f"{line}\n")
-    _write(path, "".join(lines).encode("utf-8"))
+        lines.append(line)
+    write_atomically(path, "".join(lines))
 
 
 def render_token(token: bytes) -> str:
     """Return a token as text on one line: control characters are escaped.
 
-    Bytes that are no valid UTF-8 become U+FFFD.
+    Bytes that are not UTF-8 become U+FFFD.
     """
     return "".join(
         f"\\u{ord(c):04x}" if unicodedata.category(c)[0] == "C" or c in "\u2028\u2029" else c
         for c in token.decode("utf-8", errors="replace")
     )
-
-
-def _write(path: str | PathLike[str], content: bytes) -> None:
-    target = Path(path)
-    part = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    try:
-        with part.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 # -- reading -------------------------------------------------------------------------
@@ -112,20 +108,31 @@ def read_model(path: str | PathLike[str]) -> Model:
     OSError
         If the file cannot be read.
     ValueError
-        If it is truncated, altered, of a later version, or no model file: the message names
-        file and line.
+        If it is truncated, altered, too large, of a later version, or not a model file: the
+        message names file and line.
     """
     reader = _Reader(path)
-    first = reader.next_line()
-    if first.removesuffix("\r") == MINBPE:
-        return _read_minbpe(reader)
-    if first == f"{FORMAT}{VERSION}":
-        return _read_ours(reader)
+    first = reader.line()
     if first == f"{FORMAT}{VERSION}\r":
         raise reader.refuse("the line ends have been changed: expected a line feed alone")
-    if first.startswith(FORMAT):
-        raise reader.refuse(f"this is version {first.removeprefix(FORMAT)!r}, which is not known")
-    raise reader.refuse(f"expected '{FORMAT}{VERSION}' or '{MINBPE}', got {first[:40]!r}")
+    ours = first == f"{FORMAT}{VERSION}"
+    if not ours and first.removesuffix("\r") != MINBPE:
+        known = f"'{FORMAT}{VERSION}' or '{MINBPE}'"
+        raise reader.refuse(f"expected {known}, got {first[:40]!r}")
+    if not ours:  # which ends lines with a carriage return, too, on Windows
+        reader.lines = [line.removesuffix(b"\r") for line in reader.lines]
+    model = Model(reader.string(reader.line("pattern ")) if ours else reader.line(), {}, {})
+    for _ in range(reader.count("special tokens " if ours else "", MOST_SPECIAL)):
+        token, _, number = reader.line().rpartition(" ")
+        reader.add_special(model, reader.string(token) if ours else token, number)
+    if ours:
+        for _ in range(reader.count("merges ", MOST_MERGES)):
+            reader.add_merge(model)
+        reader.check_end()
+    else:
+        while reader.has_more():
+            reader.add_merge(model)
+    return model
 
 
 class _Reader:
@@ -133,100 +140,87 @@ class _Reader:
 
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = path
-        self.content = Path(path).read_bytes()
+        self.content = read_limited(path, MOST_FILE_BYTES)
         # What follows the last line end: nothing, unless the file has been cut off.
         *self.lines, self.rest = self.content.split(b"\n")
         self.number = 0
+        self.special_ids: set[int] = set()
+        self.sizes = [1] * 256  # bytes of each token
+        self.total = 0
 
     def refuse(self, problem: str) -> ValueError:
         return refuse(self.path, self.number, problem)
 
-    def more(self) -> bool:
+    def has_more(self) -> bool:
         return self.number < len(self.lines) or self.rest != b""
 
-    def next_line(self) -> str:
+    def line(self, prefix: str = "") -> str:
+        """Return the rest of the next line after the prefix that it must have."""
         self.number += 1
         if self.number > len(self.lines):
             raise self.refuse(f"the file ends {'within' if self.rest else 'before'} this line")
         try:
-            return self.lines[self.number - 1].decode("utf-8")
+            line = self.lines[self.number - 1].decode("utf-8")
         except UnicodeDecodeError as error:
             raise self.refuse(f"it is not UTF-8 ({error.reason})") from None
+        if not line.startswith(prefix):
+            raise self.refuse(f"expected '{prefix}...', got {line[:40]!r}")
+        return line.removeprefix(prefix)
 
-    def number_in(self, text: str) -> int:
+    def integer(self, text: str, most: int) -> int:
         """Read a whole number as we write it: no sign, no space, no zero in front."""
-        if not re.fullmatch("0|[1-9][0-9]{0,17}", text):
-            raise self.refuse(f"expected a whole number, got {text[:40]!r}")
+        if not re.fullmatch("0|[1-9][0-9]{0,9}", text) or int(text) > most:
+            raise self.refuse(f"expected a whole number up to {most:,}, got {text[:40]!r}")
         return int(text)
 
-    def count(self, name: str) -> int:
-        line = self.next_line()
-        if not line.startswith(f"{name} "):
-            raise self.refuse(f"expected '{name}' and their number, got {line[:40]!r}")
-        return self.number_in(line.removeprefix(f"{name} "))
+    def count(self, prefix: str, most: int) -> int:
+        return self.integer(self.line(prefix), most)
 
     def string(self, text: str) -> str:
         try:
             value = json.loads(text)
-        except ValueError:
-            value = None
-        if not isinstance(value, str) or value != clean(value):
-            raise self.refuse(f"expected a text as a JSON string, got {text[:40]!r}")
+            value.encode("utf-8")  # no surrogates
+        except (ValueError, AttributeError, RecursionError):
+            raise self.refuse(f"expected a JSON string, got {text[:40]!r}") from None
+        assert isinstance(value, str)
         return value
 
-    def special(self, token: str, number: str, model: Model) -> None:
-        idx = self.number_in(number)
+    def add_special(self, model: Model, token: str, number: str) -> None:
+        idx = self.integer(number, MOST_ID)
         if not token:
             raise self.refuse("the special token is empty")
-        if idx < 256 or idx in model.special_tokens.values() or token in model.special_tokens:
-            raise self.refuse(f"the special token {token!r} or its id {idx} is there already")
+        if idx < 256 or idx in self.special_ids or token in model.special_tokens:
+            raise self.refuse(f"the special token {token[:40]!r} or its id {idx} is there already")
+        self.special_ids.add(idx)
         model.special_tokens[token] = idx
 
-    def merge(self, line: str, model: Model) -> None:
-        idx = 256 + len(model.merges)
+    def add_merge(self, model: Model) -> None:
+        idx, line = len(self.sizes), self.line()
         parts = line.split(" ")
         if len(parts) != 2:
             raise self.refuse(f"expected the two ids of a merge, got {line[:40]!r}")
-        pair = self.number_in(parts[0]), self.number_in(parts[1])
-        if max(pair) >= idx:
-            raise self.refuse(f"token {idx} is made of {pair}, which it comes before")
-        if pair in model.merges:
-            raise self.refuse(f"the pair {pair} has been merged before")
-        if idx in model.special_tokens.values():
+        left, right = (self.integer(part, MOST_ID) for part in parts)
+        if max(left, right) >= idx:
+            raise self.refuse(f"token {idx} is made of {left} and {right}, but comes before them")
+        if (left, right) in model.merges:
+            raise self.refuse(f"the pair {left}, {right} has been merged before")
+        if idx in self.special_ids:
             raise self.refuse(f"the id {idx} of this merge is that of a special token")
-        model.merges[pair] = idx
+        if len(model.merges) == MOST_MERGES:
+            raise self.refuse(f"there are more than {MOST_MERGES:,} merges")
+        self.sizes.append(self.sizes[left] + self.sizes[right])
+        self.total += self.sizes[idx]
+        try:
+            require_size(idx, self.sizes[idx], self.total)
+        except ValueError as error:
+            raise self.refuse(str(error)) from None
+        model.merges[left, right] = idx
 
-
-def _read_ours(reader: _Reader) -> Model:
-    line = reader.next_line()
-    if not line.startswith("pattern "):
-        raise reader.refuse(f"expected 'pattern' and a JSON string, got {line[:40]!r}")
-    model = Model(reader.string(line.removeprefix("pattern ")), {}, {})
-    for _ in range(reader.count("special tokens")):
-        token, _, number = reader.next_line().rpartition(" ")
-        reader.special(reader.string(token), number, model)
-    for _ in range(reader.count("merges")):
-        reader.merge(reader.next_line(), model)
-    line = reader.next_line()
-    above = b"".join(line + b"\n" for line in reader.lines[: reader.number - 1])
-    if line != f"sha256 {hashlib.sha256(above).hexdigest()}":
-        raise reader.refuse("the checksum is wrong: a line above, or this one, has been altered")
-    if reader.more():
-        reader.next_line()
-        raise reader.refuse("expected the end of the file")
-    return model
-
-
-def _read_minbpe(reader: _Reader) -> Model:
-    """Read a file of minbpe, which ends lines with a carriage return, too, on Windows."""
-
-    def next_line() -> str:
-        return reader.next_line().removesuffix("\r")
-
-    model = Model(next_line(), {}, {})
-    for _ in range(reader.number_in(next_line())):
-        token, _, number = next_line().rpartition(" ")
-        reader.special(token, number, model)
-    while reader.more():
-        reader.merge(next_line(), model)
-    return model
+    def check_end(self) -> None:
+        line = self.line()
+        above = b"".join(line + b"\n" for line in self.lines[: self.number - 1])
+        if line != f"sha256 {hashlib.sha256(above).hexdigest()}":
+            raise self.refuse("the checksum is wrong: a line above, or this one, has been altered")
+        if self.has_more():
+            self.line()
+            raise self.refuse("expected the end of the file")

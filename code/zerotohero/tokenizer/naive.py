@@ -96,7 +96,7 @@ def encode(chunk: bytes, merges: Mapping[Pair, int]) -> list[int]:
 
 
 def decode(ids: Iterable[int], vocab: Mapping[int, bytes]) -> str:
-    """Turn ids into text. Bytes that are no valid UTF-8 become U+FFFD."""
+    """Turn ids into text. Bytes that are not valid UTF-8 become U+FFFD."""
     return b"".join(vocab[idx] for idx in ids).decode("utf-8", errors="replace")
 
 

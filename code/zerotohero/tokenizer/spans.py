@@ -1,6 +1,6 @@
 """A text as colored spans, one for each token: for a notebook, a page, a screen reader.
 
-Spaces, tabs and line breaks are made visible, and so are bytes that are no text by themselves.
+Spaces, tabs and line breaks are made visible, and so are bytes that are not text by themselves.
 The colors only tell neighbors apart; each token has a frame, too, and says its id.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from .base import Tokenizer
+from .tokenizers import Tokenizer
 
 INK = "#1b1b1f"
 FILLS = ("#cfe3f7", "#fbe3b5", "#cdebe0", "#ecd6ea")  # each with more than 10:1 to the ink
@@ -68,8 +68,8 @@ class TokenSpans:
 
     def _repr_html_(self) -> str:
         items = "".join(
-            self._item(place, idx, token)
-            for place, (idx, token) in enumerate(zip(self.ids, self.tokens))
+            self._item(position, idx, token)
+            for position, (idx, token) in enumerate(zip(self.ids, self.tokens))
         )
         title = escape(self._title())
         return (
@@ -83,7 +83,7 @@ class TokenSpans:
         return f"{self.label}, {len(self.ids)} token{'s' if len(self.ids) != 1 else ''}"
 
     @staticmethod
-    def _item(place: int, idx: int, token: bytes) -> str:
+    def _item(position: int, idx: int, token: bytes) -> str:
         # After a line break, the next line begins; inside a token, too.
         lines = escape(visible(token)).split("⏎")
         shown, after = "⏎<br>".join(lines), ""
@@ -91,7 +91,7 @@ class TokenSpans:
             shown, after = shown.removesuffix("<br>"), "<br>"
         name = escape(f"{spoken(token)}: id {idx}")
         style = (
-            f"color:{INK};background:{FILLS[place % len(FILLS)]};"
+            f"color:{INK};background:{FILLS[position % len(FILLS)]};"
             f"box-shadow:inset 0 0 0 1px {FRAME};border-radius:3px;padding:2px 3px;"
             "-webkit-box-decoration-break:clone;box-decoration-break:clone"
         )
