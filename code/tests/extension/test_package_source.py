@@ -157,7 +157,7 @@ def test_a_check_executes_its_own_chapter_alone(copied: Path, chapter: Path) -> 
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="imports in forked processes")
-@pytest.mark.parametrize("module", ["layers/norms.py", "bigrams.py", "mlp.py", "figures.py"])
+@pytest.mark.parametrize("module", ["layers.py", "bigrams.py", "mlp.py", "figures.py"])
 def test_a_module_executes_the_chapters_that_load_it(copied: Path, module: str) -> None:
     programs = [
         "\n".join(
