@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 
 from zerotohero.gpt import GPT, CausalSelfAttention, GPTConfig
-from zerotohero.train_gpt.precision import autocast, has_bfloat16
+from zerotohero.train_gpt.distributed import autocast, has_bfloat16
 
 CONFIG = GPTConfig(vocab_size=65, block_size=256, n_embd=384, n_head=6, n_layer=6)
 BATCH_SIZE, STEPS, TEXTS = 16, 3, 4

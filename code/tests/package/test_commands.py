@@ -9,7 +9,7 @@ import pytest
 from training import TEXT, TINY, options
 
 from zerotohero.train_gpt import checkpoint
-from zerotohero.train_gpt.__main__ import main
+from zerotohero.train_gpt.command import main
 
 PACKAGE = Path(__file__).parents[2] / "zerotohero"
 COMMANDS = sorted(path.parent.name for path in PACKAGE.glob("*/__main__.py"))
@@ -31,9 +31,9 @@ def test_help_is_written_for_a_terminal(command: str) -> None:
 @pytest.mark.parametrize(
     ("refused", "message"),
     [
-        ("runs", "error: --out runs/mine can't be written"),
-        ("runs/mine/losses.csv", "error: --out runs/mine can't be written"),
-        ("text.txt", "error: text.txt can't be read"),
+        ("runs", "error: runs: Permission denied"),
+        ("runs/mine/losses.csv", "error: runs/mine/losses.csv: Permission denied"),
+        ("text.txt", "error: text.txt: Permission denied"),
     ],
 )
 def test_what_is_not_permitted_is_said_with_what_to_do(

@@ -69,7 +69,7 @@ def test_the_trainer_needs_torch_and_safetensors_beside_the_base() -> None:
     names = {"ipython": "IPython", "pyyaml": "yaml"}
     others = {names.get(name, name).replace("-", "_") for name in others} | {"wasmtime"}
     program = f"import sys; sys.modules.update(dict.fromkeys({sorted(others)!r}))\n"
-    program += "import zerotohero.train_gpt.cli; print('imported')"
+    program += "import zerotohero.train_gpt.command; print('imported')"
     done = subprocess.run(
         [sys.executable, "-c", program],
         env=os.environ | {"PYTHONPATH": str(ROOT / "code")},

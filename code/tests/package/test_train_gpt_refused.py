@@ -29,7 +29,7 @@ def contents(out: Path) -> dict[str, bytes]:
     return {
         path.relative_to(out).as_posix(): path.read_bytes()
         for path in out.rglob("*")
-        if path.is_file() and path.name not in ("result.json", "checkpoint.json")
+        if path.is_file() and path.name not in ("result.json", "checkpoint.json", ".lock")
     }
 
 
@@ -66,11 +66,11 @@ def test_no_checkpoint(tmp_path: Path) -> None:
 def test_other_settings(run: Path) -> None:
     refused(
         run,
-        r"with other settings: n_embd is 32, there 16; lr is 0\.1, there 0\.003$",
+        r"with other settings: n_embd is 32, there 16; lr is 0\.1, there 0\.003; to train on",
         n_embd=32,
         lr=0.1,
     )
-    refused(run, r"with other settings: steps is 4, there 3$", steps=4)
+    refused(run, r"with other settings: steps is 4, there 3; to train on", steps=4)
 
 
 def test_another_text(run: Path) -> None:
@@ -106,7 +106,7 @@ def test_cut_off_json(run: Path, share: float) -> None:
     path = run / "checkpoint.json"
     data = path.read_bytes()
     path.write_bytes(data[: int(share * len(data))])
-    refused(run, r"checkpoint\.json is damaged: it is no JSON")
+    refused(run, r"checkpoint\.json is damaged: it is not JSON")
 
 
 def test_every_wrong_byte_in_the_json(run: Path) -> None:
@@ -161,18 +161,18 @@ def test_another_version(run: Path, change: Callable[[dict[str, Any]], None]) ->
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b'{"model": [1, 2]}', "is no checkpoint of this trainer: it names no format"),
-        (b"[]", "is no checkpoint of this trainer"),
-        (b"7", "is no checkpoint of this trainer"),
+        (b'{"model": [1, 2]}', "is not a checkpoint of this trainer: it names no format"),
+        (b"[]", "is not a checkpoint of this trainer"),
+        (b"7", "is not a checkpoint of this trainer"),
         (b'{"format": "pt"}', "has the format 'pt'; this trainer reads 'zerotohero"),
-        (b"\xff\xfe\x00", "it is no JSON"),
-        (b"[" * 200_000, "it is no JSON"),
+        (b"\xff\xfe\x00", "it is not JSON"),
+        (b"[" * 200_000, "it is not JSON"),
         (b'{"format": "%s"}' % checkpoint.FORMAT.encode(), "is damaged: its checksum"),
         (
             b'{"format": "%s", "state": {"a": 1e999}}' % checkpoint.FORMAT.encode(),
             "is damaged: its",
         ),
-        (b'{"format": NaN}', "it is no JSON"),
+        (b'{"format": NaN}', "it is not JSON"),
     ],
 )
 def test_foreign_json(run: Path, content: bytes, message: str) -> None:
@@ -204,8 +204,11 @@ def replace_tensors(run: Path, tensors: dict[str, torch.Tensor]) -> None:
             lambda t: t.update({"muon/blocks.0.attention.qkv.weight/momentum": torch.ones(1)}),
             r"^muon/blocks\.0\.attention\.qkv\.weight/momentum has the shape \(1,\)",
         ),
-        (lambda t: t.pop("losses"), "holds no checkpoint"),
-        (lambda t: t.update(losses=torch.ones(2)), "has 2 losses for 3 steps"),
+        (lambda t: t.pop("losses"), "does not hold a checkpoint"),
+        (
+            lambda t: t.update(losses=torch.ones(2)),
+            r"has losses of type torch.float32 and shape \(2,\) for 3 steps",
+        ),
         (
             lambda t: t.update({"model/ln_f.bias": torch.ones(16, dtype=torch.int64)}),
             r"^model/ln_f\.bias is of type torch\.int64",
@@ -243,11 +246,11 @@ def test_nothing_in_a_checkpoint_can_run_code(
         tensors.write_bytes(attack)
         digest = hashlib.sha256(attack).hexdigest()
         rewrite(run, lambda state, digest=digest: state.update(tensors_sha256=digest))
-        refused(run, "holds no checkpoint")
+        refused(run, "does not hold a checkpoint")
     tensors.write_bytes(good)
     for attack in attacks:
         (run / "checkpoint.json").write_bytes(attack)
-        refused(run, "it is no JSON")
+        refused(run, "it is not JSON")
     assert not trace.exists()
     pickle.loads(attacks[0])
     assert trace.exists(), "the attack is a real one"

@@ -1,8 +1,5 @@
 """Train a GPT: ``python -m zerotohero.train_gpt --help``."""
 
-import sys
+from .command import main
 
-from .cli import main
-
-if __name__ == "__main__":
-    sys.exit(main())
+raise SystemExit(main())

@@ -11,8 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,19 +28,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load as tensors_from
 from safetensors.torch import save as bytes_of
 
+from zerotohero.arguments import require_int, require_number
+from zerotohero.files import read_limited, write_atomically
 from zerotohero.gpt import GPT, Vocabulary
 
-from .files import write
+from .distributed import device_of
 from .optimizers import Optimizers
-from .precision import device_of
 from .settings import Settings
 
 FORMAT = "zerotohero.train_gpt checkpoint, version 1"
 JSON = "checkpoint.json"
+LOCK = ".lock"
+MOST_BYTES = 8 * 2**20  # of the JSON file: a hundred thousand estimates, and any vocabulary
 KEPT = {"adamw": ("exp_avg", "exp_avg_sq", "step"), "muon": ("momentum",)}
 """What each optimizer remembers of a parameter."""
 NUMBER = torch.Size()
-SAVED = {"characters", "text_sha256", "step", "seconds", "evaluations"}
 
 
 class CheckpointError(ValueError):
@@ -53,8 +61,12 @@ class State:
         The vocabulary.
     text_sha256 : str
         Checksum of the whole text.
+    text_file : str or None
+        Where the text was read from; empty if it was no file's, None for Tiny Shakespeare.
     step : int
         Updates made.
+    before : int or None
+        The step of the checkpoint that this one replaced.
     seconds : float
         Time taken, before and after interruptions.
     losses : list of float
@@ -66,19 +78,26 @@ class State:
     settings: Settings
     characters: str
     text_sha256: str
+    text_file: str | None = None
     step: int = 0
+    before: int | None = None
     seconds: float = 0.0
     losses: list[float] = dataclasses.field(default_factory=list)
     evaluations: list[tuple[int, float]] = dataclasses.field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for name, kind in (("characters", str), ("text_sha256", str), ("step", int)):
-            if not isinstance(getattr(self, name), kind):
-                raise TypeError(f"{name} must be of type {kind.__name__}")
-        if self.step < 0:
-            raise ValueError(f"step must not be negative, got {self.step}")
-        self.seconds = float(self.seconds)
-        self.evaluations = [(int(step), float(loss)) for step, loss in self.evaluations]
+        strings = [self.characters, self.text_sha256, self.text_file or ""]
+        if not all(isinstance(string, str) for string in strings):
+            raise TypeError("characters, text_sha256 and text_file must be strings")
+        if Vocabulary(self.characters).characters != self.characters:
+            raise ValueError("characters must be sorted, each once")
+        require_int(0, self.settings.steps, step=self.step)
+        require_int(0, self.step, before=self.before or 0)
+        require_number(0, seconds=self.seconds)
+        for made, loss in self.evaluations:
+            require_int(0, self.step, made=made)
+            require_number(loss=loss)
+        self.evaluations = [(made, float(loss)) for made, loss in self.evaluations]
 
 
 def _sha256(data: bytes) -> str:
@@ -93,6 +112,70 @@ def _tensors_file(out: Path, step: int) -> Path:
     return out / f"checkpoint-{step:08}.safetensors"
 
 
+# -- the folder --------------------------------------------------------------------------------
+
+
+def require_folder(out: Path, *, resume: bool) -> None:
+    """Raise unless a folder has a checkpoint, or is new or empty if it should have none.
+
+    Raises
+    ------
+    CheckpointError
+        If there is no checkpoint.
+    FileExistsError
+        If there is a file, or a folder that is not empty.
+    """
+    if resume:
+        if not (out / JSON).exists():
+            raise CheckpointError(f"there is no checkpoint: {out / JSON} is missing")
+    elif out.exists() and (not out.is_dir() or any(p.name != LOCK for p in out.iterdir())):
+        raise FileExistsError(f"out is there already, {out}: resume it, or name another folder")
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Keep a folder to this process within a ``with``. Make it if it is not there.
+
+    The system releases the lock when the process ends, however it ends.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written to.
+    BlockingIOError
+        If another process has it.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(out / LOCK, flags, 0o666)
+    try:
+        try:
+            if sys.platform == "win32":
+                import msvcrt
+
+                msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            raise BlockingIOError(f"another process is training in {out}") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def require_space(out: Path, parameters: int) -> None:
+    """Raise ``OSError`` unless two checkpoints fit on the disk: the old one and the new."""
+    needed, free = 2 * 12 * parameters, shutil.disk_usage(out).free
+    if free < needed:
+        said = f"checkpoints need {needed / 2**20:,.0f} MiB here, {free / 2**20:,.0f} MiB are free"
+        raise OSError(errno.ENOSPC, said, str(out))
+
+
+# -- saving ------------------------------------------------------------------------------------
+
+
 def _optimizer_tensors(model: GPT, optimizers: Optimizers) -> dict[str, torch.Tensor]:
     """Name every tensor in the states of the optimizers."""
     return {
@@ -103,22 +186,34 @@ def _optimizer_tensors(model: GPT, optimizers: Optimizers) -> dict[str, torch.Te
     }
 
 
+def all_finite(model: GPT, optimizers: Optimizers) -> bool:
+    """Whether all that a checkpoint would hold of a model and its optimizers is finite."""
+    tensors = [*model.state_dict().values(), *_optimizer_tensors(model, optimizers).values()]
+    return all(bool(t.isfinite().all()) for t in tensors)
+
+
 def save(out: Path, state: State, model: GPT, optimizers: Optimizers) -> None:
-    """Write a checkpoint; then remove the one before."""
+    """Write a checkpoint; then remove the tensors of the one before."""
     tensors = {
         "losses": torch.tensor(state.losses, dtype=torch.float64),
         **{f"model/{name}": p for name, p in model.state_dict().items()},
         **_optimizer_tensors(model, optimizers),
     }
     data = bytes_of({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
+    old = state_in(out)
+    state.before = old.step if old else None
     about = dataclasses.asdict(state) | {"tensors_sha256": _sha256(data)}
     del about["losses"]
-    write(_tensors_file(out, state.step), data)
+    write_atomically(_tensors_file(out, state.step), data)
     whole = {"format": FORMAT, "sha256": _sha256(_canonical(about)), "state": about}
-    write(out / JSON, json.dumps(whole, indent=1, allow_nan=False) + "\n")
-    for path in out.glob("checkpoint-*.safetensors"):
-        if path != _tensors_file(out, state.step):
-            path.unlink(missing_ok=True)
+    write_atomically(out / JSON, json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n")
+    # A crash may have come before the removal of the tensors before the last.
+    for step in (old.step, old.before) if old else ():
+        if step is not None and step != state.step:
+            _tensors_file(out, step).unlink(missing_ok=True)
+
+
+# -- loading -----------------------------------------------------------------------------------
 
 
 def load(out: Path) -> tuple[State, dict[str, torch.Tensor]]:
@@ -130,54 +225,94 @@ def load(out: Path) -> tuple[State, dict[str, torch.Tensor]]:
         If there is none, it is damaged, or it is something else.
     """
     about = _load_json(out / JSON)
+    while True:
+        try:
+            return _load(out, about)
+        except CheckpointError:  # has a newer one just taken its place?
+            read, about = about, _load_json(out / JSON)
+            if about == read:
+                raise
+
+
+def _load(out: Path, about: dict[str, Any]) -> tuple[State, dict[str, torch.Tensor]]:
+    state, digest = _state(out / JSON, about)
+    path = _tensors_file(out, state.step)
+    parameters = state.settings.parameters(len(state.characters))
     try:
-        settings = Settings.from_dict(about.pop("settings"))
-        digest = about.pop("tensors_sha256")
-        state = State(settings, losses=[], **{name: about[name] for name in SAVED | set(about)})
-        path = _tensors_file(out, state.step)
-    except (TypeError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{out / JSON} is of another version: {error}") from error
-    try:
-        data = path.read_bytes()
+        data = read_limited(path, 16 * parameters + 8 * state.step + 2**24)
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing; {JSON} says that it is there") from None
+    except ValueError as error:
+        raise CheckpointError(str(error)) from None
     if _sha256(data) != digest:
         raise CheckpointError(
             f"{path} is damaged: its SHA-256 is {_sha256(data)}, {JSON} says {digest}"
         )
+    if len(data) < 4 * parameters:
+        raise CheckpointError(f"{path} is too small for {parameters:,} parameters")
     try:
         tensors = tensors_from(data)
-        state.losses = tensors.pop("losses").tolist()
+        losses = tensors.pop("losses")
     except (SafetensorError, KeyError) as error:
-        raise CheckpointError(f"{path} holds no checkpoint: {error}") from error
-    if len(state.losses) != state.step:
-        raise CheckpointError(f"{path} has {len(state.losses)} losses for {state.step} steps")
+        raise CheckpointError(f"{path} does not hold a checkpoint: {error}") from error
+    if losses.dtype != torch.float64 or losses.shape != (state.step,):
+        raise CheckpointError(
+            f"{path} has losses of type {losses.dtype} and shape {tuple(losses.shape)} "
+            f"for {state.step} steps"
+        )
+    for name, tensor in {"losses": losses, **tensors}.items():
+        if not bool(tensor.isfinite().all()):
+            raise CheckpointError(f"{path} has numbers in {name} that are not finite")
+    state.losses = losses.tolist()
     return state, tensors
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+def _state(path: Path, about: dict[str, Any]) -> tuple[State, str]:
+    """Return the state that a JSON file describes, and the checksum of its tensors."""
+    about = dict(about)
+    try:
+        settings = Settings.from_dict(about.pop("settings"))
+        digest = about.pop("tensors_sha256")
+        about = {"text_file": None, "before": None} | about  # the first edition's do not say
+        known = {field.name for field in dataclasses.fields(State)} - {"settings", "losses"}
+        if odd := sorted(known ^ set(about)):
+            raise ValueError(f"missing or unknown: {', '.join(odd)}")
+        return State(settings, **about), str(digest)
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise CheckpointError(f"{path} is of another version: {error}") from error
+
+
+def _not_a_number(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _load_json(path: Path) -> dict[str, Any]:
     """Return the state in the JSON file, after a look at its format and its checksum."""
     try:
-        found = json.loads(path.read_bytes(), parse_constant=_no_number)
+        found = json.loads(read_limited(path, MOST_BYTES), parse_constant=_not_a_number)
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint: {path} is missing") from None
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged: it is no JSON ({error})") from error
+        raise CheckpointError(f"{path} is damaged: it is not JSON ({error})") from error
     if not isinstance(found, dict) or "format" not in found:
-        raise CheckpointError(f"{path} is no checkpoint of this trainer: it names no format")
+        raise CheckpointError(f"{path} is not a checkpoint of this trainer: it names no format")
     if found["format"] != FORMAT:
         raise CheckpointError(
-            f"{path} has the format {found['format']!r}; this trainer reads {FORMAT!r}"
+            f"{path} has the format {str(found['format'])[:80]!r}; this trainer reads {FORMAT!r}"
         )
     about = found.get("state")
-    with contextlib.suppress(ValueError):  # 1e999 is infinite, which JSON cannot say
+    with contextlib.suppress(ValueError, RecursionError):  # 1e999 is infinite, JSON has no word
         if isinstance(about, dict) and _sha256(_canonical(about)) == found.get("sha256"):
             return about
     raise CheckpointError(f"{path} is damaged: its checksum does not fit its content")
+
+
+def state_in(out: Path) -> State | None:
+    """Return how far the checkpoint in a folder is; None if there is none that can be read."""
+    try:
+        return _state(out / JSON, _load_json(out / JSON))[0]
+    except (CheckpointError, OSError):
+        return None
 
 
 def restore(
@@ -222,6 +357,11 @@ def restore(
         optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
 
 
+def restore_weights(model: GPT, tensors: dict[str, torch.Tensor]) -> None:
+    """Put only the weights of a checkpoint into a model. Errors are those of ``restore``."""
+    restore(0, model, {}, {n: t for n, t in tensors.items() if n.startswith("model/")})
+
+
 def load_model(out: str | Path, device: str = "cpu") -> tuple[GPT, Vocabulary]:
     """Return the model of a checkpoint, in evaluation mode, and its vocabulary.
 
@@ -230,8 +370,9 @@ def load_model(out: str | Path, device: str = "cpu") -> tuple[GPT, Vocabulary]:
     CheckpointError
         If there is no checkpoint, it is damaged, or it is something else.
     """
+    where = device_of(device)
     state, tensors = load(Path(out))
-    model = GPT(state.settings.config(len(state.characters)))
-    weights = {name: t for name, t in tensors.items() if name.startswith("model/")}
-    restore(0, model, {}, weights)
-    return model.to(device_of(device)).eval(), Vocabulary(state.characters)
+    with torch.random.fork_rng([]):  # the caller's random numbers stay as they are
+        model = GPT(state.settings.config(len(state.characters)))
+    restore_weights(model, tensors)
+    return model.to(where).eval(), Vocabulary(state.characters)

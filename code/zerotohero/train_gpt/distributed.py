@@ -1,17 +1,131 @@
-"""Several processes that train one model: each computes a share of every batch."""
+"""Where a training computes: devices, their numbers, their memory; and several processes.
+
+Each of several processes computes a part of every batch, and they train one model.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .precision import device_of
+from .settings import Settings
+
+# -- devices -----------------------------------------------------------------------------------
+
+
+def device_of(name: str) -> torch.device:
+    """Return a device that is there.
+
+    Raises
+    ------
+    ValueError
+        If the name is not ``cpu``, ``cuda``, ``cuda:`` and a number, or ``mps``, or PyTorch
+        does not find such a device.
+    """
+    kind, _, number = name.partition(":")
+    numbered = kind == "cuda" and number.isdecimal() and len(number) < 4
+    if kind not in ("cpu", "cuda", "mps") or (name != kind and not numbered):
+        raise ValueError(f"device must be cpu, cuda, cuda:0, cuda:1, … or mps, got {name!r}")
+    if kind == "cuda" and torch.cuda.device_count() <= int(number or 0):
+        raise ValueError(
+            f"device is {name!r}, but PyTorch finds {torch.cuda.device_count()} CUDA devices"
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("device is 'mps', but PyTorch finds none")
+    return torch.device(name)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies matrices of bfloat16 itself, and not by a detour."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "cpu":
+        if hasattr(torch.cpu, "get_capabilities"):
+            found = torch.cpu.get_capabilities()
+            return any(found.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+        asked = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # an older PyTorch
+        return bool(asked and asked())
+    return False
+
+
+def resolve(dtype: str, device: torch.device) -> str:
+    """Turn ``auto`` into ``bfloat16`` or ``float32``; leave those as they are."""
+    if dtype != "auto":
+        return dtype
+    return "bfloat16" if has_bfloat16(device) else "float32"
+
+
+def autocast(dtype: str, device: torch.device) -> AbstractContextManager[object]:
+    """Multiply matrices in bfloat16, if that is asked for. Weights stay in float32."""
+    context: AbstractContextManager[object] = torch.autocast(
+        device.type, torch.bfloat16, enabled=dtype == "bfloat16"
+    )
+    return context
+
+
+# -- memory ------------------------------------------------------------------------------------
+
+
+def memory_of(device: torch.device) -> float:
+    """Return the bytes of memory that a device has in all; infinity where nobody says."""
+    if device.type == "cuda":
+        return float(torch.cuda.mem_get_info(device)[1])
+    limits = [math.inf]
+    with contextlib.suppress(AttributeError, ValueError, OSError):  # Windows has no sysconf
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):  # a container's
+            limits.append(int(Path(path).read_text(encoding="utf-8")))
+    return min(limits)
+
+
+def require_memory(settings: Settings, vocab_size: int, group: Group) -> None:
+    """Raise ``MemoryError`` for sizes that surely need more memory than the device has.
+
+    Each parameter takes four bytes, and so do its gradient and what an optimizer remembers of
+    it. For the backward pass, each token leaves at least 32 bytes for each of its numbers in a
+    block, and 8 for each logit. What is more than that can still be too much.
+    """
+    s = settings
+    parameters = s.parameters(vocab_size)
+    tokens = s.batch_size // (s.accumulate * group.size) * s.block_size
+    needed = 12 * parameters + tokens * (32 * s.n_layer * s.n_embd + 8 * vocab_size)
+    if group.device.type == "cpu":
+        needed *= int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if group.size > 1 else 1
+    if needed > (there := memory_of(group.device)):
+        raise MemoryError(
+            f"{parameters:,} parameters and {tokens:,} tokens at once need "
+            f"{needed / 2**30:,.1f} GiB at least, {group.device} has {there / 2**30:,.1f} GiB: "
+            "make n_layer, n_embd, block_size or batch_size smaller, or accumulate larger"
+        )
+
+
+@contextmanager
+def naming_memory() -> Iterator[None]:
+    """Turn what PyTorch says when the memory does not suffice into one clear ``MemoryError``."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        said = str(error)
+        words = ("out of memory", "not enough memory", "allocate memory", "overflow")
+        if isinstance(error, RuntimeError) and any(word in said.lower() for word in words):
+            raise MemoryError(
+                "the memory does not suffice for these sizes: make batch_size, block_size, n_embd "
+                f"or n_layer smaller, or accumulate larger (PyTorch: {said.splitlines()[0][:150]})"
+            ) from error
+        raise
+
+
+# -- processes ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -37,7 +151,7 @@ class Group:
         """Whether this is process 0."""
         return self.rank == 0
 
-    def share(self, batch: torch.Tensor) -> torch.Tensor:
+    def part(self, batch: torch.Tensor) -> torch.Tensor:
         """Return this process's part of a batch."""
         return batch[
             self.rank * len(batch) // self.size : (self.rank + 1) * len(batch) // self.size
@@ -50,6 +164,10 @@ class Group:
         moved = numbers.to(self.device) if self.device.type == "cuda" else numbers
         distributed.all_reduce(moved)
         return moved.to(numbers.device)
+
+    def any(self, fact: bool) -> bool:
+        """Whether something holds in one of the processes."""
+        return fact if self.size == 1 else bool(self.sum(torch.tensor(float(fact))))
 
     def wait(self) -> None:
         """Go on when all processes have come here."""
@@ -69,6 +187,8 @@ def processes(device: str) -> Iterator[Group]:
 
     Raises
     ------
+    ConnectionError
+        If another process has ended.
     ValueError
         If several processes are to share one MPS device, or the device is not there.
     """
@@ -86,5 +206,10 @@ def processes(device: str) -> Iterator[Group]:
     distributed.init_process_group("nccl" if found.type == "cuda" else "gloo")
     try:
         yield Group(distributed.get_rank(), distributed.get_world_size(), found)
+    except RuntimeError as error:
+        words = ("gloo", "nccl", "connection", "tcpstore")
+        if isinstance(error, distributed.DistError) or any(w in str(error).lower() for w in words):
+            raise ConnectionError("another process of this training has ended") from error
+        raise
     finally:
         distributed.destroy_process_group()

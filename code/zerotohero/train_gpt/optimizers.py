@@ -1,4 +1,4 @@
-"""The optimizers of a training, and the schedule of their learning rates."""
+"""The optimizers of a training: which parameters go to which."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Optimizers = dict[str, torch.optim.Optimizer]
 
 
 def make_optimizers(model: GPT, settings: Settings) -> Optimizers:
-    """Share the parameters out: matrices of the blocks to Muon, if asked for; the rest to AdamW.
+    """Distribute the parameters: matrices of the blocks to Muon, if asked for; the rest to AdamW.
 
     Queries, keys and values lie on top of each other in one matrix, and are three to Muon.
     Weight decay pulls on embeddings and matrices; biases and gains have no reason to be small.
@@ -56,22 +56,8 @@ def make_optimizers(model: GPT, settings: Settings) -> Optimizers:
     return made
 
 
-def lr_factor(step: int, settings: Settings) -> float:
-    """Return the share of the full learning rate in a step, counted from 0.
-
-    It rises in a straight line over ``warmup`` steps, stays at 1, and falls in a straight line
-    from ``decay_start`` on, to ``final_lr`` after the last step.
-    """
-    rise = min(1.0, (step + 1) / (settings.warmup + 1))
-    start = settings.decay_start * settings.steps
-    if step < start:
-        return rise
-    fallen = (step - start) / (settings.steps - start)  # 0 at first, below 1 in the last step
-    return rise * (1 - fallen * (1 - settings.final_lr))
-
-
 def set_learning_rates(optimizers: Optimizers, factor: float) -> None:
-    """Set every learning rate to a share of its full value."""
+    """Set every learning rate to a fraction of its full value."""
     for optimizer in optimizers.values():
         for group in optimizer.param_groups:
             group["lr"] = factor * group["full_lr"]

@@ -8,12 +8,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from zerotohero.arguments import require_int, require_number
 from zerotohero.gpt import GPTConfig
+
+KINDS = {"int": int, "float": float, "str": str}
+WATCHING = ("eval_every", "eval_windows", "sample_every", "sample_tokens", "checkpoint_every")
+"""Settings that change what is seen of a training, and nothing else."""
+SCHEDULE = ("steps", "warmup", "decay_start", "final_lr")
+MOST = 2**31 - 1
+MOST_STEPS = 99_999_999  # names of files have eight digits
+MOST_EVALUATIONS = 100_000  # they are part of each checkpoint
 
 
 def _setting(default: Any, what: str, least: float = -math.inf, most: float = math.inf) -> Any:
     """Describe one setting, and the range that it has to lie in."""
-    return dataclasses.field(default=default, metadata={"what": what, "least": least, "most": most})
+    return dataclasses.field(default=default, metadata={"what": what, "range": (least, most)})
 
 
 def _choice(default: str, what: str, *choices: str) -> Any:
@@ -23,7 +32,7 @@ def _choice(default: str, what: str, *choices: str) -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that decides what a training gives, but for the text.
+    """Everything that determines the result of a training, except the text.
 
     Each setting is described in this class, and by ``python -m zerotohero.train_gpt --help``.
     The defaults are those of the preset ``smoke``.
@@ -37,15 +46,15 @@ class Settings:
     """
 
     # the model
-    block_size: int = _setting(32, "longest context, in tokens", 1)
-    n_embd: int = _setting(32, "numbers for each token; a multiple of n_head", 1)
-    n_head: int = _setting(4, "attention heads in a block", 1)
-    n_layer: int = _setting(2, "blocks", 1)
-    dropout: float = _setting(0.0, "share of numbers set to zero in training", 0, 0.99)
+    block_size: int = _setting(32, "longest context, in tokens", 1, MOST)
+    n_embd: int = _setting(32, "embedding dimension, a multiple of n_head", 1, MOST)
+    n_head: int = _setting(4, "attention heads in a block", 1, MOST)
+    n_layer: int = _setting(2, "blocks", 1, 1000)
+    dropout: float = _setting(0.0, "fraction of activations set to zero in training", 0, 0.99)
     # the steps
-    steps: int = _setting(200, "number of updates", 0)
-    batch_size: int = _setting(16, "sequences in a batch, of all processes together", 1)
-    accumulate: int = _setting(1, "parts that a batch is computed in, to save memory", 1)
+    steps: int = _setting(200, "number of updates", 0, MOST_STEPS)
+    batch_size: int = _setting(16, "sequences in a batch, of all processes together", 1, MOST)
+    accumulate: int = _setting(1, "parts that a batch is computed in, to save memory", 1, MOST)
     grad_clip: float = _setting(1.0, "largest norm of the gradient; 0 for no limit", 0)
     # the optimizers
     optimizer: str = _choice(
@@ -58,12 +67,14 @@ class Settings:
     beta2: float = _setting(0.95, "how long AdamW remembers squared gradients", 0, 0.999999)
     weight_decay: float = _setting(0.0, "of AdamW, for embeddings and matrices", 0)
     muon_lr: float = _setting(0.02, "learning rate of Muon", 0)
-    muon_momentum: float = _setting(0.95, "share of the old momentum that Muon keeps", 0, 0.999999)
+    muon_momentum: float = _setting(
+        0.95, "fraction of the old momentum that Muon keeps", 0, 0.999999
+    )
     muon_weight_decay: float = _setting(0.0, "of Muon", 0)
     # the schedule of both learning rates
-    warmup: int = _setting(0, "steps in which the learning rates rise", 0)
-    decay_start: float = _setting(0.3, "share of the steps before the learning rates fall", 0, 1)
-    final_lr: float = _setting(0.0, "share of the learning rates that is left at the end", 0, 1)
+    warmup: int = _setting(0, "steps in which the learning rates rise", 0, MOST_STEPS)
+    decay_start: float = _setting(0.3, "fraction of the steps before the rates fall", 0, 1)
+    final_lr: float = _setting(0.0, "fraction of the rates that is left at the end", 0, 1)
     # what is computed how
     dtype: str = _choice(
         "auto",
@@ -72,33 +83,34 @@ class Settings:
         "float32",
         "bfloat16",
     )
-    seed: int = _setting(1337, "decides first weights, batches, dropout and samples", 0, 2**32 - 1)
+    seed: int = _setting(1337, "sets first weights, batches, dropout and samples", 0, 2**32 - 1)
     # what is looked at on the way
     eval_every: int = _setting(50, "steps between estimates of the validation loss; 0: none", 0)
-    eval_windows: int = _setting(64, "contexts in such an estimate", 1)
+    eval_windows: int = _setting(64, "contexts in such an estimate", 1, MOST)
     sample_every: int = _setting(0, "steps between samples; 0: only at the end", 0)
-    sample_tokens: int = _setting(300, "tokens in a sample", 0)
+    sample_tokens: int = _setting(300, "tokens in a sample", 0, 1_000_000)
     checkpoint_every: int = _setting(100, "steps between checkpoints; 0: only at the end", 0)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value, about = getattr(self, field.name), field.metadata
-            kinds = {"int": (int,), "float": (int, float), "str": (str,)}[str(field.type)]
-            if not isinstance(value, kinds) or isinstance(value, bool):
-                raise TypeError(f"{field.name} must be of type {field.type}, got {value!r}")
-            if "choices" in about and value not in about["choices"]:
-                raise ValueError(
-                    f"{field.name} must be one of {', '.join(about['choices'])}, got {value!r}"
-                )
-            if "least" in about and not about["least"] <= value <= about["most"]:
-                least, most = about["least"], about["most"]
-                reach = f"at least {least}" if most == math.inf else f"from {least} to {most}"
-                raise ValueError(f"{field.name} must be {reach}, got {value}")
-            if value == math.inf:
-                raise ValueError(f"{field.name} must be finite, got {value}")
+            name, value, about = field.name, getattr(self, field.name), field.metadata
+            kind = KINDS[str(field.type)]
+            if kind is str:
+                if value not in about["choices"]:
+                    expected = ", ".join(about["choices"])
+                    raise ValueError(f"{name} must be one of {expected}, got {value!r}")
+            else:
+                require = require_int if kind is int else require_number
+                require(*about["range"], **{name: value})
+            object.__setattr__(self, name, kind(value))
         if self.batch_size % self.accumulate:
             raise ValueError(
                 f"accumulate must divide batch_size, got {self.accumulate} and {self.batch_size}"
+            )
+        if self.eval_every and self.steps > MOST_EVALUATIONS * self.eval_every:
+            raise ValueError(
+                f"eval_every must give at most {MOST_EVALUATIONS:,} estimates, "
+                f"got {self.eval_every} for {self.steps:,} steps"
             )
         self.config(1)  # checks what the sizes have to do with each other
 
@@ -108,13 +120,47 @@ class Settings:
             vocab_size, self.block_size, self.n_embd, self.n_head, self.n_layer, self.dropout
         )
 
-    def differences(self, other: Settings) -> list[str]:
-        """Say in which settings this one differs from another."""
+    def parameters(self, vocab_size: int) -> int:
+        """Return how many numbers the matrices of the model have; biases and gains are few."""
+        tables = (2 * vocab_size + self.block_size) * self.n_embd
+        return tables + 12 * self.n_layer * self.n_embd**2
+
+    def lr_factor(self, step: int) -> float:
+        """Return the fraction of the full learning rates in a step, counted from 0.
+
+        It rises in a straight line over ``warmup`` steps, stays at 1, and falls in a straight
+        line from ``decay_start`` on, to ``final_lr`` after the last step.
+        """
+        rise = min(1.0, (step + 1) / (self.warmup + 1))
+        start = self.decay_start * self.steps
+        if step < start:
+            return rise
+        fallen = (step - start) / (self.steps - start)  # 0 at first, below 1 in the last step
+        return rise * (1 - fallen * (1 - self.final_lr))
+
+    def differences(self, other: Settings, made: int) -> list[str]:
+        """Say which settings forbid to go on with a training that was begun with others.
+
+        What only watches the training may change. So may the schedule, as long as the steps
+        that are made would have had the same learning rates.
+
+        Parameters
+        ----------
+        other : Settings
+            With what the training was begun.
+        made : int
+            Its number of steps so far.
+        """
+        free = set(WATCHING)
+        if made <= self.steps and all(
+            self.lr_factor(step) == other.lr_factor(step) for step in range(made)
+        ):
+            free |= set(SCHEDULE)
         mine, others = dataclasses.asdict(self), dataclasses.asdict(other)
         return [
             f"{name} is {mine[name]}, there {others[name]}"
             for name in mine
-            if mine[name] != others[name]
+            if mine[name] != others[name] and name not in free
         ]
 
     @classmethod
