@@ -367,6 +367,8 @@ class RegexTokenizer(Tokenizer):
         if not pattern:
             raise ValueError("the pattern to split by is empty: use a BasicTokenizer")
         shown = repr(pattern[:100]) + "..." * (len(pattern) > 100)
+        if re.search(r"\(\?(R|&|P>|[+-]?\d)", pattern):
+            raise ValueError(f"pattern {shown} calls itself, which may have no end")
         repeats = math.prod(int(n) or 1 for n in re.findall(r"\{\s*(\d{1,9})", pattern))
         if len(pattern) * repeats > MOST_PATTERN:
             raise ValueError(
