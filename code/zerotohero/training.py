@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -133,11 +133,19 @@ def evaluating(model: Any) -> Iterator[None]:
 def _layers(model: Any) -> Iterator[Any]:
     """Yield a model and all layers within, of PyTorch's kind or of ours."""
     yield model
-    if not hasattr(model, "children"):
-        return
-    children = model.children()
+    children = model.children() if hasattr(model, "children") else getattr(model, "layers", ())
     for child in children.values() if isinstance(children, dict) else children:
         yield from _layers(child)
+
+
+def require_finite(step: int, loss: float, parameters: Iterable[torch.Tensor] = ()) -> None:
+    """Raise ``FloatingPointError`` unless the loss of a step, and all parameters, are finite."""
+    what = f"the loss is {loss} in"
+    if math.isfinite(loss):
+        if all(p.isfinite().all() for p in parameters):
+            return
+        what = "a parameter is not finite after"
+    raise FloatingPointError(f"{what} step {step}: is the learning rate too large?")
 
 
 class Progress:
@@ -149,10 +157,12 @@ class Progress:
         Number of steps that the training will make.
     shown : bool
         Whether to write the lines.
+    parameters : list of Tensor
+        What must be finite after the last step, whose loss was computed before its update.
     """
 
-    def __init__(self, steps: int, shown: bool) -> None:
-        self.steps, self.shown = steps, shown
+    def __init__(self, steps: int, shown: bool, parameters: Sequence[torch.Tensor] = ()) -> None:
+        self.steps, self.shown, self.parameters = steps, shown, parameters
         self.every = max(1, (steps + 9) // 10)
         self.start = time.perf_counter()
         self.total = 0.0  # of the losses in this tenth
@@ -164,17 +174,14 @@ class Progress:
         Raises
         ------
         FloatingPointError
-            If the loss is not finite.
+            If the loss, or after the last step a parameter, is not finite.
 
         Warns
         -----
         TrainingWarning
             After the last of at least 50 steps, if the loss of the last tenth is above the first's.
         """
-        if not math.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss is {loss} in step {step}: is the learning rate too large?"
-            )
+        require_finite(step, loss, self.parameters if step + 1 == self.steps else ())
         self.total += loss
         made = step + 1
         if made % self.every == 0 or made == self.steps:
