@@ -1,4 +1,4 @@
-"""Chapter 8: training and encoding, beside the naive functions, ``tokenizers`` and tiktoken.
+"""Chapter 8: training and encoding, compared with the naive functions, ``tokenizers`` and tiktoken.
 
 All on Tiny Shakespeare, split by GPT-4's pattern, on one thread. The naive functions work on
 the first ``PART`` characters only, and their time is scaled to the whole text: it grows in

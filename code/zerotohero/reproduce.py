@@ -1,7 +1,7 @@
 """Numbers that leave a cell: figures compared with published ones, and numbers in prose.
 
 The published figures, with source, tolerance and direction, are in
-``published_figures.json`` beside this module.
+``published_figures.json`` next to this module.
 """
 
 from __future__ import annotations

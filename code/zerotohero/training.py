@@ -179,7 +179,8 @@ class Progress:
         Warns
         -----
         TrainingWarning
-            After the last of at least 50 steps, if the loss of the last tenth is above the first's.
+            After the last of at least 50 steps, if the loss of the last tenth of the steps is by a
+            tenth above that of the first.
         """
         require_finite(step, loss, self.parameters if step + 1 == self.steps else ())
         self.total += loss
@@ -192,7 +193,7 @@ class Progress:
                 say(f"step {made:,} of {self.steps:,}: loss {loss:.4f}, {left:.0f} s left")
             if self.first is None:
                 self.first = mean
-            elif made == self.steps >= 50 and mean > self.first:  # fewer are only noise
+            elif made == self.steps >= 50 and mean > 1.1 * self.first:  # less is noise
                 warnings.warn(
                     f"the loss rose from {self.first:.4g} in the first {self.every} steps to "
                     f"{mean:.4g} in the last: is the learning rate too large?",

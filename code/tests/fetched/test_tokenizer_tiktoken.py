@@ -1,4 +1,4 @@
-"""The tokenizers of GPT-2 and GPT-4 beside tiktoken: the same ids for any text."""
+"""The tokenizers of GPT-2 and GPT-4 and tiktoken: the same ids for any text."""
 
 import random
 import sys

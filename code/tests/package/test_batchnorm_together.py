@@ -241,7 +241,7 @@ def test_bad_models() -> None:
 
 @pytest.mark.parametrize("lost", [0, 2])
 def test_a_lost_loss_names_the_step(lost: int) -> None:
-    """One network whose loss is no number is enough."""
+    """One network whose loss is not a number is enough."""
     models = networks(3)
     rising = np.errstate(all="ignore")
     with rising, pytest.raises(FloatingPointError, match=r"^the loss is (nan|inf) in step [1-9]: "):

@@ -176,6 +176,16 @@ def test_a_lost_loss_leaves_the_model_as_it_was() -> None:
     assert all(map(torch.equal, before, model.parameters()))
 
 
+def test_weights_lost_in_the_last_step() -> None:
+    X, Y = build_contexts(["emma", "olivia", "ava"])
+    model = MLP(seeded(1), n_hidden=8)
+    before = [p.clone() for p in model.parameters()]
+    options: Any = {"steps": 1, "learning_rate": 1e300, "progress": False}
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match="after step 0"):
+        train_in_numpy(model, X, Y, generator=seeded(2), **options)
+    assert all(map(torch.equal, before, model.parameters()))
+
+
 def test_a_model_that_wants_gradients_is_trained_all_the_same() -> None:
     X, Y = build_contexts(["emma", "olivia", "ava"])
     models = [MLP(seeded(1), n_hidden=8) for _ in range(2)]

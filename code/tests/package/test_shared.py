@@ -333,6 +333,16 @@ def test_a_loss_that_rises_is_told(capsys) -> None:
     assert len(capsys.readouterr().err.splitlines()) == 10
 
 
+def test_a_loss_that_stays_is_not(recwarn) -> None:
+    """A training that goes on at the level it had reached goes up and down by chance."""
+    for seed in range(20):
+        losses = 2.4 + 0.3 * torch.randn(500, generator=torch.Generator().manual_seed(seed))
+        progress = Progress(500, shown=False)
+        for step, loss in enumerate(losses.tolist()):
+            progress(step, loss)
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize("steps", [1, 2, 9, 10, 11, 25, 99])
 def test_a_loss_that_falls_is_not(steps: int, capsys, recwarn) -> None:
     progress = Progress(steps, shown=False)

@@ -115,7 +115,7 @@ def train_together(
     TypeError
         If a model is not an ``MLP``, or X or Y does not hold int64 ids.
     FloatingPointError
-        If a loss is no longer finite. The models are then as they were.
+        If a loss or, at the end, a parameter is not finite. The models are then as they were.
     """
     if not models:
         raise ValueError("models must hold at least one model, got none")
@@ -133,7 +133,7 @@ def train_together(
     C, W1, b1, W2, b2 = (torch.stack(ps).numpy() for ps in zip(*own))
     parameters = C, W1, b1[:, None], W2, b2[:, None]  # views: what changes them changes these
     contexts, targets = X.numpy(), Y.numpy()
-    report = Progress(steps, progress)
+    report = Progress(steps, progress, [torch.from_numpy(p) for p in parameters])
     history = np.empty((steps, len(models)), C.dtype)
     for step, ix in enumerate(batches):
         history[step], gradients = mlp_gradients(*parameters, contexts[ix], targets[ix])
@@ -200,7 +200,7 @@ def train_by_hand(
     batches = draw_batches(X, Y, steps, batch_size, generator)
     schedule = as_schedule(learning_rate)
     model.bnmean = model.bnvar = None
-    report = Progress(steps, progress)
+    report = Progress(steps, progress, model.parameters())
     history = []
     with torch.no_grad():  # nothing is recorded: there is no graph to walk back through
         for step, ix in enumerate(batches):
