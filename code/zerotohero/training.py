@@ -148,6 +148,28 @@ def require_finite(step: int, loss: float, parameters: Iterable[torch.Tensor] = 
     raise FloatingPointError(f"{what} step {step}: is the learning rate too large?")
 
 
+def warn_if_risen(losses: Sequence[float]) -> None:
+    """Warn of a training whose loss rose, rather than only moved up and down.
+
+    Warns
+    -----
+    TrainingWarning
+        If there are at least 50 losses, and the mean of the last tenth is above that of the first
+        by more than a tenth, or more than twice the first loss.
+    """
+    if len(losses) < 50:
+        return
+    tenth = len(losses) // 10
+    first, last = sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth
+    if last > min(1.1 * first, 2 * losses[0]):
+        warnings.warn(
+            f"the loss rose: it was {losses[0]:.4g} in the first step and {first:.4g} in the first "
+            f"{tenth} steps, but {last:.4g} in the last {tenth}: is the learning rate too large?",
+            TrainingWarning,
+            stacklevel=4,
+        )
+
+
 class Progress:
     """Watches the loss of a training, and writes up to ten lines to standard error.
 
@@ -165,8 +187,7 @@ class Progress:
         self.steps, self.shown, self.parameters = steps, shown, parameters
         self.every = max(1, (steps + 9) // 10)
         self.start = time.perf_counter()
-        self.total = 0.0  # of the losses in this tenth
-        self.first: float | None = None  # mean loss of the first tenth
+        self.losses: list[float] = []
 
     def __call__(self, step: int, loss: float) -> float:
         """Note the loss of a step, counted from 0, and return it.
@@ -179,25 +200,14 @@ class Progress:
         Warns
         -----
         TrainingWarning
-            After the last of at least 50 steps, if the loss of the last tenth of the steps is by a
-            tenth above that of the first.
+            After the last step, as ``warn_if_risen``.
         """
-        require_finite(step, loss, self.parameters if step + 1 == self.steps else ())
-        self.total += loss
-        made = step + 1
-        if made % self.every == 0 or made == self.steps:
-            mean = self.total / ((made - 1) % self.every + 1)
-            self.total = 0.0
-            if self.shown and made % self.every == 0:
-                left = (time.perf_counter() - self.start) * (self.steps / made - 1)
-                say(f"step {made:,} of {self.steps:,}: loss {loss:.4f}, {left:.0f} s left")
-            if self.first is None:
-                self.first = mean
-            elif made == self.steps >= 50 and mean > 1.1 * self.first:  # less is noise
-                warnings.warn(
-                    f"the loss rose from {self.first:.4g} in the first {self.every} steps to "
-                    f"{mean:.4g} in the last: is the learning rate too large?",
-                    TrainingWarning,
-                    stacklevel=3,
-                )
+        last = step + 1 == self.steps
+        require_finite(step, loss, self.parameters if last else ())
+        self.losses.append(loss)
+        if self.shown and (step + 1) % self.every == 0:
+            left = (time.perf_counter() - self.start) * (self.steps / (step + 1) - 1)
+            say(f"step {step + 1:,} of {self.steps:,}: loss {loss:.4f}, {left:.0f} s left")
+        if last:
+            warn_if_risen(self.losses)
         return loss

@@ -24,6 +24,7 @@ from zerotohero.training import (
     one_cycle,
     step_decay,
     trainable,
+    warn_if_risen,
 )
 
 
@@ -327,10 +328,15 @@ def test_a_parameter_that_is_lost_in_the_last_step_is_told(number: float) -> Non
 def test_a_loss_that_rises_is_told(capsys) -> None:
     progress = Progress(50, shown=True)
     for step in range(49):
-        assert progress(step, float(step)) == step
-    with pytest.warns(TrainingWarning, match=r"rose from 2 in the first 5 steps to 47"):
-        progress(49, 49.0)
+        assert progress(step, step + 1.0) == step + 1
+    with pytest.warns(TrainingWarning, match=r"1 in the first step .* 48 in the last 5"):
+        progress(49, 50.0)
     assert len(capsys.readouterr().err.splitlines()) == 10
+
+
+def test_a_loss_that_jumps_at_once_and_stays_there_is_told() -> None:
+    with pytest.warns(TrainingWarning, match=r"3 in the first step"):
+        warn_if_risen([3.0, 20.0, *[10.0] * 98])
 
 
 def test_a_loss_that_stays_is_not(recwarn) -> None:
