@@ -387,7 +387,9 @@ class _Training:
         rates += f" and muon_lr ({s.muon_lr:g})" if s.optimizer == "muon" else ""
         said = f"the training diverged: {what}; try smaller learning rates, {rates}, or more warmup"
         if self.out is not None and self.saved >= 0:
-            said += f"; the last good checkpoint, of step {self.saved}, is in {self.out}"
+            said += (
+                f"; the last checkpoint with a finite loss, of step {self.saved}, is in {self.out}"
+            )
         raise FloatingPointError(said)
 
 
