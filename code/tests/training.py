@@ -51,13 +51,10 @@ def together(*arguments: str | Path, processes: int) -> list[subprocess.Popen[st
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": processes}
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
+    arguments = (*TRAINER, *map(str, arguments))
     return [
-        _start(
-            [*TRAINER, *map(str, arguments)],
-            **{k: str(v) for k, v in shared.items()} if processes > 1 else {},
-            **{"RANK": str(rank), "LOCAL_RANK": str(rank)},
-        )
+        _start([*map(str, arguments)], RANK=str(rank), LOCAL_RANK=str(rank), **shared)
         for rank in range(processes)
     ]
 
