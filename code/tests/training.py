@@ -28,6 +28,9 @@ TINY = Settings(
 )
 
 
+TRAINER = ["-m", "zerotohero.train_gpt", "--threads", "1"]
+
+
 def tiny(**changes: object) -> Settings:
     return replace(TINY, **changes)  # type: ignore[arg-type] # values of any type
 
@@ -52,14 +55,10 @@ def together(*arguments: str | Path, processes: int) -> list[subprocess.Popen[st
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
-    arguments = (*TRAINER, *map(str, arguments))
     return [
-        _start([*map(str, arguments)], RANK=str(rank), LOCAL_RANK=str(rank), **shared)
+        _start([*TRAINER, *map(str, arguments)], RANK=str(rank), LOCAL_RANK=str(rank), **shared)
         for rank in range(processes)
     ]
-
-
-TRAINER = ["-m", "zerotohero.train_gpt", "--threads", "1"]
 
 
 def _start(arguments: list[str], **variables: str) -> subprocess.Popen[str]:

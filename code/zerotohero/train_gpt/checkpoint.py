@@ -163,6 +163,9 @@ def locked(out: Path) -> Iterator[None]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             raise BlockingIOError(f"another process is training in {out}") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise  # those: a file system that has no locks
         for path in out.iterdir():
             if PART.fullmatch(path.name):
                 path.unlink()
