@@ -1,6 +1,7 @@
 """What the tests of the trainer share: a short text, a tiny model, runs as commands."""
 
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -27,6 +28,9 @@ TINY = Settings(
 )
 
 
+TRAINER = ["-m", "zerotohero.train_gpt", "--threads", "1"]
+
+
 def tiny(**changes: object) -> Settings:
     return replace(TINY, **changes)  # type: ignore[arg-type] # values of any type
 
@@ -42,10 +46,25 @@ def options(settings: Settings) -> list[str]:
 def command(*arguments: str | Path, processes: int = 1) -> subprocess.Popen[str]:
     """Start the trainer as a command, with one thread for each process."""
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={processes}"]
-    trainer = ["-m", "zerotohero.train_gpt", "--threads", "1"]
+    return _start([*(launcher if processes > 1 else []), *TRAINER, *map(str, arguments)])
+
+
+def together(*arguments: str | Path, processes: int) -> list[subprocess.Popen[str]]:
+    """Start several processes that train together, without torchrun to look after them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(processes)}
+    return [
+        _start([*TRAINER, *map(str, arguments)], RANK=str(rank), LOCAL_RANK=str(rank), **shared)
+        for rank in range(processes)
+    ]
+
+
+def _start(arguments: list[str], **variables: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, *(launcher if processes > 1 else []), *trainer, *map(str, arguments)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        [sys.executable, *arguments],
+        env=os.environ | {"OMP_NUM_THREADS": "1"} | variables,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         encoding="utf-8",

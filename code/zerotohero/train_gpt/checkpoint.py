@@ -15,6 +15,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,8 @@ from .settings import Settings
 FORMAT = "zerotohero.train_gpt checkpoint, version 1"
 JSON = "checkpoint.json"
 LOCK = ".lock"
+PART = re.compile(r"\.(checkpoint|losses|result)[-.].*\.\d+-[0-9a-f]{8}\.part")
+"""What a crash leaves of a file that was being written."""
 MOST_BYTES = 8 * 2**20  # of the JSON file: a hundred thousand estimates, and any vocabulary
 KEPT = {"adamw": ("exp_avg", "exp_avg_sq", "step"), "muon": ("momentum",)}
 """What each optimizer remembers of a parameter."""
@@ -160,6 +163,12 @@ def locked(out: Path) -> Iterator[None]:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             raise BlockingIOError(f"another process is training in {out}") from None
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise  # those: a file system that has no locks
+        for path in out.iterdir():
+            if PART.fullmatch(path.name):
+                path.unlink()
         yield
     finally:
         os.close(descriptor)
@@ -248,13 +257,13 @@ def _load(out: Path, about: dict[str, Any]) -> tuple[State, dict[str, torch.Tens
         raise CheckpointError(
             f"{path} is damaged: its SHA-256 is {_sha256(data)}, {JSON} says {digest}"
         )
-    if len(data) < 4 * parameters:
-        raise CheckpointError(f"{path} is too small for {parameters:,} parameters")
     try:
         tensors = tensors_from(data)
         losses = tensors.pop("losses")
     except (SafetensorError, KeyError) as error:
         raise CheckpointError(f"{path} does not hold a checkpoint: {error}") from error
+    if len(data) < 4 * parameters:
+        raise CheckpointError(f"{path} is too small for {parameters:,} parameters")
     if losses.dtype != torch.float64 or losses.shape != (state.step,):
         raise CheckpointError(
             f"{path} has losses of type {losses.dtype} and shape {tuple(losses.shape)} "

@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import os
 import shlex
+import signal
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -130,6 +131,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
                 progress=not options.quiet,
             )
     except KeyboardInterrupt:
+        if arguments is None:  # the process ends now, and needs no other Ctrl-C to stop
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         if os.environ.get("RANK", "0") != "0":  # process 0 speaks for all
             return 130
         raise KeyboardInterrupt(how_to_go_on(options)) from None

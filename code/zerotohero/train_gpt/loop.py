@@ -387,7 +387,9 @@ class _Training:
         rates += f" and muon_lr ({s.muon_lr:g})" if s.optimizer == "muon" else ""
         said = f"the training diverged: {what}; try smaller learning rates, {rates}, or more warmup"
         if self.out is not None and self.saved >= 0:
-            said += f"; the last good checkpoint, of step {self.saved}, is in {self.out}"
+            said += (
+                f"; the last checkpoint with a finite loss, of step {self.saved}, is in {self.out}"
+            )
         raise FloatingPointError(said)
 
 
@@ -413,15 +415,12 @@ def _due(step: int, every: int) -> bool:
 
 
 def _warn_if_risen(losses: list[float], val_loss: float) -> None:
-    """Warn if the last tenth of the losses lies above the first by more than noise."""
-    if not losses:
-        return
-    tenth = max(1, len(losses) // 10)
-    first = sum(losses[:tenth]) / tenth
-    last = sum(losses[-tenth:]) / tenth if len(losses) >= 10 else val_loss
-    if last > first + 0.1:
+    """Warn if the loss ends above where it began, by more than noise."""
+    tenth = len(losses) // 10
+    last = sum(losses[-tenth:]) / tenth if tenth else val_loss
+    if losses and last > losses[0] + 0.1:
         warnings.warn(
-            f"the loss rose, from {first:.4g} at the beginning to {last:.4g} at the end: "
+            f"the loss rose, from {losses[0]:.4g} at the beginning to {last:.4g} at the end: "
             "are the learning rates too large?",
             TrainingWarning,
             stacklevel=4,
