@@ -75,7 +75,7 @@ def test_unbroadcast_right(answer: Answer) -> None:
         (
             lambda grad, shape: -unbroadcast(grad, shape),
             ["entry (0, 0) should be"],
-            "The sign is turned around.",
+            "The sign is reversed.",
         ),
         (
             lambda grad, shape: grad.sum(0, keepdim=True),

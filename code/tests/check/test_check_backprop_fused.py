@@ -12,7 +12,7 @@ from zerotohero.backprop import batchnorm_backward, cross_entropy_backward, laye
 from zerotohero.check import backprop
 
 Answer = Callable[..., Any]
-SIGN = "The sign is turned around."
+SIGN = "The sign is reversed."
 TIMES_N = "Too large by the factor n. Where does the mean over the examples enter?"
 WRONG_DIMENSION = "That is the sum over the wrong dimension."
 

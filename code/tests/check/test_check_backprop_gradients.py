@@ -90,7 +90,7 @@ def test_gradients_right(answer: Answer) -> None:
             ["bngain of", "should have shape (1, 5), received (5,)"],
             "Keep the summed dimension: keepdim=True.",
         ),
-        ({"sign": -1}, ["bnbias of", "entry (0, 0) should be"], "The sign is turned around."),
+        ({"sign": -1}, ["bnbias of", "entry (0, 0) should be"], "The sign is reversed."),
         (
             {"forward": 0},
             ["b2 of", "entry (0,) should be"],

@@ -13,7 +13,7 @@ from zerotohero.check import backprop
 from zerotohero.check.backprop.lines import LINES
 from zerotohero.check.verdict import Verdict
 
-SIGN = "The sign is turned around."
+SIGN = "The sign is reversed."
 UNSUMMED = "This value was broadcast forward, so add up the gradients of all its uses: a sum."
 WRONG_DIMENSION = "That is the sum over the wrong dimension."
 KEEP = "Keep the summed dimension: keepdim=True."
@@ -25,8 +25,8 @@ PRODUCT = "Two matrices: which is multiplied from which side, and which one is t
 POWER = "The derivative of x⁻¹ is −x⁻²."
 ROOT = "The derivative of x to the power −1/2 is −1/2 times x to the power −3/2."
 OWN = "Right for the gradients of this loss alone. Use d, not the loss."
-ROWS = "Each row of C collects the gradients of all places where its character stands."
-VIEW = "view moved no number: view(v.emb.shape) brings each back to its place."
+ROWS = "Each row of C collects the gradients of all positions that hold its character."
+VIEW = "view moved no number: view(v.emb.shape) brings each back to its position."
 
 SUMS = {  # what is summed in a line, and over which dimension
     "counts_sum_inv": (lambda v, d: d.probs * v.counts, 1),

@@ -11,7 +11,7 @@ from test_check_backprop_lines import MATRICES, SUMS, names_it
 SPREAD = "A sum forward is a broadcast backward: every entry that was added gets the gradient."
 LOCAL = "That is the local derivative alone. Multiply it by the gradient from above."
 PASSED_ON = "The gradient from above, as it came. Multiply it by the local derivative."
-FACTOR = "The derivative of a product by one factor is the other factor. It is missing here."
+FACTOR = "The derivative with respect to one factor is the other factor. It is missing here."
 POWER = "The derivative of x⁻¹ is −x⁻²."
 EXP = "exp is its own derivative: multiply by counts."
 TANH = "The derivative of tanh is 1 − h², where h is its value."
@@ -20,8 +20,8 @@ SQUARE = "The derivative of x² is 2x."
 ROOT = "The derivative of x to the power −1/2 is −1/2 times x to the power −3/2."
 REPEATED = "A character that occurs several times gets the sum of all its gradients."
 ADDED = "Two uses: their gradients are added."
-ROWS = "Each row of C collects the gradients of all places where its character stands."
-VIEW = "view moved no number: view(v.emb.shape) brings each back to its place."
+ROWS = "Each row of C collects the gradients of all positions that hold its character."
+VIEW = "view moved no number: view(v.emb.shape) brings each back to its position."
 
 
 def largest(v: Any, d: Any) -> torch.Tensor:

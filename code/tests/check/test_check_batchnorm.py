@@ -85,7 +85,7 @@ LEARNS = "b2 does learn: all probabilities are 1/27, the answers are not."
         (
             lambda Y: -dlogits(Y).sum(0),
             ["the gradient of b2 in zero_start(X, [0, 0, 1, 5, 5, 5])", "(27 of 27 differ)"],
-            "The sign is turned around: probability minus answer.",
+            "The sign is reversed: probability minus answer.",
         ),
         (
             lambda Y: (1 / 27 - F.one_hot(Y, 27)).sum(0),

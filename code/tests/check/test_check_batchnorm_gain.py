@@ -149,11 +149,11 @@ def test_running_right(answer: Answer) -> None:
     assert "the variance is the unbiased one" in verdict.message
 
 
-TURNED = "momentum is the share of the new batch, 1 − momentum that of the old average."
+TURNED = "momentum is the weight of the new batch, 1 − momentum that of the old average."
 BIASED = "The running variance takes the unbiased one, divided by N − 1."
 ORDER = "The mean comes first, then the variance."
 UNMIXED = "Mix the new value with the old average."
-KEEPS = "The old average keeps a share of 1 − momentum."
+KEEPS = "The old average keeps a weight of 1 − momentum."
 DEVIATION = "Average the variances, not the standard deviations."
 MEAN = "the mean of running(running_mean, running_var, x, 0.1)"
 VARIANCE = "the variance of running(running_mean, running_var, x, 0.1)"

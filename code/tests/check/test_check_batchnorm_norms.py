@@ -175,7 +175,7 @@ ONE_LESS = "Divide the sum of squares by the count, not by one less: correction=
     [
         ("of the lecture", ["entry (0, 0", "should be", "received"], ONE_LESS),
         ("eps beside a wrong std", ["differ)"], ONE_LESS),
-        ("eps outside", ["differ)"], "eps belongs under the root, beside the variance."),
+        ("eps outside", ["differ)"], "eps belongs under the root, next to the variance."),
         ("no eps", ["differ)"], "eps goes unused."),
         ("no root", ["differ)"], "Divide by the root of the variance."),
         ("only xhat", ["differ)"], "gamma and beta go unused."),

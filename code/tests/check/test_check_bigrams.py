@@ -182,7 +182,7 @@ def test_trigram_counts_right(answer: Answer) -> None:
         (
             lambda words: by_bincount(words).permute(2, 1, 0),
             ["entry (0, 0, 1) should be 1, received 0"],
-            "The indices are turned around: first character first.",
+            "The indices are reversed: first character first.",
         ),
         (
             lambda words: by_bincount(words).clamp(max=1),

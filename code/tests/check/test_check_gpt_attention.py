@@ -180,12 +180,12 @@ def only_reshaped(z: T) -> T:
 
 ROOT = "The scores are divided by the root of the size of a head."
 MIXES = "view(B, n_head, T, d) mixes tokens and heads. First (B, T, n_head, d), then transpose."
-JOIN = "Put the heads behind the tokens again before you join them: transpose."
+JOIN = "Put the heads after the tokens again before you join them: transpose."
 NEIGHBORS = "Neighboring channels belong to one head: view(B, T, n_head, d)."
 SINGLE = "That is a single head. Split the channels."
 ZERO = "In a softmax a score of 0 counts. Mask with −∞."
 LATE = "Mask the scores before the softmax, or rows do not add up to 1."
-TURNED = "The mask is turned around: it hides the past."
+TURNED = "The mask is reversed: it hides the past."
 
 
 @pytest.mark.parametrize(

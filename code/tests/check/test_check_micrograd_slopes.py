@@ -113,7 +113,7 @@ def with_arrays(steps: tuple[int, int]) -> Callable[..., Any]:
 ONE_SIDED = "That is one-sided. Step back by h as well."
 TWICE = "The two points are 2h apart: divide by 2h."
 DIVIDE = "Divide by the step h."
-TURNED = "The sign is turned around: the point ahead comes first."
+TURNED = "The sign is reversed: the point ahead comes first."
 BACKWARD = "That is the step backward: f(x) − f(x − h)."
 TOGETHER = "Move one input at a time; the others stay put."
 LATER = "That is the symmetric difference: it comes next."

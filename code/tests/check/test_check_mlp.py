@@ -131,7 +131,7 @@ def test_embed_right(answer: Answer) -> None:
         (
             lambda C, X: C[X].reshape(len(X), -1),
             ["shape (2, 3, 2), received (2, 6)"],
-            "Keep the three dimensions: example, place, number.",
+            "Keep the three dimensions: example, position, number.",
         ),
         (
             lambda C, X: F.one_hot(X, 27).sum(1).float() @ C,

@@ -211,7 +211,7 @@ def test_special_right(answer: Answer) -> None:
         ),
         (
             mistaken(longest=False),
-            "Where several start at one place, the longest counts: try it first.",
+            "Where several start at one position, the longest counts: try it first.",
         ),
         (mistaken(everything=True), "Only those that are allowed count. The others are text."),
         (mistaken(named=False), "The message should name the token."),
@@ -256,7 +256,7 @@ def test_pieces_right() -> None:
     [
         ({"prefix": ""}, "The dummy prefix is missing: put one ▁ in front."),
         ({"space": " "}, "Every space becomes ▁."),
-        ({"in_bytes": lambda _: ["<unk>"]}, "What is no piece is written in bytes."),
+        ({"in_bytes": lambda _: ["<unk>"]}, "What is not a piece is written in bytes."),
         (
             {"in_bytes": lambda s: [f"<0x{s.encode()[0]:02X}>"]},
             "A code point may have several bytes: each becomes a piece.",

@@ -46,7 +46,7 @@ def grouped(x: torch.Tensor, n: int) -> torch.Tensor:
         (
             grouped,
             ["flatten(x, 4), x of shape (3, 4, 2)", "shape (3, 8), received (3, 1, 8)"],
-            "If one place is left, drop its dimension.",
+            "If one position is left, drop its dimension.",
         ),
         (
             lambda x, n: grouped(x, n).squeeze(),
@@ -56,12 +56,12 @@ def grouped(x: torch.Tensor, n: int) -> torch.Tensor:
         (
             lambda x, n: torch.cat(x.chunk(n, 1), -1),
             ["x of shape (2, 6, 3)", "entry (0, 0, 3)"],
-            "Join neighbors, not places that are far apart.",
+            "Join neighbors, not positions that are far apart.",
         ),
         (
             lambda x, n: grouped(x, n).unflatten(-1, (n, -1)).mT.flatten(2),
             ["x of shape (2, 6, 3)", "entry (0, 0, 1)"],
-            "First all of one place, then all of the next.",
+            "First all of one position, then all of the next.",
         ),
         (lambda x, n: x.flatten(1), ["shape (2, 3, 6), received (2, 18)"], ""),
     ],
@@ -96,7 +96,7 @@ def test_normalize_right(answer: Answer) -> None:
 @pytest.mark.parametrize(
     ("dims", "correction", "hint"),
     [
-        (0, 0, "That is the lecture's bug: each place has statistics of its own."),
+        (0, 0, "That is the lecture's bug: each position has statistics of its own."),
         (1, 0, "The examples of a batch belong together: dim 0, too."),
         ((0, 1, 2), 0, "Each feature has its own mean: not over the last dimension."),
         (2, 0, "That is a LayerNorm. Features are not mixed with each other."),
@@ -144,17 +144,17 @@ def zeros(x: torch.Tensor, dilation: int) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
-        (swapped, "The first half of the weight belongs to the older place."),
-        (lambda x, w, d: by_loops(x, w, 1), "The two places are dilation apart."),
+        (swapped, "The first half of the weight belongs to the older position."),
+        (lambda x, w, d: by_loops(x, w, 1), "The two positions are dilation apart."),
         (
             lambda x, w, d: by_loops(torch.cat([zeros(x, d), x], 1), w, d),
-            "No zeros in front: begin where both places exist.",
+            "No zeros in front: begin where both positions exist.",
         ),
         (
             lambda x, w, d: torch.cat([y := by_loops(x, w, d), zeros(y, d)], 1),
             "No zeros at the end: the output is shorter than the input.",
         ),
-        (lambda x, w, d: x[:, d:] @ w[x.shape[2] :], "The older place is missing."),
+        (lambda x, w, d: x[:, d:] @ w[x.shape[2] :], "The older position is missing."),
         (lambda x, w, d: 2 * by_loops(x, w, d), ""),
     ],
 )

@@ -54,11 +54,11 @@ def expect_tensor(
             hint or otherwise,
         )
     off = ~torch.isclose(tensor, right, rtol=tolerance, atol=tolerance)
-    place = tuple(off.nonzero()[0].tolist())
-    where = f"entry {place} " if place else ""
+    position = tuple(off.nonzero()[0].tolist())
+    where = f"entry {position} " if position else ""
     fail(
-        f"{shown}: {where}should be {right[place].item():.6g}, "
-        f"received {tensor[place].item():.6g} ({int(off.sum())} of {off.numel()} differ).",
+        f"{shown}: {where}should be {right[position].item():.6g}, "
+        f"received {tensor[position].item():.6g} ({int(off.sum())} of {off.numel()} differ).",
         hint or otherwise,
     )
 

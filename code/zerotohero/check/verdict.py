@@ -1,6 +1,6 @@
 """What a check answers: a verdict that is true or false and shows itself.
 
-A checker is a function decorated with ``@checker``. It returns a text for a right answer
+A checker is a function decorated with ``@checker``. It returns praise for a right answer
 and calls ``fail`` or ``not_done`` to stop. Nothing that an answer does makes it raise.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -16,6 +17,7 @@ from typing import Any, Literal, NoReturn
 
 Status = Literal["right", "wrong", "not done yet"]
 SIGN = {"right": "✓", "wrong": "✗", "not done yet": "…"}
+PLAIN = {"✓": "+", "✗": "x", "…": "...", "×": "x", "−": "-", "·": "*", "²": "^2", "³": "^3"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class Verdict:
 
     def __repr__(self) -> str:
         hint = f"\nHint: {self.hint}" if self.hint else ""
-        return f"{SIGN[self.status]} {self.status.capitalize()}. {self.message}{hint}"
+        text = f"{SIGN[self.status]} {self.status.capitalize()}. {self.message}{hint}"
+        return _for_console(text)
 
     def _repr_html_(self) -> str:
         kind = self.status.replace(" ", "-")
@@ -51,6 +54,20 @@ class Verdict:
             f'<div class="check check-{kind}"><p><strong>{SIGN[self.status]} '
             f"{self.status.capitalize()}.</strong> {message}</p>{hint}</div>"
         )
+
+
+def _for_console(text: str) -> str:
+    """Write what the console cannot print in another way: "✗" as "x", others by their code."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+
+    def printable(char: str) -> str:
+        try:
+            char.encode(encoding)
+        except UnicodeEncodeError:
+            return PLAIN.get(char) or ascii(char)[1:-1]
+        return char
+
+    return "".join(map(printable, text))
 
 
 class _Found(Exception):

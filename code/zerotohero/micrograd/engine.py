@@ -9,14 +9,19 @@ Source: lecture 1 of *Neural Networks: Zero to Hero*.
 from __future__ import annotations
 
 import math
-from numbers import Real
-from typing import Union
+from typing import Any, Union, cast
+
+from ..arguments import require_number
 
 Number = Union["Value", float]
 
 
 class Value:
     """One number in an expression graph.
+
+    Every node holds a finite number: an operation whose result is too large for a float
+    raises ``OverflowError``. A derivative that is too large is infinite, as that of the
+    square root at 0.
 
     Parameters
     ----------
@@ -27,46 +32,36 @@ class Value:
 
     Attributes
     ----------
-    data : float
-        The number.
     grad : float
         The derivative of the node that ``backward`` was called on, with respect to
         this node. Zero until then.
 
     Raises
     ------
-    TypeError
-        If ``data`` is not a real number.
+    TypeError, ValueError
+        If ``data`` is not a number, or not a finite one.
     """
 
     # Slots keep a node small: a network makes tens of thousands of them.
     __slots__ = ("_children", "_local_grads", "_op", "data", "grad", "label")
-
-    data: float
-    grad: float
-    label: str
-    _op: str  # what made this node; empty for a leaf
-    _children: tuple[Value, ...]  # the nodes it was made from
-    _local_grads: tuple[float, ...]  # d(this) / d(child), one for each child
-
     # NumPy scalars on the left (np.float64(2) * v) leave the work to Value.
     __array_ufunc__ = None
 
     def __init__(self, data: float, label: str = "") -> None:
-        if not isinstance(data, Real):
-            raise TypeError(f"data must be a real number, got {data!r} ({type(data).__name__})")
+        if type(data) is not float or not math.isfinite(data):  # for speed: most are
+            require_number(data=data)
         self.data = float(data)
         self.grad = 0.0
         self.label = label
-        self._op = ""
-        self._children = ()
-        self._local_grads = ()
+        self._op = ""  # what made this node; empty for a leaf
+        self._children: tuple[Value, ...] = ()  # the nodes it was made from
+        self._local_grads: tuple[float, ...] = ()  # d(this) / d(child), one for each child
 
     def __repr__(self) -> str:
         name = f", label={self.label!r}" if self.label else ""
         return f"Value(data={self.data!r}, grad={self.grad!r}{name})"
 
-    # -- operators: each line states a result and its local derivatives --------
+    # -- operators: each states a result and its local derivatives ---------------
 
     def __add__(self, other: Number) -> Value:
         other = other if isinstance(other, Value) else Value(other)
@@ -97,17 +92,17 @@ class Value:
                 "exponent must be a plain number, got a Value; "
                 "for a positive base, write (exponent * base.log()).exp()"
             )
-        if not isinstance(exponent, Real):
-            raise TypeError(f"exponent must be a plain number, got {exponent!r}")
-        exponent = float(exponent)
-        out, local_grad = _power(self.data, exponent)
-        return _node(out, f"^{exponent:g}", (self,), (local_grad,))
+        require_number(exponent=exponent)
+        base, exponent = self.data, float(exponent)
+        if base < 0.0 and not exponent.is_integer():
+            raise ValueError(f"a negative base ({base!r}) has no real power {exponent!r}")
+        if base == 0.0 and exponent < 0.0:
+            raise ZeroDivisionError(f"zero cannot be raised to the negative power {exponent!r}")
+        local_grad = exponent * _power(base, exponent - 1.0) if exponent else 0.0
+        return _node(_power(base, exponent), f"^{exponent:g}", (self,), (local_grad,))
 
-    def __radd__(self, other: float) -> Value:  # 2 + v
-        return self + other
-
-    def __rmul__(self, other: float) -> Value:  # 2 * v
-        return self * other
+    __radd__ = __add__  # 2 + v
+    __rmul__ = __mul__  # 2 * v
 
     def __rsub__(self, other: float) -> Value:  # 2 - v
         return Value(other) - self
@@ -115,13 +110,7 @@ class Value:
     def __rtruediv__(self, other: float) -> Value:  # 2 / v
         return Value(other) / self
 
-    def __rpow__(self, base: float) -> Value:  # 2 ** v
-        raise TypeError(
-            f"exponent must be a plain number, got a Value (in {base!r} ** Value); "
-            "for a positive base, write (exponent * math.log(base)).exp()"
-        )
-
-    # -- functions -------------------------------------------------------------
+    # -- functions -----------------------------------------------------------------
 
     def tanh(self) -> Value:
         """Squash to the range from -1 to 1."""
@@ -130,15 +119,14 @@ class Value:
 
     def relu(self) -> Value:
         """Replace a negative number by zero. The derivative at zero is taken as 0."""
-        local_grad = 1.0 if self.data > 0.0 else 0.0
-        return _node(max(self.data, 0.0), "ReLU", (self,), (local_grad,))
+        return _node(max(self.data, 0.0), "ReLU", (self,), (1.0 if self.data > 0.0 else 0.0,))
 
     def exp(self) -> Value:
         """Raise e to this power. ``OverflowError`` above 709.78."""
         try:
             e = math.exp(self.data)
         except OverflowError:
-            raise OverflowError(f"exp({self.data!r}) is larger than the largest float") from None
+            e = math.inf  # which is refused
         return _node(e, "exp", (self,), (e,))
 
     def log(self) -> Value:
@@ -147,7 +135,7 @@ class Value:
             raise ValueError(f"log needs a positive number, got {self.data!r}")
         return _node(math.log(self.data), "log", (self,), (1.0 / self.data,))
 
-    # -- backpropagation ---------------------------------------------------------
+    # -- backpropagation -----------------------------------------------------------
 
     def backward(self) -> None:
         """Put the derivative of this node with respect to every node into ``grad``.
@@ -166,33 +154,56 @@ class Value:
             for child, local_grad in zip(node._children, node._local_grads):
                 child.grad += local_grad * flowing_in  # the chain rule; += for repeated use
 
+    # -- copies, flat: so the depth of a graph is not limited -----------------------
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Value:
+        for node in topological_order(self):
+            if id(node) not in memo:
+                memo[id(node)] = _copy(node, tuple(memo[id(child)] for child in node._children))
+        return cast("Value", memo[id(self)])
+
+    def __reduce_ex__(self, protocol: Any) -> Any:  # for pickle
+        if not self._children:
+            return super().__reduce_ex__(max(2, protocol))  # all that a leaf holds
+        order = topological_order(self)
+        position = {node: i for i, node in enumerate(order)}
+        nodes = [_copy(node, ()) if node._children else node for node in order]
+        return _link, (nodes, [[position[child] for child in node._children] for node in order])
+
 
 def topological_order(root: Value) -> list[Value]:
     """List every node below ``root`` once, children before parents; ``root`` is last.
 
-    The work list replaces recursion, so the depth of a graph is not limited.
+    The stack replaces recursion, so the depth of a graph is not limited. A node is on it
+    twice: first to put its children above it, and then, when they are done, to be listed.
     """
     order: list[Value] = []
     seen: set[Value] = set()
-    todo: list[Value | None] = [root]
-    entered: list[Value] = []
+    todo = [(root, False)]
     while todo:
-        node = todo.pop()
-        if node is None:  # everything below the node entered last is listed
-            order.append(entered.pop())
+        node, done = todo.pop()
+        if done:
+            order.append(node)
         elif node not in seen:
             seen.add(node)
-            entered.append(node)
-            todo.append(None)
-            todo.extend(node._children)
+            todo.append((node, True))
+            for child in node._children:
+                if child not in seen:
+                    todo.append((child, False))
     return order
+
+
+_new, _is_finite = object.__new__, math.isfinite  # looked up once: this is the hot path
 
 
 def _node(
     data: float, op: str, children: tuple[Value, ...], local_grads: tuple[float, ...]
 ) -> Value:
     """Make the result of an operation. Skips the checks of ``Value(...)``, for speed."""
-    out = Value.__new__(Value)
+    if not _is_finite(data):
+        operands = ", ".join(repr(child.data) for child in children)
+        raise OverflowError(f"the result of {op} on {operands} is {data}, not a finite number")
+    out = _new(Value)
     out.data = data
     out.grad = 0.0
     out.label = ""
@@ -202,19 +213,27 @@ def _node(
     return out
 
 
-def _power(base: float, exponent: float) -> tuple[float, float]:
-    """Return ``base ** exponent`` and its derivative with respect to ``base``."""
-    if base < 0.0 and not exponent.is_integer():
-        raise ValueError(f"a negative base ({base!r}) has no real power {exponent!r}")
-    if base == 0.0 and exponent < 0.0:
-        raise ZeroDivisionError(f"zero cannot be raised to the negative power {exponent!r}")
-    if exponent == 0.0:
-        return 1.0, 0.0
-    if base == 0.0 and exponent < 1.0:
-        return 0.0, math.inf  # the square root is vertical at zero
+def _power(base: float, exponent: float) -> float:
+    """Return ``base ** exponent``: infinity where it is too large for a float."""
     try:
-        return base**exponent, exponent * base ** (exponent - 1.0)
+        return float(base**exponent)
+    except ZeroDivisionError:
+        return math.inf
     except OverflowError:
-        raise OverflowError(
-            f"{base!r} ** {exponent!r} (or its derivative) is larger than the largest float"
-        ) from None
+        return -math.inf if base < 0.0 and exponent % 2.0 == 1.0 else math.inf
+
+
+def _copy(node: Value, children: tuple[Value, ...]) -> Value:
+    """Copy a node, but with other children."""
+    twin = node.__class__.__new__(node.__class__)
+    own, slots = cast("tuple[dict[str, Any] | None, dict[str, Any]]", node.__getstate__())
+    for name, attribute in {**(own or {}), **slots, "_children": children}.items():
+        setattr(twin, name, attribute)
+    return twin
+
+
+def _link(nodes: list[Value], children: list[list[int]]) -> Value:
+    """Give each node its children, by their positions, and return the root."""
+    for node, positions in zip(nodes, children):
+        node._children = tuple(nodes[i] for i in positions)
+    return nodes[-1]

@@ -1,14 +1,12 @@
-"""Compare the gradients of ``backward`` with finite differences.
-
-A tool for whoever writes a derivative by hand: it names the argument that is wrong.
-"""
+"""Compare the gradients of ``backward`` with finite differences, and name a wrong one."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+from ..arguments import require_number
 from .engine import Number, Value
 
 
@@ -55,9 +53,14 @@ def check_gradients(
     ------
     GradientMismatch
         Naming the function, the input, what was expected and what was received.
-    TypeError
-        If ``f`` does not return a ``Value``.
+    TypeError, ValueError
+        If ``f`` does not return a ``Value``, ``inputs`` is not a list of numbers, or ``h``,
+        ``rtol`` or ``atol`` is out of range.
     """
+    if not isinstance(inputs, Iterable):
+        raise TypeError(f"inputs must be a list of numbers, got {inputs!r}")
+    require_number(1e-12, 1.0, h=h)  # a smaller step would be lost in rounding
+    require_number(0.0, rtol=rtol, atol=atol)
     values = [x if isinstance(x, Value) else Value(x) for x in inputs]
     remembered = [(v.data, v.grad) for v in values]
     try:

@@ -1,20 +1,21 @@
 """A picture of an expression graph.
 
-Graphviz lays the graph out. It comes as WebAssembly in a Python package, so that no
-program has to be installed beside Python. The package is needed for drawing alone, so it is
-imported when a graph is drawn.
+Graphviz lays the graph out. It comes as WebAssembly in a Python package, so no other program
+has to be installed. Only drawing needs the package, so it is imported when a graph is drawn.
 """
 
 from __future__ import annotations
 
 import re
 
+from ..arguments import require_int
 from .engine import Value, topological_order
 
 INK = "#1b1b1f"
 DATA = "#0b5cad"  # the colors of zerotohero.figures: what flows forward ...
 GRAD = "#b3401b"  # ... and what flows back
 PAPER = "#ffffff"
+LARGEST = 1000  # values in a picture; one of them fills a screen, and takes about a second
 
 
 class Graph:
@@ -42,7 +43,7 @@ class Graph:
         self.svg = svg
 
     def __repr__(self) -> str:  # without an address, so that two builds print the same
-        values, operations = (self.dot.count(f"shape={shape}") for shape in ("record", "ellipse"))
+        values, operations = (len(re.findall(rf"(?m)^  {n}\d+ \[", self.dot)) for n in ("v", "op"))
         return f"Graph({values} values, {operations} operations)"
 
     def _repr_svg_(self) -> str:
@@ -55,7 +56,7 @@ def draw_graph(root: Value, *, direction: str = "LR", digits: int = 4) -> Graph:
     Parameters
     ----------
     root : Value
-        The result whose history is drawn. Any class of nodes will do that has the
+        The result whose history is drawn. Any class of nodes will do if it has the
         attributes ``data``, ``grad``, ``label``, ``_op`` and ``_children``.
     direction : str
         ``"LR"``: inputs on the left, ``root`` on the right. ``"TB"``: from top to
@@ -75,12 +76,20 @@ def draw_graph(root: Value, *, direction: str = "LR", digits: int = 4) -> Graph:
     TypeError
         If ``root`` is not a node of a graph.
     ValueError
-        If ``direction`` is neither ``"LR"`` nor ``"TB"``.
+        If ``direction`` is neither ``"LR"`` nor ``"TB"``, or the graph has more than 1,000
+        values.
     """
     if not hasattr(root, "_children"):
         raise TypeError(f"root must be a Value, got {root!r} ({type(root).__name__})")
     if direction not in ("LR", "TB"):
         raise ValueError(f'direction must be "LR" or "TB", got {direction!r}')
+    require_int(0, 20, digits=digits)
+    order = topological_order(root)
+    if len(order) > LARGEST:
+        raise ValueError(
+            f"root must have a graph of at most {LARGEST:,} values, got {len(order):,}: "
+            "draw one of the nodes that it was made from"
+        )
     lines = [
         "digraph {",
         f'  rankdir={direction}; bgcolor="{PAPER}"; ranksep=0.25; nodesep=0.15; pad=0.1;',
@@ -89,7 +98,7 @@ def draw_graph(root: Value, *, direction: str = "LR", digits: int = 4) -> Graph:
         f'  edge [color="{INK}", arrowsize=0.6];',
     ]
     # From the root down, so that first operands come first in the picture.
-    number = {node: i for i, node in enumerate(reversed(topological_order(root)))}
+    number = {node: i for i, node in enumerate(reversed(order))}
     for node, i in number.items():
         fields = [_escape(node.label)] if node.label else []
         fields += [f"data {node.data:.{digits}f}", f"grad {node.grad:.{digits}f}"]
@@ -106,7 +115,8 @@ def draw_graph(root: Value, *, direction: str = "LR", digits: int = 4) -> Graph:
     return Graph("\n".join([*lines, "}"]))
 
 
-def _escape(label: str) -> str:
-    """Protect what has a meaning in a record label."""
-    label = re.sub(r"\s", " ", label).replace("&", "&amp;")  # Graphviz reads HTML entities
+def _escape(label: object) -> str:
+    """Protect what has a meaning in a record label, and replace what an SVG cannot hold."""
+    label = re.sub(r"\s", " ", str(label)).replace("&", "&amp;")  # Graphviz reads HTML entities
+    label = re.sub(r"[^ -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", label)
     return re.sub(r'([\\{}|<> "])', r"\\\1", label)

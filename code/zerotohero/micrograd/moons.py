@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import random
 
+from ..arguments import require_int, require_number
+
 
 def make_moons(
     n_samples: int, noise: float, rng: random.Random
@@ -28,13 +30,11 @@ def make_moons(
 
     Raises
     ------
-    ValueError
-        If ``n_samples`` is not positive or ``noise`` is negative.
+    TypeError, ValueError
+        If ``n_samples`` is not a positive int, or ``noise`` not a number from 0 on.
     """
-    if n_samples < 1:
-        raise ValueError(f"n_samples must be positive, got {n_samples}")
-    if noise < 0:
-        raise ValueError(f"noise must not be negative, got {noise}")
+    require_int(1, n_samples=n_samples)
+    require_number(0, noise=noise)
     points, labels = [], []
     for i in range(n_samples):
         angle = rng.uniform(0.0, math.pi)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Protocol
 
+from ..arguments import require_int
 from .engine import Number, Value
 
 ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
@@ -20,7 +20,7 @@ ACTIVATIONS: dict[str, Callable[[Value], Value]] = {
 
 
 class Uniform(Protocol):
-    """A random generator: ``random.Random`` and ``numpy.random.Generator`` both fit."""
+    """A random generator, such as ``random.Random`` or ``numpy.random.Generator``."""
 
     def uniform(self, low: float, high: float, /) -> float:
         """Draw one number between ``low`` and ``high``."""
@@ -54,24 +54,23 @@ class Neuron(Module):
 
     Raises
     ------
-    ValueError
-        If ``nin`` is not positive, if the activation is unknown, or if the neuron is
-        called with another number of inputs than ``nin``.
+    TypeError, ValueError
+        If ``nin`` is not a positive int, if the activation is unknown, or if the neuron is
+        called with anything other than ``nin`` inputs.
     """
 
     def __init__(self, nin: int, activation: str = "tanh", rng: Uniform | None = None) -> None:
-        _require_positive("nin", nin)
-        if activation not in ACTIVATIONS:
+        require_int(1, nin=nin)
+        if activation not in list(ACTIVATIONS):
             raise ValueError(f"activation must be one of {sorted(ACTIVATIONS)}, got {activation!r}")
-        rng = rng or random.Random()
+        rng = random.Random() if rng is None else rng
         self.w = [Value(rng.uniform(-1.0, 1.0)) for _ in range(nin)]
         self.b = Value(0.0)
         self.activation = activation
 
     def __call__(self, x: Sequence[Number]) -> Value:
         """Return the output of the neuron for one example, ``nin`` numbers."""
-        if len(x) != len(self.w):
-            raise ValueError(f"x must have {len(self.w)} inputs, got {len(x)}")
+        _require_inputs(len(self.w), x)
         total = self.b
         for wi, xi in zip(self.w, x):
             total = total + wi * xi
@@ -91,8 +90,8 @@ class Layer(Module):
     def __init__(
         self, nin: int, nout: int, activation: str = "tanh", rng: Uniform | None = None
     ) -> None:
-        _require_positive("nout", nout)
-        rng = rng or random.Random()
+        require_int(1, nout=nout)
+        rng = random.Random() if rng is None else rng
         self.neurons = [Neuron(nin, activation, rng) for _ in range(nout)]
 
     def __call__(self, x: Sequence[Number]) -> list[Value]:
@@ -125,8 +124,8 @@ class MLP(Module):
 
     Raises
     ------
-    ValueError
-        If a size is not positive or ``nouts`` is empty, or as ``Neuron`` does.
+    TypeError, ValueError
+        If ``nouts`` is not a list of sizes, or is empty, or as ``Neuron`` does.
     """
 
     def __init__(
@@ -137,11 +136,14 @@ class MLP(Module):
         last_linear: bool = False,
         rng: Uniform | None = None,
     ) -> None:
-        if not nouts:
+        try:
+            sizes = [nin, *nouts]
+        except TypeError:
+            raise TypeError(f"nouts must be a list of layer sizes, got {nouts!r}") from None
+        if len(sizes) == 1:
             raise ValueError("nouts must name at least one layer, got an empty sequence")
-        rng = rng or random.Random()
-        sizes = [nin, *nouts]
-        activations = [activation] * len(nouts)
+        rng = random.Random() if rng is None else rng
+        activations = [activation] * len(sizes[1:])
         if last_linear:
             activations[-1] = "linear"
         self.layers = [Layer(n, m, kind, rng) for n, m, kind in zip(sizes, sizes[1:], activations)]
@@ -162,6 +164,10 @@ class MLP(Module):
         return f"MLP([{', '.join(map(repr, self.layers))}])"
 
 
-def _require_positive(name: str, size: int) -> None:
-    if not isinstance(size, Integral) or size < 1:  # NumPy's integers are fine
-        raise ValueError(f"{name} must be a positive integer, got {size!r}")
+def _require_inputs(nin: int, x: Sequence[Number]) -> None:
+    try:
+        given = len(x)
+    except TypeError:
+        raise TypeError(f"x must be a list of {nin} inputs, got {x!r}") from None
+    if given != nin:
+        raise ValueError(f"x must have {nin} inputs, got {given}")

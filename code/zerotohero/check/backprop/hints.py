@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-SIGN = "The sign is turned around."
+SIGN = "The sign is reversed."
 UNSUMMED = "This value was broadcast forward, so add up the gradients of all its uses: a sum."
 WRONG_DIMENSION = "That is the sum over the wrong dimension."
 KEEP = "Keep the summed dimension: keepdim=True."

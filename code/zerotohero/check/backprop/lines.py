@@ -15,7 +15,7 @@ Rule = Callable[[SimpleNamespace, SimpleNamespace], torch.Tensor]
 
 LOCAL = "That is the local derivative alone. Multiply it by the gradient from above."
 PASSED_ON = "The gradient from above, as it came. Multiply it by the local derivative."
-FACTOR = "The derivative of a product by one factor is the other factor. It is missing here."
+FACTOR = "The derivative with respect to one factor is the other factor. It is missing here."
 PRODUCT = "Two matrices: which is multiplied from which side, and which one is transposed?"
 POWER = "The derivative of x⁻¹ is −x⁻²."
 EXP = "exp is its own derivative: multiply by counts."
@@ -47,7 +47,7 @@ def _picked(v: SimpleNamespace, number: float) -> torch.Tensor:
 
 
 def _largest(v: SimpleNamespace, d: SimpleNamespace) -> torch.Tensor:
-    """Bring the gradient of each maximum to the place of the maximum."""
+    """Bring the gradient of each maximum to the position of the maximum."""
     return torch.zeros_like(v.logits).scatter_(1, v.logits.argmax(1, keepdim=True), d.logit_maxes)
 
 
@@ -262,7 +262,7 @@ LINES: dict[str, Line] = {
     "emb": Line(
         lambda v, d: d.embcat.view(v.emb.shape),
         ((lambda v, d: d.embcat, "The numbers are right; give them the shape of emb."),),
-        otherwise="view moved no number: view(v.emb.shape) brings each back to its place.",
+        otherwise="view moved no number: view(v.emb.shape) brings each back to its position.",
     ),
     "C": Line(
         lambda v, d: _looked_up(v, d, add=True),
@@ -270,7 +270,7 @@ LINES: dict[str, Line] = {
             (lambda v, d: _looked_up(v, d, add=False), REPEATED),
             (lambda v, d: d.emb, "The rows of C are asked for: put each gradient into its row."),
         ),
-        otherwise="Each row of C collects the gradients of all places where its character stands.",
+        otherwise="Each row of C collects the gradients of all positions that hold its character.",
     ),
 }
 """The lines, from the loss to the embeddings."""

@@ -243,7 +243,7 @@ def _no_autograd(answer: Any) -> str:
 
 
 def _without_bessel(v: SimpleNamespace, right: SimpleNamespace) -> SimpleNamespace:
-    """Return the gradients behind BatchNorm, computed as if its variance divided by n."""
+    """Return the gradients after BatchNorm, computed as if its variance divided by n."""
     along = (right.hpreact * v.bnraw).mean(0, keepdim=True)
     centered = right.hpreact - right.hpreact.mean(0, keepdim=True)
     dhprebn = v.bngain * v.bnvar_inv * (centered - v.bnraw * along)

@@ -54,7 +54,7 @@ def zero_start(answer: Any) -> str:
             dlogits.sum(0),
             f"the gradient of b2 in {shown}",
             [
-                (-dlogits.sum(0), "The sign is turned around: probability minus answer."),
+                (-dlogits.sum(0), "The sign is reversed: probability minus answer."),
                 (len(Y) * dlogits.sum(0), "The loss is a mean: divide by the examples."),
                 (dlogits.mean(0), "Divide by the number of examples only once."),
                 (dlogits, "One bias serves all examples: add up their gradients."),
@@ -147,7 +147,7 @@ def running(answer: Any) -> str:
         if not isinstance(received, (tuple, list)) or len(received) != 2:
             fail(f"{shown} should return a mean and a variance, received {reprlib.repr(received)}.")
 
-        turned = "momentum is the share of the new batch, 1 − momentum that of the old average."
+        turned = "momentum is the weight of the new batch, 1 − momentum that of the old average."
         biased = "The running variance takes the unbiased one, divided by N − 1."
         special: dict[str, Mistakes] = {
             "mean": [(_mix(var, x.var(0), momentum), "The mean comes first, then the variance.")],
@@ -168,7 +168,7 @@ def running(answer: Any) -> str:
                 [
                     (_mix(old, new, 1 - momentum), turned),
                     (new, "Mix the new value with the old average."),
-                    (old + momentum * new, "The old average keeps a share of 1 − momentum."),
+                    (old + momentum * new, "The old average keeps a weight of 1 − momentum."),
                     *special[what],
                 ],
             )
@@ -176,7 +176,7 @@ def running(answer: Any) -> str:
 
 
 def _pair(seed: int, fan_in: int, bias: bool) -> tuple[Linear, BatchNorm1d]:
-    """Make a linear layer and a BatchNorm behind it, with nothing at its starting value."""
+    """Make a linear layer and a BatchNorm after it, with nothing at its starting value."""
     linear = Linear(fan_in, 6, bias, generator=_generator(seed))
     if linear.bias is not None:
         linear.bias += random_tensor(6, seed=seed + 1)

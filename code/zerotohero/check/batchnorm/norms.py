@@ -43,7 +43,7 @@ def _mistakes(
         (gamma * centered / torch.sqrt(unbiased) + beta, one_less),
         (
             gamma * centered / (torch.sqrt(var) + eps) + beta,
-            "eps belongs under the root, beside the variance.",
+            "eps belongs under the root, next to the variance.",
         ),
         (gamma * centered / torch.sqrt(var) + beta, "eps goes unused."),
         (gamma * centered / (var + eps) + beta, "Divide by the root of the variance."),

@@ -88,7 +88,7 @@ def trigram_counts(answer: Any) -> str:
                 (count("..", ""), "The end of a word is a character, too: one dot after it."),
                 (count("", ""), "The start and the end of a word are marked with dots."),
                 (joined, "These trigrams run from one word into the next. Go word by word."),
-                (right.permute(2, 1, 0), "The indices are turned around: first character first."),
+                (right.permute(2, 1, 0), "The indices are reversed: first character first."),
                 *[(right.permute(order), out_of_order) for order in OUT_OF_ORDER],
                 (right.clamp(max=1), "A trigram may occur more than once: add 1 each time."),
             ],
@@ -117,10 +117,10 @@ def split(answer: Any) -> str:
     if sizes != (400, 50, 50):
         fail(f"{shown}: sizes should be (400, 50, 50), received {sizes}.")
     for name, part in (("dev", dev), ("test", test)):
-        places = sorted(map(words.index, part))
-        if places == list(range(places[0], places[-1] + 1)):
+        found = sorted(map(words.index, part))
+        if found == list(range(found[0], found[-1] + 1)):
             fail(
-                f"{shown}: {name} is words[{places[0]}:{places[-1] + 1}], neighbors in the list.",
+                f"{shown}: {name} is words[{found[0]}:{found[-1] + 1}], neighbors in the list.",
                 "Shuffle before you cut: the list is sorted, so dev would have only "
                 "rare names of boys.",
             )
@@ -268,7 +268,7 @@ def cross_entropy(answer: Any) -> str:
 
 
 def _not_finite(answer: Any, received: Any, logits: torch.Tensor, ys: torch.Tensor) -> str:
-    """Return the hint for a loss that is inf or nan for large logits, or an empty text."""
+    """Return the hint for a loss that is inf or nan for large logits, or an empty string."""
     try:
         loss = float(received)
     except (TypeError, ValueError, RuntimeError, OverflowError):

@@ -69,7 +69,7 @@ def _mistakes_of_a_head(x: torch.Tensor, matrices: list[torch.Tensor], n_head: i
     d, future = C // n_head, _future(T)
     parts = q, k, v = [_split(x @ W, n_head) for W in matrices]
     root = "The scores are divided by the root of the size of a head."
-    turned = "The mask is turned around: it hides the past."
+    turned = "The mask is reversed: it hides the past."
     weights = (q @ k.mT * d**-0.5).softmax(-1)
     attended = [
         (
@@ -109,7 +109,7 @@ def _mistakes_with_heads(x: torch.Tensor, matrices: list[torch.Tensor], n_head: 
     across = _attend([_split(x @ W, n_head).transpose(1, 2) for W in matrices], _future(n_head))
     single = [_attend([x @ W for W in matrices], future, scale=s**-0.5) for s in (C, d)]
     linear = _attend([_split(x @ W.mT, n_head) for W in matrices], future)
-    join = "Put the heads behind the tokens again before you join them: transpose."
+    join = "Put the heads after the tokens again before you join them: transpose."
     mixes = "view(B, n_head, T, d) mixes tokens and heads. First (B, T, n_head, d), then transpose."
     neighbors = "Neighboring channels belong to one head: view(B, T, n_head, d)."
     return [

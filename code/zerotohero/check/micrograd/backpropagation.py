@@ -86,17 +86,17 @@ def topological_order(answer: Any) -> str:
             )
         for item in order:
             if item not in expected:
-                fail(f"In {shown}, {item!r} is listed, which is no node of the graph.")
+                fail(f"In {shown}, {item!r} is listed, which is not a node of the graph.")
         if set(order) != expected:
             fail(f"In {shown}, {len(expected)} nodes should be listed, received {len(order)}.")
-        place = {node: i for i, node in enumerate(order)}
+        position = {node: i for i, node in enumerate(order)}
         for node in order:
             for child in node._children:
-                if place[child] > place[node]:
+                if position[child] > position[node]:
                     turned = order[0] is root and len(order) > 1
                     fail(
                         f"In {shown}, {_name(node)} comes before {_name(child)}, its child.",
-                        "The list is turned around: the root should come last." * turned
+                        "The list is reversed: the root should come last." * turned
                         or "A node may be listed only after all of its children.",
                     )
     return "Every node once, children before parents, and no recursion limit."

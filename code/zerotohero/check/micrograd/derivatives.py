@@ -1,4 +1,4 @@
-"""Checks of slopes, for chapter 1: derivatives on paper, and differences."""
+"""Checks of derivatives, for chapter 1: on paper, and differences."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _check_differences(
                 (i, (ahead - back) / (2 * h), "That is the symmetric difference: it comes next."),
                 (i, (half_ahead - half_back) / h, halved),
                 (i, (ahead - here) / h, "That is one-sided. Step back by h as well."),
-                (i, -expected[i], "The sign is turned around: the point ahead comes first."),
+                (i, -expected[i], "The sign is reversed: the point ahead comes first."),
                 (i, together, "Move one input at a time; the others stay put."),
             ]
         expect_numbers(received, expected, shown, misconceptions)
@@ -129,12 +129,12 @@ def _never_undone(
     h: float,
     difference: Callable[[float, float, float, float], float],
 ) -> list[float]:
-    """Return the slopes of input ``i`` that come out with the inputs before it still nudged."""
+    """Return what comes out for input ``i`` when the inputs before it are still nudged."""
     if i == 0:
         return []
     ahead, back = _moved(f, point, i, h, left=h), _moved(f, point, i, -h, left=-h)
-    slopes = [difference(f(*point), ahead, back, h)]
+    derivatives = [difference(f(*point), ahead, back, h)]
     for left in (h, -h):
         here, ahead, back = (_moved(f, point, i, step, left) for step in (0.0, h, -h))
-        slopes.append(difference(here, ahead, back, h))
-    return slopes
+        derivatives.append(difference(here, ahead, back, h))
+    return derivatives

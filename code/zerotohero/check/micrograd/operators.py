@@ -11,13 +11,13 @@ from ..verdict import checker, close, fail, run
 
 
 class Case(NamedTuple):
-    """A method, its operands, and the slope by the operand at ``place``."""
+    """A method, its operands, and the derivative with respect to the one at ``position``."""
 
     name: str
     numbers: tuple[float, ...]
-    place: int
+    position: int
     value: float
-    slope: float
+    derivative: float
     hint: str
 
     def written(self, *operands: str) -> str:
@@ -42,7 +42,7 @@ def operators(answer: Any) -> str:
         fail(f"Pass the class itself, not an object of it. Received {answer!r}.")
     for case in CASES:
         _check_value(answer, case)
-        _check_slope(answer, case)
+        _check_derivative(answer, case)
     for text, combine in [  # whichever branch sends back first
         ("x.exp() / x + x.log() * x", lambda x: x.exp() / x + x.log() * x),
         ("x.log() * x + x.exp() / x", lambda x: x.log() * x + x.exp() / x),
@@ -65,26 +65,26 @@ def _check_value(answer: type, case: Case) -> None:
     expect_data(run(method, *map(answer, case.numbers), shown=shown), case.value, shown)
 
 
-def _check_slope(answer: type, case: Case) -> None:
+def _check_derivative(answer: type, case: Case) -> None:
     """Stop unless the gradient passes through the operation, to a leaf below it."""
-    start = case.numbers[case.place] / BELOW
+    start = case.numbers[case.position] / BELOW
     x = answer(start)
     inner = run(operator.mul, x, answer(BELOW), shown="x * a")
     nodes, names = [answer(number) for number in case.numbers], ["c"] * len(case.numbers)
-    nodes[case.place], names[case.place] = inner, "(x * a)"
+    nodes[case.position], names[case.position] = inner, "(x * a)"
     shown, values = f"{case.written(*names)} * b", [f"x = {start:g}", f"a = {BELOW:g}"]
     values += [f"c = {number:g}" for number, name in zip(case.numbers, names) if name == "c"]
     out = run(getattr(answer, case.name), *nodes, shown=case.written(*names))
     out = run(operator.mul, out, answer(ABOVE), shown=shown)
     backward(out, shown)
     hint = case.hint
-    if close(x.grad, case.slope * BELOW):
+    if close(x.grad, case.derivative * BELOW):
         hint = "Multiply by out.grad: what flows in."
     elif x.grad is None or close(x.grad, 0.0):  # None: as in PyTorch
         hint = "No gradient arrives. Is the result made with _children, and is out._backward set?"
     expect_grad(
         x,
-        case.slope * BELOW * ABOVE,
+        case.derivative * BELOW * ABOVE,
         f"With {', '.join(values)} and b = {ABOVE:g}, the gradient of x in {shown}",
         hint,
     )

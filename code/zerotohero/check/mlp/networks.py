@@ -58,7 +58,7 @@ def embed(answer: Any) -> str:
             shown,
             [
                 (F.one_hot(X, V).float(), "That is the encoding. Multiply it by C."),
-                (C[X].flatten(1), "Keep the three dimensions: example, place, number."),
+                (C[X].flatten(1), "Keep the three dimensions: example, position, number."),
                 (C[X].sum(1), "The vectors of a context were added up. Keep them apart."),
             ],
         )
@@ -113,7 +113,7 @@ def direct_connections(answer: Any) -> str:
         ],
         tolerance=1e-4,
     )
-    return "The logits get a linear path from the embeddings, beside the hidden layer."
+    return "The logits get a linear path from the embeddings, around the hidden layer."
 
 
 @checker

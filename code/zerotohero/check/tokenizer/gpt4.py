@@ -1,4 +1,4 @@
-"""Checks for the exercises of chapter 8: what GPT-4's tokenizer needs beside training."""
+"""Checks for the exercises of chapter 8: what GPT-4's tokenizer needs besides training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPECIAL = {"<|end|>": 500, "<|user|>": 501, "<|user|>: ": 502}
 
 
 def toy_ranks() -> tuple[dict[bytes, int], dict[Pair, int]]:
-    """Return tokens with their ranks, as GPT-4's file has them, and the merges behind them."""
+    """Return tokens with their ranks, as GPT-4's file has them, and the merges that made them."""
     shuffled = bytes((byte + SHIFT) % 256 for byte in TEXT)
     merges = naive.train([shuffled], 20)  # of ' she', two halves are tokens in two ways
     tokens = {
@@ -133,7 +133,7 @@ def special(answer: Any) -> str:
             (encode_ordinary(text), "The special tokens were encoded like other text."),
             (
                 _encode(text, tried[::-1]),
-                "Where several start at one place, the longest counts: try it first.",
+                "Where several start at one position, the longest counts: try it first.",
             ),
             (
                 _encode(text, everything[::-1]),

@@ -63,7 +63,7 @@ def pieces(answer: Any) -> str:
         mistakes: Mistakes = [
             (_encode(text, toy, prefix=""), "The dummy prefix is missing: put one ▁ in front."),
             (_encode(text, toy, space=" "), "Every space becomes ▁."),
-            (_encode(text, toy, unknown="<unk>"), "What is no piece is written in bytes."),
+            (_encode(text, toy, unknown="<unk>"), "What is not a piece is written in bytes."),
             (
                 _encode(text, toy, unknown="code point"),
                 "A code point may have several bytes: each becomes a piece.",

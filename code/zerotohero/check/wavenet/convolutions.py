@@ -36,10 +36,10 @@ def flatten(answer: Any) -> str:
             right,
             shown,
             [
-                (kept, "If one place is left, drop its dimension."),
+                (kept, "If one position is left, drop its dimension."),
                 (kept.squeeze(), "squeeze() drops every dimension of size 1, also the batch's."),
-                (halves.view(right.shape), "Join neighbors, not places that are far apart."),
-                (features.reshape(right.shape), "First all of one place, then all of the next."),
+                (halves.view(right.shape), "Join neighbors, not positions that are far apart."),
+                (features.reshape(right.shape), "First all of one position, then all of the next."),
             ],
         )
     return "Neighbors stand side by side, and a batch of one is still a batch."
@@ -72,14 +72,14 @@ def normalize(answer: Any) -> str:
             over((0, 1)),
             shown,
             [
-                (over((0,)), "That is the lecture's bug: each place has statistics of its own."),
+                (over((0,)), "That is the lecture's bug: each position has statistics of its own."),
                 (over((1,)), "The examples of a batch belong together: dim 0, too."),
                 (over((0, 1, 2)), "Each feature has its own mean: not over the last dimension."),
                 (over((2,)), "That is a LayerNorm. Features are not mixed with each other."),
                 (over((0, 1), 1), "Divide by the number of values: correction=0."),
             ],
         )
-    return "One mean and one variance for each feature, from all examples and all places."
+    return "One mean and one variance for each feature, from all examples and all positions."
 
 
 def _tree(contexts: int, levels: int, n_embd: int, n_hidden: int) -> int:
@@ -136,16 +136,16 @@ def dilated(answer: Any) -> str:
             [
                 (
                     x[:, :-dilation] @ new + x[:, dilation:] @ old,
-                    "The first half of the weight belongs to the older place.",
+                    "The first half of the weight belongs to the older position.",
                 ),
-                (x[:, :-1] @ old + x[:, 1:] @ new, "The two places are dilation apart."),
-                (zeros, "No zeros in front: begin where both places exist."),
+                (x[:, :-1] @ old + x[:, 1:] @ new, "The two positions are dilation apart."),
+                (zeros, "No zeros in front: begin where both positions exist."),
                 (ahead, "No zeros at the end: the output is shorter than the input."),
-                (x[:, dilation:] @ new, "The older place is missing."),
+                (x[:, dilation:] @ new, "The older position is missing."),
             ],
             tolerance=1e-4,
         )
-    return "The same matrix at every place, and it never looks ahead."
+    return "The same matrix at every position, and it never looks ahead."
 
 
 @checker
