@@ -15,11 +15,11 @@ from unittest import mock
 import pytest
 
 from zerotohero import data
-from zerotohero.data import registry, sources, store
+from zerotohero.data import fetching, registry, sources, store
 from zerotohero.tokenizer import GPT2Tokenizer, GPT4Tokenizer
 from zerotohero.tokenizer import __main__ as command
 
-FILES = ("names", "tinyshakespeare", *data.FOR_TIKTOKEN)
+FILES = ("names", "tinyshakespeare", *fetching.FOR_TIKTOKEN)
 MIRROR = os.environ.get("ZEROTOHERO_DATA_MIRROR")  # before a test takes it away
 
 
@@ -27,11 +27,11 @@ def _content(name: str) -> bytes | None:
     """Return a data set's bytes, from this machine or the mirror; None when they are not there."""
     dataset = registry.lookup(name)
     for folder in store.folders():
-        finding = store.look(folder / dataset.file, dataset)
-        if finding.state == "verified":
-            return finding.content
+        file = store.check_file(folder / dataset.file, dataset)
+        if file.state == "verified":
+            return file.content
     if MIRROR:
-        _, read_mirror = next(sources.sources(dataset))
+        _, read_mirror = next(sources.list_sources(dataset))
         try:
             content = read_mirror()
         except sources.UnavailableError:

@@ -1,4 +1,4 @@
-"""How the commands of this package speak: quiet ends, a clear message for each error."""
+"""Command-line helpers: clean exits and one clear message per error."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 
 def say(message: str) -> None:
-    """Write a line to standard error. Nobody has to be there to read it."""
+    """Write a line to standard error. Does nothing if stderr is closed."""
     if sys.stderr is not None:  # closed; print would write to standard output instead
         with contextlib.suppress(OSError, ValueError):  # a closed pipe, a full disk, a closed file
             print(message, file=sys.stderr, flush=True)
 
 
 def one_line(text: str) -> str:
-    """Return a message on one line, without characters that a terminal would obey."""
+    """Return a message on one line, without control characters."""
     return "".join(char for char in " ".join(text.split()) if char.isprintable())
 
 
@@ -30,25 +30,28 @@ def run_command(main: Callable[[], int], errors: tuple[type[Exception], ...] = (
     main : callable
         Does the work, and returns the status.
     errors : tuple of exception classes
-        What a user can cause, next to ``OSError`` and ``ValueError``: the message is written
-        after ``error:``, and the status is 1. Other exceptions are faults of ours, and keep their
+        What a user can cause, in addition to ``OSError`` and ``ValueError``: the message is
+        written after ``error:``, and the status is 1. Other exceptions are bugs, and keep their
         traceback.
 
     Returns
     -------
     int
-        130 after Ctrl-C, and 141 when the reader of the output stopped, as ``head`` does: the
-        statuses of a shell.
+        130 after Ctrl-C, and 141 if the reader of the output stopped, as ``head`` does: a
+        shell's statuses.
     """
     known: tuple[type[Exception], ...] = (OSError, ValueError, *errors)
     message = ""
     try:
         try:
             status = main()
-        except SystemExit as ended:  # so argparse ends, after --help, for example
-            if not isinstance(ended.code, int):
-                raise
-            status = ended.code
+        except SystemExit as ended:  # how argparse exits, after --help, for example
+            if isinstance(ended.code, int):
+                status = ended.code
+            elif ended.code is None:
+                status = 0
+            else:
+                status, message = 1, str(ended.code)
         if sys.stdout is not None:
             sys.stdout.flush()
     except KeyboardInterrupt as stopped:
@@ -72,7 +75,7 @@ def _message(error: Exception) -> str:
 
 
 def _reader_stopped(error: Exception) -> bool:
-    """Return whether an error comes from standard output, and not from another pipe or socket."""
+    """Return whether an error is from standard output, and not from another pipe or socket."""
     broken = (errno.EPIPE, errno.EINVAL) if os.name == "nt" else (errno.EPIPE,)
     if not isinstance(error, OSError) or error.errno not in broken or sys.stdout is None:
         return False
@@ -88,7 +91,7 @@ def _reader_stopped(error: Exception) -> bool:
 
 
 def _end_output() -> None:
-    """Write what is still to be written, or let it go nowhere, so that the end is quiet."""
+    """Write the buffered output, or discard it, so that Python exits without an error."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

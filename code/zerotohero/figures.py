@@ -1,6 +1,6 @@
-"""One look for every figure of the book.
+"""One style for all figures of the book.
 
-Colors come from the palette of Okabe and Ito (2008), which stays apart under every
+The palette is that of Okabe and Ito (2008), whose colors remain distinguishable under every
 common form of color blindness; where a line or a text needs more contrast on white,
 the color is darkened. A color has one meaning in the whole book.
 
@@ -28,7 +28,7 @@ CYCLE = (DATA, GRAD, GOOD, ACCENT, GRAY)
 """Colors of curves, in the order they are used."""
 
 DIVERGING = LinearSegmentedColormap.from_list("zerotohero", [COOL, "#ffffff", WARM])
-"""From one class, over undecided, to the other."""
+"""From one class, through white for undecided, to the other."""
 
 WIDTH = 5.0
 """Width of a figure in inches. A phone shows it at two thirds of its size, still legible."""

@@ -1,26 +1,31 @@
-"""Files that are read with a limit, and written wholly or not at all."""
+"""Files that are read with a limit, and written atomically."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
 from pathlib import Path
 
 
-def write_atomically(path: str | os.PathLike[str], content: bytes | str) -> None:
-    """Write a file, so that even after a crash it has its old content or the new, never a part.
+class TooLargeError(ValueError):
+    """A file has more bytes than the limit."""
 
-    The new content goes to the disk under a name that nobody else has, and is then renamed. A
-    link is replaced, not followed.
+
+def write_atomically(path: str | os.PathLike[str], content: bytes | str) -> None:
+    """Write a file so that even after a crash it has its old content or the new, never a part.
+
+    The new content is flushed to the disk under a unique name, and then renamed. A link is
+    replaced, not followed.
 
     Parameters
     ----------
     path : path
         The folder must exist.
     content : bytes or str
-        A string is written in UTF-8, with its line ends as they are.
+        A string is written in UTF-8, with its line endings as they are.
 
     Raises
     ------
@@ -29,7 +34,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | str) -> None
     """
     path = Path(path)
     data = content.encode("utf-8") if isinstance(content, str) else content
-    # not much longer than the name itself, which may be as long as the system allows
+    # only the beginning of the name, to keep it within the file-name limit
     part = path.parent / f".{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}.part"
     try:
         try:
@@ -41,12 +46,12 @@ def write_atomically(path: str | os.PathLike[str], content: bytes | str) -> None
         finally:
             part.unlink(missing_ok=True)
         _flush_folder(path.parent)
-    except OSError as error:  # a full disk names no file; and nobody knows the part's name
+    except OSError as error:  # names no file, or the temporary one
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _flush_folder(folder: Path) -> None:
-    """Let a new name reach the disk, too, where the system and the file system can do that."""
+    """Flush a new name to the disk, too, where the system and the file system can do that."""
     with contextlib.suppress(OSError):  # Windows opens no folders; the file is there anyway
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -62,19 +67,38 @@ def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
     ------
     OSError
         If it cannot be read.
+    TooLargeError
+        If it is larger; a ``ValueError``.
     ValueError
-        If it is larger, or not a regular file: reading a named pipe, for example, would wait.
+        If it is not a regular file: reading a named pipe, for example, would wait.
     """
     path = Path(path)
     status = path.stat()
     if stat.S_ISDIR(status.st_mode):
-        path.read_bytes()  # the system's own message
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(status.st_mode):
         raise ValueError(f"{path} is not a regular file")
-    content = b""
     if status.st_size <= limit:
         with path.open("rb") as file:
-            content = file.read(limit + 1)  # whatever its size was said to be
-    if max(len(content), status.st_size) > limit:
-        raise ValueError(f"{path} has more than {limit:,} bytes, the limit")
-    return content
+            content = file.read(limit + 1)  # it may be larger than its stated size
+        if len(content) <= limit:
+            return content
+    raise TooLargeError(f"{path} has more than {limit:,} bytes, the limit")
+
+
+def read_text(path: str | os.PathLike[str], limit: int, *, skip_bom: bool = False) -> str:
+    """Return the text of a UTF-8 file of at most ``limit`` bytes, line endings as they are.
+
+    With ``skip_bom``, a byte order mark at the beginning is left out. Errors are those of
+    ``read_limited``, and ``ValueError`` if the file is not UTF-8: it names file and byte.
+    """
+    text = decode_utf8(read_limited(path, limit), path)
+    return text.removeprefix("\ufeff") if skip_bom else text
+
+
+def decode_utf8(content: bytes, source: object) -> str:
+    """Decode UTF-8. If it is not, a ``ValueError`` names the source and the first wrong byte."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{source}: byte {error.start} is not UTF-8 ({error.reason})") from None

@@ -1,4 +1,4 @@
-"""Numbers that leave a cell: figures compared with published ones, and numbers in prose.
+"""Compare computed results with published ones, and pass numbers to the prose.
 
 The published figures, with source, tolerance and direction, are in
 ``published_figures.json`` next to this module.
@@ -20,7 +20,7 @@ from IPython.display import display
 from . import data
 
 MIME = "application/vnd.zerotohero.reproduced+json"
-"""Under this type a record sits in the output of the cell that computed it."""
+"""The MIME type of a record in the output of the cell that computed it."""
 
 
 class NotReproduced(AssertionError):
@@ -53,12 +53,12 @@ def reproduced(key: str, value: Any) -> None:
     Raises
     ------
     KeyError
-        If no figure of that key is published.
+        If ``key`` is unknown.
     NotReproduced
         If the value misses the figure: the message names key, both values, tolerance and
         direction. A figure that depends on the names is not comparable, and recorded as
-        such, where only the embedded edition of the names is at hand. Even then the value
-        has to be finite, and a list as long as the published one.
+        such, if only the embedded edition of the names is available. Even then the value
+        must be finite, and a list as long as the published one.
     """
     figures = published_figures()
     if key not in figures:
@@ -67,8 +67,10 @@ def reproduced(key: str, value: Any) -> None:
     figure = figures[key]
     ours = _plain(value)
     edition = data.edition("names") if figure["names"] else None
-    fits = _fits(ours, figure["published"])
-    ok = None if fits and edition == "embedded" else fits and _within(ours, figure)
+    comparable = edition != "embedded"
+    ok: bool | None = _fits(ours, figure["published"])
+    if ok:
+        ok = _within(ours, figure) if comparable else None
     if ok is False:
         raise NotReproduced(
             f"{key} ({figure['what']}): published {figure['published']}, ours {ours}, "
@@ -88,11 +90,11 @@ def reproduced(key: str, value: Any) -> None:
 
 
 def glue(**values: Any) -> None:
-    """Give numbers names, under which the text around the cell can show them.
+    """Name numbers, so that the surrounding prose can show them.
 
     ``glue(slope=14.0)`` in a cell lets the page say ``{glue:text}`slope:.2f```. The
-    output is what ``myst_nb.glue`` writes, without needing MyST-NB where a chapter only
-    runs. Nothing is shown in the cell itself.
+    output is what ``myst_nb.glue`` writes, without needing MyST-NB to run a chapter. The cell
+    itself shows nothing.
     """
     for name, value in values.items():
         if getattr(value, "ndim", None) == 0:  # NumPy and torch print a scalar with its type
@@ -108,9 +110,9 @@ def glue(**values: Any) -> None:
 
 
 def scientific(x: float, digits: int = 1) -> str:
-    """Write a number the way a text does: ``scientific(2.1e-8)`` is ``"2.1 × 10⁻⁸"``.
+    """Write a number as in prose: ``scientific(2.1e-8)`` is ``"2.1 × 10⁻⁸"``.
 
-    Its spaces are those at which no line breaks.
+    Uses no-break spaces.
 
     Parameters
     ----------
@@ -123,19 +125,18 @@ def scientific(x: float, digits: int = 1) -> str:
         raise ValueError(f"x must be finite, got {x!r}")
     factor, _, exponent = f"{x:.{digits}e}".partition("e")
     superscript = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    # spaces that no line breaks at
     return f"{factor.replace('-', '−')}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{superscript}"
 
 
 def _fits(ours: Any, published: Any) -> bool:
-    """Whether a value is finite and has the shape of the published one, whatever its size."""
+    """Whether a value is finite and has the published one's shape, ignoring magnitude."""
     if isinstance(published, list) and isinstance(ours, list):
         return len(ours) == len(published) and all(map(_fits, ours, published))
     if isinstance(published, list) or isinstance(ours, list):
         return False
     try:
         return math.isfinite(ours)
-    except OverflowError:  # a whole number beyond every float
+    except OverflowError:  # an int that is larger than every float
         return False
 
 
@@ -152,7 +153,7 @@ def _within(ours: Any, figure: dict[str, Any]) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Turn tensors, arrays, tuples and NumPy scalars into what JSON can hold."""
+    """Convert tensors, arrays, tuples and NumPy scalars to what JSON can hold."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, (list, tuple)):

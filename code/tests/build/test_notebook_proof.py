@@ -204,8 +204,8 @@ def test_the_first_cell_lets_threads_sleep_unless_told_otherwise(
 def test_the_first_cell_brings_the_data(python: Path, mirror: Path, tmp_path: Path) -> None:
     assert any(mirror.iterdir()), "the lecture's names are missing: run `make data`"
     found = (
-        "from zerotohero.data.__main__ import findings\n"
-        "states = {name: finding.state for name, edition, finding in findings()"
+        "from zerotohero.data.__main__ import check_files\n"
+        "states = {name: file.state for name, edition, file in check_files()"
         " if edition == 'lecture'}\n"
         "assert states['names'] == 'verified', states\n"
     )

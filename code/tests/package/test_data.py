@@ -14,7 +14,7 @@ from conftest import CONTENT, dataset, listing, reply
 
 from zerotohero import data
 from zerotohero.data import __main__ as command
-from zerotohero.data import registry, store
+from zerotohero.data import fetching, registry, store
 
 MIRROR = os.environ.get("ZEROTOHERO_DATA_MIRROR")  # before `sealed` takes it away
 EMBEDDED = Path(data.__file__).with_name("names-ssa-2018.txt")
@@ -48,7 +48,7 @@ def test_registry_checksums() -> None:
 
 def test_tokenizers_are_those_that_tiktoken_asks_for() -> None:
     source = inspect.getsource(pytest.importorskip("tiktoken_ext.openai_public"))
-    for name in data.FOR_TIKTOKEN:
+    for name in fetching.FOR_TIKTOKEN:
         known = registry.REGISTRY[name]
         assert f'"{known.urls[0]}"' in source
         assert known.sha256 in source
@@ -56,7 +56,7 @@ def test_tokenizers_are_those_that_tiktoken_asks_for() -> None:
 
 @pytest.mark.parametrize("function", [data.fetch, data.edition])
 def test_unknown_name(function) -> None:
-    with pytest.raises(data.DataError, match=r"no data set 'wrong'; there are: names, tinysh"):
+    with pytest.raises(data.DataError, match=r"unknown data set 'wrong'; known: names, tinysh"):
         function("wrong")
 
 
@@ -145,14 +145,14 @@ def test_tiktoken_finds_the_files(sealed, monkeypatch) -> None:
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "as before")  # put back after the test
     monkeypatch.setenv("ZEROTOHERO_DATA_MIRROR", str(sealed.links))
     url = "https://example.invalid/{}"
-    for name in data.FOR_TIKTOKEN:
+    for name in fetching.FOR_TIKTOKEN:
         (sealed.links / name).write_bytes(name.encode())
         known = dataset(name.encode(), name=name, file=name, urls=(url.format(name),))
         monkeypatch.setitem(registry.REGISTRY, name, known)
     for _ in range(2):
         folder = data.tiktoken_cache()
         assert os.environ["TIKTOKEN_CACHE_DIR"] == str(folder)
-        for name in data.FOR_TIKTOKEN:  # tiktoken's own reader; without the file it would ask
+        for name in fetching.FOR_TIKTOKEN:  # tiktoken's own reader; without the file it would ask
             assert load.read_file_cached(url.format(name)) == name.encode()
     assert len(listing(folder)) == 3
     damaged = next(folder.iterdir())
@@ -210,8 +210,15 @@ def test_fetch_command(only_tiny, monkeypatch, capsys) -> None:
 
 def test_fetch_command_says_when_an_edition_stands_in(only_tiny, monkeypatch, capsys) -> None:
     two_editions(monkeypatch, only_tiny.root)
+    assert command.main(["--fetch", "names"]) == 1, "the lecture's edition was asked for"
+    shown = capsys.readouterr().out
+    assert "names: embedded edition" in shown
+    assert "the lecture's edition is not available" in shown
+    (only_tiny.links / "names.txt").write_bytes(b"a\nb\nc")
+    monkeypatch.setenv("ZEROTOHERO_DATA_MIRROR", str(only_tiny.links))
     assert command.main(["--fetch", "names"]) == 0
-    assert "names: embedded edition" in capsys.readouterr().out
+    monkeypatch.delenv("ZEROTOHERO_DATA_MIRROR")
+    (only_tiny.cache / "names.txt").unlink()
     monkeypatch.setenv("ZEROTOHERO_REQUIRE_LECTURE_DATA", "1")
     assert command.main(["--fetch", "names"]) == 1
 

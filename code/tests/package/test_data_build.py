@@ -13,7 +13,7 @@ from test_data import two_editions
 
 from zerotohero import data
 from zerotohero.data import __main__ as command
-from zerotohero.data import registry, sources
+from zerotohero.data import fetching, registry, sources
 
 PACKAGE = Path(data.__file__).parents[2]
 
@@ -66,7 +66,7 @@ def test_fetch_all_without_a_source(sealed) -> None:
 def test_fetch_all_looks_at_the_names_first(sealed, server, monkeypatch) -> None:
     server.answer = lambda request: reply(request, CONTENT)
     monkeypatch.setitem(registry.REGISTRY, "tiny", dataset(urls=(server.url,)))
-    with pytest.raises(data.DataError, match=r"'wrong'; there are: .*tinyshakespeare"):
+    with pytest.raises(data.DataError, match=r"'wrong'; known: .*tinyshakespeare"):
         data.fetch_all(["tiny", "wrong"])
     assert server.requests == []
 
@@ -85,7 +85,7 @@ def test_percentage_in_a_terminal_only(sealed, server, monkeypatch, output) -> N
 
     server.answer = answer
     monkeypatch.setitem(registry.REGISTRY, "tiny", dataset(urls=(server.url,)))
-    monkeypatch.setattr(data, "BIG", len(CONTENT))
+    monkeypatch.setattr(fetching, "BIG", len(CONTENT))
     monkeypatch.setattr(sys, "stdout", output())
     data.fetch_all(["tiny"])
     shown = sys.stdout.getvalue()
@@ -102,7 +102,7 @@ def test_percentage_of_a_source_that_fails_is_wiped_out(sealed, server, monkeypa
     server.answer = answer
     urls = (f"{server.url}/1", f"{server.url}/2")
     monkeypatch.setitem(registry.REGISTRY, "tiny", dataset(urls=urls))
-    monkeypatch.setattr(data, "BIG", len(CONTENT))
+    monkeypatch.setattr(fetching, "BIG", len(CONTENT))
     monkeypatch.setattr(sys, "stdout", Terminal())
     data.fetch_all(["tiny"])
     lines = sys.stdout.getvalue().split("\n")

@@ -107,7 +107,7 @@ def test_mirror(sealed, server, monkeypatch, kind) -> None:
 
 
 def test_wrong_file_in_mirror_is_reported_and_the_next_source_tried(
-    sealed, server, monkeypatch, caplog
+    sealed, server, monkeypatch
 ) -> None:
     (sealed.links / "tiny.txt").write_bytes(WRONG)
     monkeypatch.setenv("ZEROTOHERO_DATA_MIRROR", str(sealed.links))
@@ -115,7 +115,6 @@ def test_wrong_file_in_mirror_is_reported_and_the_next_source_tried(
     register(monkeypatch, urls=(server.url,))
     with pytest.warns(data.DataWarning, match=r"mirror .* is wrong, sha256"):
         assert_fetched(sealed)
-    assert "is wrong, " in caplog.text
     assert (sealed.links / "tiny.txt").read_bytes() == WRONG, "a mirror is not ours to change"
 
 
@@ -184,7 +183,7 @@ def mirror_with_the_file(sealed: SimpleNamespace, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("ZEROTOHERO_DATA_MIRROR", str(sealed.links))
 
 
-def test_damaged_file_is_kept_aside_and_fetched_again(sealed, monkeypatch, caplog) -> None:
+def test_damaged_file_is_kept_aside_and_fetched_again(sealed, monkeypatch) -> None:
     mirror_with_the_file(sealed, monkeypatch)
     sealed.cache.mkdir()
     for damage in (WRONG, PARTIAL):
@@ -192,7 +191,6 @@ def test_damaged_file_is_kept_aside_and_fetched_again(sealed, monkeypatch, caplo
         with pytest.warns(data.DataWarning, match=r"tiny\.txt.* kept as tiny\.txt\.damaged-"):
             assert data.fetch("tiny").read_bytes() == CONTENT
     assert {path.read_bytes() for path in sealed.cache.iterdir()} == {CONTENT, WRONG, PARTIAL}
-    assert caplog.text.count("damaged-") == 2
 
 
 def test_damaged_file_without_a_source(sealed) -> None:
@@ -206,7 +204,7 @@ def test_damaged_file_without_a_source(sealed) -> None:
 def test_file_that_another_process_repaired_is_left_alone(sealed) -> None:
     sealed.cache.mkdir()
     sealed.final.write_bytes(CONTENT)
-    store.write(sealed.final, CONTENT, dataset())
+    store.write_verified(sealed.final, CONTENT, dataset())
     assert listing(sealed.cache) == ["tiny.txt"]
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from zerotohero.arguments import require_int, require_number
 from zerotohero.console import one_line
-from zerotohero.files import read_limited, write_atomically
+from zerotohero.files import TooLargeError, read_limited, read_text, write_atomically
 from zerotohero.training import (
     Progress,
     TrainingWarning,
@@ -88,10 +88,45 @@ def test_reading_has_a_limit(tmp_path) -> None:
     path = tmp_path / "text"
     path.write_bytes(b"12345")
     assert read_limited(path, 5) == b"12345"
-    with pytest.raises(ValueError, match="more than 4 bytes"):
+    with pytest.raises(TooLargeError, match="more than 4 bytes"):
         read_limited(path, 4)
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(IsADirectoryError) as caught:
         read_limited(tmp_path, 4)
+    assert caught.value.filename == str(tmp_path)
+
+
+@given(st.text(), st.binary(max_size=3), st.booleans())
+def test_text_is_utf_8_as_it_is(tmp_path_factory, text: str, rest: bytes, skip_bom: bool) -> None:
+    """Line endings stay; the byte that is named is the first that no decoder takes."""
+    path = tmp_path_factory.getbasetemp() / "text"
+    content = text.encode() + rest
+    path.write_bytes(content)
+    try:
+        expected = content.decode("utf-8-sig" if skip_bom else "utf-8")
+    except UnicodeDecodeError:
+        with pytest.raises(ValueError, match="is not UTF-8") as caught:
+            read_text(path, 10**6, skip_bom=skip_bom)
+        shown, _, wrong = str(caught.value).partition(": byte ")
+        assert shown == str(path)
+        start = int(wrong.split()[0])
+        assert content[:start].decode() is not None, "what comes before it is UTF-8"
+        with pytest.raises(UnicodeDecodeError):
+            content[: start + 4].decode()
+    else:
+        assert read_text(path, 10**6, skip_bom=skip_bom) == expected
+
+
+def test_text_has_a_limit_and_may_begin_with_a_byte_order_mark(tmp_path) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"\xef\xbb\xbfa\r\n\xff")
+    for skip_bom in (False, True):
+        with pytest.raises(ValueError, match=r"text: byte 6 is not UTF-8 \(invalid start byte\)"):
+            read_text(path, 7, skip_bom=skip_bom)
+        with pytest.raises(TooLargeError):
+            read_text(path, 6, skip_bom=skip_bom)
+    path.write_bytes(b"\xef\xbb\xbfa\r\n")
+    assert read_text(path, 6) == "\ufeffa\r\n"
+    assert read_text(path, 6, skip_bom=True) == "a\r\n"
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
@@ -170,6 +205,7 @@ sys.exit(run_command(main, (LookupError,)))
         ("sys.exit(3)", 3, ""),
         ("sys.exit()", 0, ""),
         ("sys.exit('lost')", 1, "lost\n"),
+        ("sys.exit(['lost'])", 1, "['lost']\n"),
     ],
 )
 def test_a_command_ends_quietly(body: str, status: int, message: str) -> None:
@@ -181,7 +217,9 @@ def test_a_command_ends_quietly(body: str, status: int, message: str) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
 @pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("body", ["pass", "sys.exit(0)", "broken()", "print('x' * 10**6)"])
+@pytest.mark.parametrize(
+    "body", ["pass", "sys.exit(0)", "sys.exit()", "broken()", "print('x' * 10**6)"]
+)
 def test_a_reader_that_stops(body: str, unbuffered: str) -> None:
     """Whether it is noticed in the middle or at the end, by the command or by argparse."""
     read, write = os.pipe()

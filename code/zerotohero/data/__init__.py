@@ -2,23 +2,17 @@
 
 ``names()`` and ``shakespeare()`` return what the chapters read; ``python -m zerotohero.data`` lists
 the files on this machine, and ``fetch_all`` fetches several. ``data/README.md`` describes where
-files are looked for, and the settings.
+files are looked for, and the settings. The chain is ``fetching.find``; you don't need to read
+``sources.py``, which downloads safely.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import sys
-import warnings
-from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 
-from . import store
-from .fetching import Edition, EditionWarning, announce, find, not_stored, put
+from . import fetching, store
+from .fetching import Edition, EditionWarning, fetch_all, find, tiktoken_cache
 from .registry import DataError, lookup
-from .sources import silent
 from .store import DataWarning
 
 __all__ = [
@@ -32,9 +26,6 @@ __all__ = [
     "shakespeare",
     "tiktoken_cache",
 ]
-
-FOR_TIKTOKEN = ("cl100k_base", "gpt2_vocab_bpe", "gpt2_encoder_json")
-BIG = 1_000_000  # bytes from which a percentage is shown
 
 
 def names() -> list[str]:
@@ -54,12 +45,12 @@ def names() -> list[str]:
     EditionWarning
         If the embedded edition is used; once per process.
     """
-    found = announce(find("names", again=False))
-    lines = found.content.decode("utf-8").removesuffix("\n").split("\n")
-    if len(lines) != found.dataset.lines:
+    file = fetching.warn_if_embedded(find("names", retry=False))
+    lines = file.content.decode("utf-8").removesuffix("\n").split("\n")
+    if len(lines) != file.dataset.lines:
         raise DataError(
-            f"{found.dataset.file} has {len(lines):,} names; the registry says "
-            f"{found.dataset.lines:,}. The checksum is right, so correct the registry."
+            f"{file.dataset.file} has {len(lines):,} names; the registry says "
+            f"{file.dataset.lines:,}. The checksum is right, so correct the registry."
         )
     return lines
 
@@ -72,7 +63,7 @@ def shakespeare() -> str:
     DataError
         If the file is not available.
     """
-    return find("tinyshakespeare").content.decode("utf-8")  # line ends are kept as they are
+    return find("tinyshakespeare").content.decode("utf-8")  # keeps the line endings
 
 
 def edition(name: str = "names") -> Edition:
@@ -85,13 +76,13 @@ def edition(name: str = "names") -> Edition:
     DataError
         If the name is unknown, or no edition is available.
     """
-    return find(name, again=False).edition if lookup(name).embedded else "lecture"
+    return find(name, retry=False).edition if lookup(name).embedded else "lecture"
 
 
 def fetch(name: str) -> Path:
     """Return the path of a data set's verified file, fetched first if necessary.
 
-    If no folder can be written to, it lies in a temporary one until the process ends.
+    If no folder can be written to, it is in a temporary one until the process ends.
 
     Parameters
     ----------
@@ -111,111 +102,11 @@ def fetch(name: str) -> Path:
     DataWarning
         If no folder can be written to.
     """
-    found = announce(find(name))
-    if found.path:
-        return found.path
-    folder = put({found.dataset.file: (found.dataset, found.content)}, [None], [])
+    file = fetching.warn_if_embedded(find(name))
+    if file.path:
+        return file.path
+    folder = fetching.store_files({file.dataset.file: (file.dataset, file.content)}, [None], [])
     if folder is None:
-        raise not_stored(found)
-    store.report(f"{folder / found.dataset.file} is temporary, because {found.tried[-1]}")
-    return folder / found.dataset.file
-
-
-def tiktoken_cache() -> Path:
-    """Fill a folder with the files tiktoken expects, and set ``TIKTOKEN_CACHE_DIR`` to it.
-
-    tiktoken looks for a file named by the SHA-1 of its canonical address. After this call
-    ``tiktoken.get_encoding("cl100k_base")`` and ``("gpt2")`` need no network.
-
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    DataError
-        If one of the files is not available, or no folder can be written to.
-    """
-    files = {}
-    for found in map(find, FOR_TIKTOKEN):
-        key = hashlib.sha1(found.dataset.urls[0].encode(), usedforsecurity=False).hexdigest()
-        # A copy, not a link: tiktoken may delete what it finds there.
-        files[f"tiktoken/{key}"] = found.dataset, found.content
-    problems: list[str] = []
-    folder = put(files, [*store.writable_folders(), None], problems)
-    if folder is None:
-        raise DataError(f"tiktoken's files could not be stored: {'; '.join(problems)}")
-    os.environ["TIKTOKEN_CACHE_DIR"] = str(folder / "tiktoken")
-    return folder / "tiktoken"
-
-
-def fetch_all(names: Iterable[str], say: Callable[[str], object] = print) -> dict[str, Edition]:
-    """Fetch data sets in the order given, and report on each.
-
-    Warnings become lines of the report. In a terminal, ``print`` also shows a percentage for
-    larger downloads, which overwrites itself.
-
-    Parameters
-    ----------
-    names : iterable of str
-        Names in the registry.
-    say : callable
-        Called with each line of the report.
-
-    Returns
-    -------
-    dict
-        ``"lecture"`` or ``"embedded"`` for each name.
-
-    Raises
-    ------
-    DataError
-        If a name is unknown, which is checked before anything is fetched, or if a data set is
-        not available or cannot be stored.
-    """
-    wanted = {lookup(name).name: None for name in names}
-    return {name: _fetch(name, say) for name in wanted}
-
-
-def _fetch(name: str, say: Callable[[str], object]) -> Edition:
-    percentage = Percentage()
-    in_terminal = say is print and sys.stdout is not None and sys.stdout.isatty()
-
-    def tell(line: str) -> None:
-        percentage.show("")
-        say(line)
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            found = find(name, tell=tell, progress=percentage if in_terminal else silent)
-        finally:
-            for warning in caught:
-                tell(f"{name}: {warning.message}")
-            percentage.show("")
-    if found.path is None:
-        raise not_stored(found)
-    say(f"{name}: {found.edition} edition, {found.dataset.size:,} bytes, verified")
-    if found.edition == "embedded":
-        say(f"{name}: the lecture's edition is not available:")
-        for line in found.tried:
-            say(f"  - {line}")
-    return found.edition
-
-
-class Percentage:
-    """How much of a larger download has arrived, at the start of a terminal's line."""
-
-    shown = ""
-
-    def __call__(self, got: int, size: int) -> None:
-        """Show it, if it has changed."""
-        self.show(f"{100 * got // size:3} %" if size >= BIG else "")
-
-    def show(self, text: str) -> None:
-        """Show this instead of what is there."""
-        if text != self.shown:
-            with suppress(OSError):  # a terminal that has been closed ends no download
-                print(f"\r{' ' * len(self.shown)}\r{text}", end="", flush=True)
-            self.shown = text
+        raise fetching.not_stored(file)
+    store.warn(f"{folder / file.dataset.file} is temporary, because {file.tried[-1]}")
+    return folder / file.dataset.file

@@ -11,40 +11,40 @@ from . import fetch_all, store
 from .registry import REGISTRY, DataError
 
 
-def findings() -> Iterator[tuple[str, str, store.Finding]]:
-    """Yield name, edition and what was found, for every folder. Uses no network."""
+def check_files() -> Iterator[tuple[str, str, store.CheckedFile]]:
+    """Yield name, edition and state of the data sets' files in every folder, without a network."""
     for name, dataset in REGISTRY.items():
         for folder in store.folders():
-            yield name, "lecture", store.look(folder / dataset.file, dataset)
-        if other := dataset.embedded:
-            yield name, "embedded", store.look(store.embedded_path(other), other)
+            yield name, "lecture", store.check_file(folder / dataset.file, dataset)
+        if embedded := dataset.embedded:
+            yield name, "embedded", store.check_file(store.embedded_path(embedded), embedded)
 
 
-def show() -> bool:
-    """Print the files that were found; return whether all of them are right."""
+def list_files() -> bool:
+    """Print the files that are there; return whether all of them are right."""
     right = True
-    absent = dict.fromkeys(REGISTRY)
-    for name, edition, finding in findings():
-        if finding.state != "missing":
-            verified = finding.state == "verified"
-            detail = "" if verified else f"  ({finding.detail})"
-            print(f"{name:<18} {edition:<9} {finding.state:<11} {finding.path}{detail}")
+    missing = dict.fromkeys(REGISTRY)
+    for name, edition, file in check_files():
+        if file.state != "missing":
+            verified = file.state == "verified"
+            detail = "" if verified else f"  ({file.detail})"
+            print(f"{name:<18} {edition:<9} {file.state:<11} {file.path}{detail}")
             right &= verified
             if edition == "lecture":
-                absent.pop(name, None)
-    for name in absent:
+                missing.pop(name, None)
+    for name in missing:
         print(f"{name:<18} {'lecture':<9} missing")
-    if absent:
+    if missing:
         print("Missing files are fetched when they are first used, or by --fetch.")
     return right
 
 
 def fetch(names: Iterable[str]) -> bool:
-    """Fetch data sets, report on each, and return whether all are there."""
+    """Fetch data sets, report on each, and return whether the lecture's edition of all is there."""
     complete = True
     for name in names:
         try:
-            fetch_all([name])
+            complete &= fetch_all([name])[name] == "lecture"
         except DataError as error:
             complete = False
             say(f"error: {error}")
@@ -52,7 +52,7 @@ def fetch(names: Iterable[str]) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code: 1 after a failed fetch or a damaged file."""
+    """Run the command and return its exit status: 1 after a failed fetch or a damaged file."""
     parser = argparse.ArgumentParser(
         prog="python -m zerotohero.data",
         description="List the book's data sets, fetch them, and verify them.",
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     wanted = options.fetch or []
     complete = fetch(REGISTRY if "all" in wanted else wanted)
-    right = show() if options.verify or not wanted else True
+    right = list_files() if options.verify or not wanted else True
     return 0 if complete and (right or not options.verify) else 1
 
 

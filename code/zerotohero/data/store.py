@@ -1,13 +1,11 @@
-"""The folders that hold data sets: reads them, and writes to them safely."""
+"""The folders that hold data sets: verified when read, written atomically."""
 
 from __future__ import annotations
 
 import atexit
-import logging
 import os
 import secrets
 import shutil
-import stat
 import tempfile
 import warnings
 from dataclasses import dataclass
@@ -17,20 +15,16 @@ from typing import Literal
 
 import platformdirs
 
-from ..files import write_atomically
+from ..files import TooLargeError, read_limited, write_atomically
 from .registry import DataError, Dataset
-
-log = logging.getLogger("zerotohero.data")
-log.addHandler(logging.NullHandler())  # important messages are warnings anyway
 
 
 class DataWarning(UserWarning):
     """A folder or a source has a problem; another one is used."""
 
 
-def report(message: str) -> None:
-    """Log a problem and warn of it."""
-    log.warning("%s", message)
+def warn(message: str) -> None:
+    """Warn of a problem with a folder or a source."""
     warnings.warn(message, DataWarning, stacklevel=3)
 
 
@@ -91,8 +85,8 @@ def temporary_folder() -> Path:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What was found at ``path``: its state, a few words about it, and its content if verified."""
+class CheckedFile:
+    """A file compared with the registry: its state, in words too, and its content if verified."""
 
     path: Path
     state: Literal["verified", "missing", "damaged", "unreadable"]
@@ -100,21 +94,21 @@ class Finding:
     content: bytes = b""
 
 
-def look(path: Path, dataset: Dataset) -> Finding:
-    """Read the file at ``path`` and compare it with what ``dataset`` says. Changes nothing."""
+def check_file(path: Path, dataset: Dataset) -> CheckedFile:
+    """Read the file at ``path`` and compare it with ``dataset``. Changes nothing."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):  # reading a named pipe, for example, would block
-            return Finding(path, "unreadable", "cannot be read (not a regular file)")
-        problem = dataset.size_problem(status.st_size)  # before reading it, because it may be huge
-        content = b"" if problem else path.read_bytes()
+        content = read_limited(path, dataset.size)
     except (FileNotFoundError, NotADirectoryError):
-        return Finding(path, "missing", "not there")
+        return CheckedFile(path, "missing", "not there")
     except OSError as error:
-        return Finding(path, "unreadable", f"cannot be read ({error.strerror})")
-    if problem := problem or dataset.problem(content):
-        return Finding(path, "damaged", problem)
-    return Finding(path, "verified", "verified", content)
+        return CheckedFile(path, "unreadable", f"cannot be read ({error.strerror})")
+    except TooLargeError:
+        return CheckedFile(path, "damaged", f"more than {dataset.size:,} bytes")
+    except ValueError:
+        return CheckedFile(path, "unreadable", "cannot be read (not a regular file)")
+    if problem := dataset.problem(content):
+        return CheckedFile(path, "damaged", problem)
+    return CheckedFile(path, "verified", "verified", content)
 
 
 def set_aside(path: Path) -> str:
@@ -127,8 +121,8 @@ def set_aside(path: Path) -> str:
     return f"kept as {kept.name}"
 
 
-def write(path: Path, content: bytes, dataset: Dataset) -> None:
-    """Write verified content, never a part of it. A damaged file is set aside first.
+def write_verified(path: Path, content: bytes, dataset: Dataset) -> None:
+    """Write verified content. A damaged file is set aside first.
 
     A correct file, which another process may have written, stays.
 
@@ -138,9 +132,9 @@ def write(path: Path, content: bytes, dataset: Dataset) -> None:
         If the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    found = look(path, dataset)
-    if found.state == "verified":
+    present = check_file(path, dataset)
+    if present.state == "verified":
         return
-    if found.state == "damaged":
-        report(f"{path}: {found.detail}; {set_aside(path)}")
+    if present.state == "damaged":
+        warn(f"{path}: {present.detail}; {set_aside(path)}")
     write_atomically(path, content)
