@@ -1,5 +1,7 @@
 """What ``backward`` does on a graph: order, accumulation, repeated passes, depth."""
 
+import copy
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -7,6 +9,8 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from zerotohero.micrograd import Value, topological_order
 
@@ -64,8 +68,111 @@ def test_order_of_a_graph_with_sharing() -> None:
     order = topological_order(d)
     assert order[-1] is d
     assert len(order) == len(set(order)) == 6
-    place = {node: i for i, node in enumerate(order)}
-    assert all(place[child] < place[node] for node in order for child in node._children)
+    position = {node: i for i, node in enumerate(order)}
+    assert all(position[child] < position[node] for node in order for child in node._children)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> Value:
+    """Draw a graph of sums, differences and tanh, with nodes that are used again and again."""
+    nodes = [Value(float(i), f"leaf {i}") for i in range(draw(st.integers(1, 4)))]
+    for _ in range(draw(st.integers(0, 25))):
+        a, b = (nodes[draw(st.integers(0, len(nodes) - 1))] for _ in range(2))
+        nodes.append(draw(st.sampled_from([a + b, a - b, (a + b).tanh(), b + a * 0.5])))
+    return nodes[-1]
+
+
+def by_recursion(root: Value, listed: list[Value]) -> list[Value]:
+    """List what is below the last child first, then below the one before it, then the node."""
+    if root not in listed:
+        for child in reversed(root._children):
+            by_recursion(child, listed)
+        listed.append(root)
+    return listed
+
+
+@settings(deadline=None)
+@given(graphs())
+def test_the_order_is_that_of_the_recursive_definition(root: Value) -> None:
+    assert topological_order(root) == by_recursion(root, [])
+
+
+# -- copies ----------------------------------------------------------------------
+
+COPIES = {
+    "deepcopy": copy.deepcopy,
+    "copy": copy.copy,
+    **{
+        f"pickle {protocol}": lambda node, p=protocol: pickle.loads(pickle.dumps(node, p))
+        for protocol in (0, pickle.HIGHEST_PROTOCOL)
+    },
+}
+FULL = [name for name in COPIES if name != "copy"]  # the shallow one keeps the leaves
+
+
+def described(root: Value) -> list[tuple[Any, ...]]:
+    """Return all that a graph holds: its nodes in order, and which of them are whose children."""
+    order = topological_order(root)
+    number = {node: i for i, node in enumerate(order)}
+    return [
+        (type(n), n.data, n.grad, n.label, n._op, n._local_grads, [number[c] for c in n._children])
+        for n in order
+    ]
+
+
+@pytest.mark.parametrize("name", FULL)
+@settings(deadline=None, max_examples=30)
+@given(graphs())
+def test_a_copy_holds_the_same_and_shares_nothing(name: str, root: Value) -> None:
+    root.backward()
+    root.label = "root"
+    twin = COPIES[name](root)
+    assert described(twin) == described(root)
+    assert not set(topological_order(twin)) & set(topological_order(root))
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_copy_of_20_000_nodes_in_a_row(name: str) -> None:
+    x = Value(1.0, "x")
+    y = x
+    for _ in range(20_000):
+        y = y + x
+    y.backward()
+    twin = COPIES[name](y)
+    assert described(twin) == described(y)
+    twin.backward()  # adds to the leaf of the copy
+    assert topological_order(twin)[0].grad == 40_002.0
+    assert x.grad == (40_002.0 if name == "copy" else 20_001.0)
+
+
+@pytest.mark.parametrize("name", FULL)
+def test_graphs_that_are_copied_together_share_their_leaves(name: str) -> None:
+    a = Value(2.0, "a")
+    shared = a * 3
+    twins = COPIES[name]([shared + a, a, shared * 2])
+    assert twins[0]._children[1] is twins[1]
+    assert twins[2]._children[0]._children[0] is twins[1]
+
+
+def test_a_deep_copy_also_shares_what_lies_between() -> None:
+    shared = Value(2.0) * 3
+    first, middle, second = copy.deepcopy((shared + 1, shared, shared * 2))
+    assert first._children[0] is middle is second._children[0]
+
+
+class Named(Value):
+    """A subclass, with an attribute of its own."""
+
+    owner = ""
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_a_subclass_stays_one(name: str) -> None:
+    node = Named(1.5, "w")
+    node.owner = "me"
+    for twin in (COPIES[name](node), COPIES[name](node + 1)._children[0]):
+        assert type(twin) is Named
+        assert (twin.owner, twin.data, twin.label) == ("me", 1.5, "w")
 
 
 def test_a_node_added_to_itself() -> None:

@@ -128,8 +128,8 @@ def test_a_label_of_two_lines_becomes_one() -> None:
 
 def test_digits_and_special_numbers() -> None:
     assert groups(draw_graph(Value(1 / 3), digits=2), "node")["v0"] == ["data 0.33", "grad 0.00"]
-    node = Value(float("nan"))
-    node.grad = float("-inf")
+    node = Value(0.0)
+    node.data, node.grad = float("nan"), float("-inf")
     assert groups(draw_graph(node), "node")["v0"] == ["data nan", "grad −inf"]
 
 
@@ -151,6 +151,31 @@ def test_root_must_be_a_node(root: Any) -> None:
     with pytest.raises(TypeError, match="root must be a Value, got") as caught:
         draw_graph(root)
     assert repr(root) in str(caught.value)
+
+
+@pytest.mark.parametrize("digits", [-1, 21, 2.0, "2", True])
+def test_digits_must_be_a_count(digits: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="digits must be"):
+        draw_graph(Value(1.0), digits=digits)
+
+
+def test_a_graph_too_large_to_look_at_is_refused_at_once() -> None:
+    total = Value(0.0)
+    for _ in range(100_000):
+        total = total + 1.0
+    with pytest.raises(ValueError, match=r"root must have .* at most 1,000 values, got 200,001"):
+        draw_graph(total)
+
+
+@pytest.mark.parametrize("label", ["\x00", "a\x01b", "\ud800", "\ufffe", "\x1b[31m"])
+def test_what_no_picture_can_hold_is_marked(label: str) -> None:
+    drawn = groups(draw_graph(Value(1.0, label)), "node")
+    assert drawn["v0"][0] == "".join(c if "\x20" <= c < "\x7f" else "\ufffd" for c in label)
+
+
+@pytest.mark.parametrize("label", [5, ("a", "b"), 2.5])
+def test_a_label_that_is_not_a_string_is_written(label: Any) -> None:
+    assert groups(draw_graph(Value(1.0, label)), "node")["v0"][0] == str(label)
 
 
 @pytest.mark.parametrize("direction", ["RL", "lr", "", None])
@@ -188,4 +213,6 @@ def test_drawing_changes_nothing() -> None:
 
 def test_the_text_of_a_graph_holds_no_address() -> None:
     a = Value(1.0)
+    assert repr(draw_graph(a * 2 + a)) == "Graph(4 values, 2 operations)"
+    a.label = "v7 [shape=record]; op7 [shape=ellipse]"
     assert repr(draw_graph(a * 2 + a)) == "Graph(4 values, 2 operations)"

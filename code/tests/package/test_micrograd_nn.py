@@ -1,5 +1,8 @@
 """Neurons, layers and the MLP, beside the same network in PyTorch."""
 
+import copy
+import math
+import pickle
 import random
 from collections.abc import Callable
 from typing import Any
@@ -152,17 +155,32 @@ def test_last_linear() -> None:
         (lambda: MLP(2, [2, 1], activation="Tanh"), ["activation", "'Tanh'"]),
         (lambda: Neuron(0), ["nin", "0"]),
         (lambda: Neuron(-3), ["nin", "-3"]),
-        (lambda: Neuron(2.0), ["nin", "2.0"]),  # type: ignore[arg-type] # refused
+        (lambda: Neuron(2.0), ["nin", "2.0"]),
         (lambda: Layer(2, 0), ["nout", "0"]),
         (lambda: Layer(0, 2), ["nin", "0"]),
         (lambda: MLP(-1, [2]), ["nin", "-1"]),
         (lambda: MLP(2, [4, -4, 1]), ["nout", "-4"]),
-        (lambda: MLP(2, [4, "4"]), ["nout", "'4'"]),  # type: ignore[list-item] # refused
+        (lambda: MLP(2, [4, "4"]), ["nout", "'4'"]),
         (lambda: MLP(2, []), ["nouts", "empty"]),
+        (lambda: MLP(3, 4), ["nouts", "list", "4"]),
+        (lambda: MLP(3, None), ["nouts", "list", "None"]),
+        (lambda: MLP(3, "44"), ["nout", "int", "'4'"]),
+        (lambda: MLP("3", [4]), ["nin", "int", "'3'"]),
+        (lambda: MLP(True, [4]), ["nin", "int", "True"]),
+        (lambda: Layer(2, 2.5), ["nout", "int", "2.5"]),
+        (lambda: Neuron(2, ["relu"]), ["activation", "['relu']"]),
+        (lambda: MLP(1, [4, 1])(2.0), ["x", "list of 1 inputs", "2.0"]),
+        (lambda: MLP(2, [4, 1])(None), ["x", "2 inputs", "None"]),
+        (lambda: Layer(2, 3)(Value(1.0)), ["x", "2 inputs", "Value"]),
+        (lambda: Neuron(2)(np.array(1.0)), ["x", "2 inputs", "array(1.)"]),
+        (lambda: Neuron(2)(iter([1.0, 2.0])), ["x", "2 inputs", "iterator"]),
+        (lambda: Neuron(2)("ab"), ["data", "number", "'a'"]),
+        (lambda: Neuron(1)([[1.0]]), ["data", "number", "[1.0]"]),
+        (lambda: Neuron(1)([math.nan]), ["data", "finite", "nan"]),
     ],
 )
 def test_refused(bad: Callable[[], object], words: list[str]) -> None:
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 # the words are checked below
+    with pytest.raises((TypeError, ValueError)) as caught:
         bad()
     for word in words:
         assert word in str(caught.value)
@@ -177,6 +195,38 @@ def test_representations() -> None:
     assert repr(MLP(2, [3, 1], last_linear=True)) == (
         "MLP([Layer(Neuron(2, 'tanh') × 3), Layer(Neuron(3, 'linear') × 1)])"
     )
+
+
+# -- the usage of micrograd's demonstration -------------------------------------
+
+
+def test_the_demonstrations_loop() -> None:
+    model = MLP(2, [16, 16, 1])
+    inputs = [[Value(0.5), Value(-1.0)], [1.0, 2], (0, -1.5)]
+    scores = [model(x) for x in inputs]
+    losses = [(1 + -y * score).relu() for y, score in zip((1, -1, 1), scores)]
+    loss = sum(losses) * (1.0 / len(losses)) + 1e-4 * sum(p * p for p in model.parameters())
+    model.zero_grad()
+    loss.backward()
+    before = data(model)
+    for p in model.parameters():
+        p.data -= 0.1 * p.grad
+    assert sum(p != q for p, q in zip(before, data(model))) > 300
+    model.zero_grad()
+    assert {p.grad for p in model.parameters()} == {0.0}
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copied_network_is_a_network_of_its_own(copied: Callable[[MLP], MLP]) -> None:
+    model = MLP(2, [3, 1], rng=random.Random(3))
+    twin = copied(model)
+    assert data(twin) == data(model)
+    twin.parameters()[0].data = 9.0
+    assert data(twin) != data(model)
+    out = twin([1.0, 2.0])
+    assert isinstance(out, Value)
+    out.backward()
+    assert {p.grad for p in model.parameters()} == {0.0}
 
 
 # -- a twin in PyTorch ---------------------------------------------------------

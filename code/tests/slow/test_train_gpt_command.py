@@ -201,7 +201,7 @@ KILLS = int(os.environ.get("ZEROTOHERO_KILLS", "3"))  # by hand with 25
 @pytest.mark.parametrize("number", [1, 2])
 def test_killed_at_random_moments(tmp_path: Path, text: Path, number: int) -> None:
     """Not one loss differs from those of a training that nobody killed, to the bit."""
-    settings = tiny(steps=200 * KILLS, checkpoint_every=7, eval_every=50, dropout=0.1)
+    settings = tiny(steps=200 // number * KILLS, checkpoint_every=7, eval_every=50, dropout=0.1)
     out, moments = tmp_path / "run", random.Random(number)
     where = ["--out", out, "--text", text]
     for kill in range(KILLS):
@@ -222,10 +222,10 @@ def test_killed_at_random_moments(tmp_path: Path, text: Path, number: int) -> No
     reached = checkpoint.load(out)[0].step
     assert reached < settings.steps
     for process in together(*where, "--resume", processes=number):
-        finish(process)
+        finish(process, 240 + 40 * KILLS)
     whole = tmp_path / "whole"
     for process in together("--out", whole, "--text", text, *options(settings), processes=number):
-        finish(process)
+        finish(process, 240 + 40 * KILLS)
     assert losses(out) == losses(whole)
     assert checkpoint.load(out)[0].evaluations == checkpoint.load(whole)[0].evaluations
     found = [json.loads((f / "result.json").read_text(encoding="utf-8")) for f in (out, whole)]
