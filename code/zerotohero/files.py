@@ -78,3 +78,11 @@ def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
     if max(len(content), status.st_size) > limit:
         raise ValueError(f"{path} has more than {limit:,} bytes, the limit")
     return content
+
+
+def decode_utf8(content: bytes, name: str | os.PathLike[str]) -> str:
+    """Return the text of a file; ``ValueError`` that gives its name if it is not UTF-8."""
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{name}: byte {error.start} is not UTF-8 ({error.reason})") from None
