@@ -17,7 +17,7 @@ from tokenizers import models, pre_tokenizers, trainers
 
 from zerotohero import data
 from zerotohero.tokenizer import GPT4_SPLIT_PATTERN, GPT4Tokenizer, RegexTokenizer, naive
-from zerotohero.tokenizer.published import printable_bytes
+from zerotohero.tokenizer.published import bytes_to_unicode
 
 PART = 50_000
 
@@ -131,7 +131,7 @@ def encoding_rows(text: str) -> Iterator[Row]:
 
 def converted(tokenizer: GPT4Tokenizer) -> tokenizers.Tokenizer:
     """Return a tokenizer of the library with the same vocabulary."""
-    characters = printable_bytes()
+    characters = bytes_to_unicode()
     name = {
         idx: "".join(characters[byte] for byte in token) for idx, token in tokenizer.vocab.items()
     }

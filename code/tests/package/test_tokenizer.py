@@ -135,6 +135,9 @@ def test_wrong_ids(kind: type) -> None:
         for wrong in (98.0, "a", "98", True, None, [98], b"b", np.float64(98), np.bool_(True)):
             with pytest.raises(TypeError, match=r"ids\[1\] must be an int, got "):
                 decode([97, wrong])
+        for wrong in (torch.tensor(98.0), torch.tensor(True), torch.tensor([98]), np.array([98])):
+            with pytest.raises(TypeError, match=r"ids\[1\] must be an int, got "):
+                decode([torch.tensor(97), wrong])
         for wrong in (np.array([98.0]), torch.tensor([98.0]), torch.tensor([True]), [[98]]):
             with pytest.raises(TypeError, match=r"ids\[0\] must be an int, got "):
                 decode(wrong)
@@ -147,7 +150,8 @@ def test_wrong_ids(kind: type) -> None:
 def test_ids_of_other_kinds_of_integers(kind: type) -> None:
     ids = [97, 299]
     expected = _TRAINED[kind].decode(ids)
-    for given_ids in (tuple(ids), np.array(ids), torch.tensor(ids), iter(ids)):
+    tensor, array = torch.tensor(ids), np.array(ids, dtype=np.uint16)
+    for given_ids in (tuple(ids), array, tensor, iter(ids), list(tensor), list(array)):
         assert _TRAINED[kind].decode(given_ids) == expected
     assert _TRAINED[kind].decode([]) == ""
 
@@ -234,9 +238,10 @@ def test_a_pattern_that_never_ends_is_stopped(monkeypatch, pattern: str, text: s
         ("(?:(?:(?:(?:a?){50}){50}){50}){50}", "more than 100,000 characters"),
         ("a" * 100_001, "more than 100,000 characters"),
         ("(?:" + "ab?" * 3000 + "){1000}", "more than 100,000 characters"),
-        ("(?R)", "calls itself"),
-        ("(?P<n>(?&n)|a)|(?s:.)", "calls itself"),
-        ("((?1))|.", "calls itself"),
+        ("(?:a{0000000000200000})", "more than 100,000 characters"),
+        ("(?x) a { 2 0#\n0#}\n000 }", "more than 100,000 characters"),
+        ("(?x) (?:(?:a?) {900}) #\n{900}", "more than 100,000 characters"),
+        ("{{200000}", "more than 100,000 characters"),
         ("(?Lu)a", "not a regular expression"),
         ("(?:a){e<=9999999999999999999}", "not a regular expression"),
         ("a{99999999999999999999}", "more than 100,000 characters"),
@@ -249,6 +254,58 @@ def test_a_pattern_of_any_origin_is_refused_in_one_line(pattern: str, message: s
     assert len(str(caught.value)) < 400
     with pytest.raises(TypeError, match="pattern must be a str"):
         RegexTokenizer(3)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"\(?1|.|\n",
+        r"[(?1]+|[\s\S]",
+        r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}|\d{3}-\d{3}-\d{4}|\+\d{2} \d{5} \d{6}|(?s:.)",
+        "a{400}|b{400}|(?s:.)",
+        "a{0,90000}|(?s:.)",
+        r"\((?:[^()]|(?R))*\)|(?s:.)",
+        "(?s)" + "x{5}|" * 50 + ".",
+    ],
+)
+def test_a_harmless_pattern_is_not_refused(pattern: str) -> None:
+    text = "(a(b)) 2024-05-01 (?1]]\n"
+    tokenizer = RegexTokenizer(pattern)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+PARTS = st.recursive(
+    st.sampled_from([("a", 1), ("[ab]", 1), (r"\p{L}", 1)]),
+    lambda inner: st.one_of(
+        st.tuples(inner, inner).map(lambda two: (two[0][0] + two[1][0], two[0][1] + two[1][1])),
+        st.tuples(inner, st.integers(2, 50), st.sampled_from(["", ",", " ", " #5\n"])).map(
+            lambda parts: (f"(?:{parts[0][0]}){{{parts[1]}{parts[2]}}}", parts[0][1] * parts[1])
+        ),
+        st.tuples(inner, st.integers(2, 50)).map(
+            lambda parts: (f"{parts[0][0]}b{{{parts[1]}}}", parts[0][1] + parts[1])
+        ),
+    ),
+)
+
+
+@given(PARTS)
+def test_the_size_of_a_pattern_is_not_underestimated(part: tuple[str, int]) -> None:
+    pattern, written_out = part
+    assert tokenizers._largest_size(pattern) >= written_out
+
+
+def test_a_pattern_that_takes_too_much_memory(monkeypatch) -> None:
+    """As regex says itself, at a gigabyte: where a pattern calls itself without an end."""
+
+    class Greedy:
+        def finditer(self, *_: object, **__: object) -> None:
+            raise MemoryError
+
+    tokenizer = RegexTokenizer("(?R)|.")
+    monkeypatch.setattr(tokenizer, "compiled_pattern", Greedy())
+    for use in (tokenizer.encode, lambda text: tokenizer.train(text, 257)):
+        with pytest.raises(ValueError, match=r"takes too much memory to split a text of 5 "):
+            use("abcde")
 
 
 def test_a_token_does_not_grow_without_a_limit() -> None:

@@ -84,5 +84,5 @@ def test_names() -> None:
     for name in package.__all__:
         assert hasattr(package, name)
     assert issubclass(GPT4Tokenizer, RegexTokenizer)
-    with pytest.raises(NotImplementedError, match="Tokenizer does not say how it splits"):
+    with pytest.raises(NotImplementedError, match="Tokenizer must implement _split"):
         Tokenizer().train("abc", 257)

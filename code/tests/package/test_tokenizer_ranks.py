@@ -27,7 +27,10 @@ def ranks_file(folder: Path, lines: list[bytes]) -> Path:
 
 def gpt2_files(folder: Path, merges: list[str], tokens: dict[str, int]) -> dict[str, Path]:
     """Write files as GPT-2's, with the bytes in the order of their characters."""
-    encoder = {character: idx for idx, character in enumerate(sorted(published.printable_bytes()))}
+    encoder = {
+        character: idx
+        for idx, character in enumerate(sorted(published.bytes_to_unicode().values()))
+    }
     (folder / "encoder.json").write_text(json.dumps(encoder | tokens), encoding="utf-8")
     text = "".join(f"{line}\n" for line in ["#version: 0.2", *merges])
     (folder / "vocab.bpe").write_text(text, encoding="utf-8")
@@ -39,9 +42,16 @@ def test_ranks_of_a_file(tmp_path: Path) -> None:
     lines = [base64.b64encode(token) + f" {rank}".encode() for token, rank in known.items()]
     path = ranks_file(tmp_path, lines)
     assert published.read_ranks(path) == known
-    for wrong in (b"YQ==", b"YQ== x", b"Y? 3", b"YQ== 3 4"):
+    form = "expected a token in base 64 and its rank"
+    for wrong, message in (
+        *((wrong, form) for wrong in (b"YQ==", b"YQ== x", b"Y? 3", b"YQ== 3 4", b"YQ==  3", b" 3")),
+        *((b"YWI= " + rank, form) for rank in (b"-5", b"+5", b"1_0", b"05", b"9999999999")),
+        *((b"YWI= " + rank.encode(), form) for rank in ("٣", "9" * 5000)),
+        (lines[0].split()[0] + b" 300", "is already taken"),
+        (b"YWI= " + lines[0].split()[1], "is already taken"),
+    ):
         ranks_file(tmp_path, [*lines[:4], wrong])
-        with pytest.raises(ValueError, match=rf"{re.escape(str(path))}, line 5: expected a token"):
+        with pytest.raises(ValueError, match=rf"^{re.escape(str(path))}, line 5: .*{message}"):
             published.read_ranks(path)
 
 
@@ -78,9 +88,10 @@ def test_ranks_that_do_not_fit_together() -> None:
 
 
 def test_characters_that_stand_for_bytes() -> None:
-    characters = published.printable_bytes()
-    assert len(set(characters)) == 256
-    assert all(character.isprintable() and not character.isspace() for character in characters)
+    characters = published.bytes_to_unicode()
+    assert list(characters) == list(range(256))
+    assert len(set(characters.values())) == 256
+    assert all(ch.isprintable() and not ch.isspace() for ch in characters.values())
     assert characters[ord("a")] == "a"
     assert [characters[ord(c)] for c in " \n\0"] == ["Ġ", "Ċ", "Ā"]
     assert characters[0xAD] == "Ń", "the soft hyphen cannot be seen"
@@ -105,9 +116,16 @@ def test_wrong_files_of_gpt2(tmp_path: Path) -> None:
         ValueError, match=r"vocab\.bpe, line 2: token 257, of \(\d+, \d+\), stands where 256 should"
     ):
         GPT2Tokenizer(**files)
-    gpt2_files(tmp_path, [], {"Ġ": 300})
-    with pytest.raises(ValueError, match=r"encoder\.json: expected an id below 256 for each byte"):
-        GPT2Tokenizer(**files)
+    for tokens, message in (
+        ({"lo": 256, "Ġ": 257, "x ": 255}, "expected an id below 256 for each byte"),
+        ({"lo": 257}, "expected tokens with the ids 0, 1, 2, "),
+        ({"lo": 255}, "expected tokens with the ids 0, 1, 2, "),
+        ({"lo": 256.0}, "expected tokens with the ids 0, 1, 2, "),
+        ({"a": -1}, "expected tokens with the ids 0, 1, 2, "),
+    ):
+        gpt2_files(tmp_path, [], tokens)
+        with pytest.raises(ValueError, match=rf"encoder\.json: {message}"):
+            GPT2Tokenizer(**files)
     gpt2_files(tmp_path, [], {})
     files["vocab_bpe"].write_text("l o\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"vocab\.bpe, line 1: expected '#version'"):

@@ -30,6 +30,8 @@ def tokenizer() -> RegexTokenizer:
         (b"\xec\x95", r"\xec\x95", r"\xec\x95"),
         (b"\x00", r"\x00", r"\x00"),
         ("\u200b".encode(), r"\u200b", r"\u200b"),
+        ("· →".encode(), r"\xb7·\u2192", "·, space, →"),  # not as if they were spaces and tabs
+        ("⏎␍\n".encode(), r"\u23ce\u240d⏎", "⏎␍, newline"),
     ],
 )
 def test_a_token_can_be_seen_and_heard(token: bytes, seen: str, heard: str) -> None:
@@ -54,9 +56,10 @@ def test_every_token_is_an_item_with_its_id(tokenizer: RegexTokenizer) -> None:
     assert b"".join(spans.tokens).decode() == PROGRAM
 
 
-def test_lines_break_where_the_text_does(tokenizer: RegexTokenizer) -> None:
-    html = TokenSpans(tokenizer, PROGRAM, "Mine")._repr_html_()
-    assert html.count("<br>") == PROGRAM.count("\n")
+@pytest.mark.parametrize("text", [PROGRAM, "a⏎b·c\n⏎\n"])
+def test_lines_break_where_the_text_does(tokenizer: RegexTokenizer, text: str) -> None:
+    html = TokenSpans(tokenizer, text, "Mine")._repr_html_()
+    assert html.count("<br>") == text.count("\n")
     for shown in BeautifulSoup(html, "html.parser").select("span[aria-hidden]"):
         assert not str(shown).endswith("<br/></span>")  # it would draw an empty frame
 

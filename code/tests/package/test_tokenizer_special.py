@@ -34,9 +34,13 @@ def test_allowed_special(kind: type) -> None:
     assert tokenizer.encode("", "all") == []
     with pytest.raises(ValueError, match=r"contains the special token '\(\.\*\)': to encode it"):
         tokenizer.encode("x (.*) <|a|>")
+    with pytest.raises(ValueError, match=r"contains the special token '<\|a\|>b': to encode it"):
+        tokenizer.encode("x <|a|>b (.*)")
 
 
-@pytest.mark.parametrize("wrong", ["", "<|a|>", "None", None, 3, True])
+@pytest.mark.parametrize(
+    "wrong", ["", "<|a|>", "None", None, 3, True, b"all", b"", bytearray(b"all")]
+)
 def test_wrong_allowed_special(wrong: object) -> None:
     tokenizer = trained()
     tokenizer.register_special_tokens({"<|a|>": 300})

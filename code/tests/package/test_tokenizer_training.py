@@ -45,6 +45,14 @@ def test_the_example_of_the_lecture() -> None:
     assert naive.decode([128, 97], naive.build_vocab({})) == "\ufffda"
 
 
+def test_chunks_that_are_not_bytes() -> None:
+    for chunks, got in ((["ab"], "'ab'"), (b"abab", "97"), ("abab", "'a'"), ([[97, 98]], "97, 98")):
+        with pytest.raises(TypeError, match=rf"each chunk must be bytes, got .*{got}"):
+            naive.train(chunks, 2)
+    with pytest.raises(TypeError, match="chunk must be bytes, got 'ab'"):
+        naive.encode("ab", {})
+
+
 def test_count_and_merge() -> None:
     assert get_stats([1, 2, 3, 1, 2]) == {(1, 2): 2, (2, 3): 1, (3, 1): 1}
     assert get_stats([1, 1, 1, 1]) == {(1, 1): 3}

@@ -2,9 +2,10 @@
 
 - `naive`: byte-pair encoding as the chapter teaches it. Read it first.
 - `fast`: training and encoding with the same results, in much less time.
-- `tokenizers`: ``BasicTokenizer`` takes a text as one piece, ``RegexTokenizer`` splits it first.
+- `tokenizers`: ``BasicTokenizer`` takes a text as one chunk, ``RegexTokenizer`` splits it first.
 - `published`: ``GPT2Tokenizer`` and ``GPT4Tokenizer``, from the files of the models.
-- `files`: model files. `spans`: tokens as a page shows them.
+- `files`: model files.
+- `spans`: tokens as a page shows them.
 
 All tokenizers have the interface of minbpe. ``python -m zerotohero.tokenizer --help`` shows the
 command. What this package does *not* do: Unicode normalization, SentencePiece's models, tokens

@@ -14,14 +14,14 @@ from typing import TextIO
 from ..arguments import require_int
 from ..console import run_command, say
 from ..data import DataError
-from ..files import read_limited
+from ..files import decode_utf8, read_limited
 from . import files
 from .fast import Merge
 from .published import GPT2Tokenizer, GPT4Tokenizer
 from .tokenizers import BasicTokenizer, RegexTokenizer, Tokenizer, find_special
 
 PUBLISHED: dict[str, Callable[[], Tokenizer]] = {"gpt2": GPT2Tokenizer, "gpt4": GPT4Tokenizer}
-MOST_TEXT_BYTES = 2**30
+MAX_TEXT_BYTES = 2**30
 
 
 def progress(num_merges: int) -> Callable[[int, Merge], None]:
@@ -49,8 +49,9 @@ def open_model(name: str) -> Tokenizer:
         raise ValueError(
             f"--model {name}: there is no such file, and the known names are gpt2, gpt4"
         )
-    tokenizer = RegexTokenizer() if files.read_model(name).pattern else BasicTokenizer()
-    tokenizer.load(name)
+    model = files.read_model(name)
+    tokenizer = RegexTokenizer() if model.pattern else BasicTokenizer()
+    tokenizer._take(model, name)
     return tokenizer
 
 
@@ -59,19 +60,14 @@ def read_text(name: str) -> str:
 
     ``ValueError`` where it is not UTF-8, or too large.
     """
-    shown = "standard input" if name == "-" else name
     if name != "-":
-        content = read_limited(name, MOST_TEXT_BYTES)
-    elif sys.stdin is None:
+        return decode_utf8(read_limited(name, MAX_TEXT_BYTES), name)
+    if sys.stdin is None:
         raise ValueError("standard input is closed")
-    else:
-        content = sys.stdin.buffer.read(MOST_TEXT_BYTES + 1)
-    if len(content) > MOST_TEXT_BYTES:
-        raise ValueError(f"{shown} has more than {MOST_TEXT_BYTES:,} bytes, the limit")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{shown}: byte {error.start} is not UTF-8 ({error.reason})") from None
+    content = sys.stdin.buffer.read(MAX_TEXT_BYTES + 1)
+    if len(content) > MAX_TEXT_BYTES:
+        raise ValueError(f"standard input has more than {MAX_TEXT_BYTES:,} bytes, the limit")
+    return decode_utf8(content, "standard input")
 
 
 def output() -> TextIO:
@@ -105,7 +101,7 @@ def outputs(prefix: str, overwrite: bool) -> list[Path]:
 
 def train(options: argparse.Namespace) -> None:
     """Train on a file and save the model."""
-    require_int(256, 256 + files.MOST_MERGES, **{"--vocab-size": options.vocab_size})
+    require_int(256, 256 + files.MAX_MERGES, **{"--vocab-size": options.vocab_size})
     if options.pattern == "":
         raise ValueError("--pattern is empty: to train without splitting, pass --basic")
     tokenizer = BasicTokenizer() if options.basic else RegexTokenizer(options.pattern)
@@ -164,7 +160,7 @@ def parser() -> argparse.ArgumentParser:
         "--out",
         required=True,
         metavar="PREFIX",
-        help="write PREFIX.model, to encode and decode with, and PREFIX.vocab, to look at",
+        help="write PREFIX.model, to encode and decode with, and PREFIX.vocab, human-readable",
     )
     kind = command.add_mutually_exclusive_group()
     kind.add_argument("--basic", action="store_true", help="do not split the text")

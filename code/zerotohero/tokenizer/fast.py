@@ -2,12 +2,13 @@
 
 The merges are those of `naive.train` and the ids those of `naive.encode`. Four ideas:
 
-- Equal chunks are merged alike. So each different chunk is kept once, with its count.
-- The tokens are a linked list, so that a merge moves none of them.
+- Equal chunks merge alike, so each distinct chunk is kept once, with its count.
+- The tokens are a linked list in arrays: each stands in the cell (the entry of the arrays) of its
+  first byte, so that a merge moves none of them.
 - Each pair knows the cells where it starts. A merge visits the cells of one pair, all at once.
 - A heap has the best pair on top. Only the newest token makes new pairs; all others can only
-  become rarer. So what the heap notes may be too good, but never too bad: the pair on top is
-  counted again, and if it is still as good as noted, no other is better.
+  become rarer. So a count in the heap may be too high, never too low: the pair on top is counted
+  again, and if the count is still right, no other pair is better.
 """
 
 from __future__ import annotations
@@ -74,26 +75,27 @@ class TokenArray:
     def pairs(self, cells: Cells, least: int = 1) -> Iterator[tuple[int, Pair, Cells]]:
         """Yield each pair that starts in the cells at least ``least`` times.
 
-        It comes with its number of occurrences and with its cells.
+        It comes with its number of occurrences and with its cells. To group the cells by pair,
+        both ids are packed into one int64, ``left * 2**32 + right``, and sorted.
         """
         left, right = self.ids[cells], self.ids[self.next[cells]]
-        there = (left >= 0) & (right >= 0)
-        keys = left[there].astype(np.int64) << 32 | right[there]
+        valid = (left >= 0) & (right >= 0)  # neither is a separator
+        keys = left[valid].astype(np.int64) << 32 | right[valid]
         order = np.argsort(keys, kind="stable")  # equal pairs side by side, in the order of cells
-        keys, cells = keys[order], cells[there][order].astype(self.next.dtype)
-        starts = np.flatnonzero(np.diff(keys, prepend=-1))
+        keys, cells = keys[order], cells[valid][order].astype(self.next.dtype)
+        starts = np.flatnonzero(np.diff(keys, prepend=-1))  # where the next pair begins
         stops = np.append(starts[1:], len(keys))
+        # Of each pair, the sum of the weights from its start to the next one's.
         counts = np.add.reduceat(self.weights[cells], starts, dtype=np.int64)
-        often = counts >= least
-        columns = (counts[often], keys[starts[often]], starts[often], stops[often])
+        frequent = counts >= least
+        columns = (counts[frequent], keys[starts[frequent]], starts[frequent], stops[frequent])
         for count, key, start, stop in zip(*(column.tolist() for column in columns)):
             yield count, divmod(key, 2**32), cells[start:stop]
 
     def find(self, pair: Pair, cells: Cells) -> Cells:
         """Return those of the cells in which the pair still starts."""
         left, right = pair
-        there = (self.ids[cells] == left) & (self.ids[self.next[cells]] == right)
-        found: Cells = cells[there]
+        found: Cells = cells[(self.ids[cells] == left) & (self.ids[self.next[cells]] == right)]
         return found
 
     def merge(self, pair: Pair, cells: Cells, idx: int) -> Cells:
@@ -123,20 +125,20 @@ def learn_merges(counts: Mapping[str, int], num_merges: int) -> Iterator[Merge]:
     """
     tokens = TokenArray([chunk.encode("utf-8") for chunk in counts], list(counts.values()))
     del counts  # for a large text, most of the memory
-    heap: list[tuple[int, int, Pair, Cells]] = []  # the least comes first, so minus the count
+    heap: list[tuple[int, int, Pair, Cells]] = []  # a min-heap, so counts are negated
     least = 2  # pairs that occur once wait until there are no others
 
-    def note(cells: Cells) -> None:
+    def push(cells: Cells) -> None:
         for count, pair, found in tokens.pairs(cells, least):
             heapq.heappush(heap, (-count, int(found[0]), pair, found))
 
     for byte in np.unique(tokens.ids)[1:]:  # all but the separator; one by one saves memory
-        note(np.flatnonzero(tokens.ids == byte))
+        push(np.flatnonzero(tokens.ids == byte))
     idx = 256
     while idx < 256 + num_merges:
         if not heap and least == 2:
             least = 1
-            note(np.flatnonzero(tokens.ids >= 0))
+            push(np.flatnonzero(tokens.ids >= 0))
         if not heap:
             return
         noted, first, pair, cells = heapq.heappop(heap)
@@ -144,14 +146,12 @@ def learn_merges(counts: Mapping[str, int], num_merges: int) -> Iterator[Merge]:
         count = int(tokens.weights[cells].sum(dtype=np.int64))
         if count < least:
             continue
-        if (-count, int(cells[0])) != (
-            noted,
-            first,
-        ):  # no longer as good; perhaps another is better
-            heapq.heappush(heap, (-count, int(cells[0]), pair, cells))
+        current = (-count, int(cells[0]))
+        if current != (noted, first):  # no longer as good; perhaps another is better
+            heapq.heappush(heap, (*current, pair, cells))
             continue
         yield Merge(pair, count)
-        note(tokens.merge(pair, cells, idx))
+        push(tokens.merge(pair, cells, idx))
         idx += 1
 
 
@@ -173,7 +173,7 @@ def encode_chunk(ids: bytes, merges: Mapping[Pair, int]) -> list[int]:
 def encode_short(ids: bytes, merges: Mapping[Pair, int]) -> list[int]:
     """Merge in a list, one pair at a time. Takes time that grows with the square of the length."""
     tokens = list(ids)
-    none = 2**63  # above all ids, for a pair that cannot be merged
+    none = 2**63  # above all ids: stands for a pair that cannot be merged
     # What each token and the next one would become.
     candidates = [merges.get(pair, none) for pair in pairwise(tokens)]
     while candidates:
@@ -199,14 +199,14 @@ def encode_long(ids: bytes, merges: Mapping[Pair, int]) -> list[int]:
     tokens = TokenArray([ids], [1])
     heap: list[tuple[int, Pair, Cells]] = []
 
-    def note(cells: Cells) -> None:
+    def push(cells: Cells) -> None:
         for _, pair, found in tokens.pairs(cells):
             if pair in merges:
                 heapq.heappush(heap, (merges[pair], pair, found))
 
-    note(np.flatnonzero(tokens.ids >= 0))
+    push(np.flatnonzero(tokens.ids >= 0))
     while heap:
         idx, pair, cells = heapq.heappop(heap)
-        note(tokens.merge(pair, tokens.find(pair, cells), idx))
+        push(tokens.merge(pair, tokens.find(pair, cells), idx))
     found: list[int] = tokens.ids[tokens.ids >= 0].tolist()
     return found

@@ -1,4 +1,4 @@
-"""Model files: text, line by line, that no change goes unnoticed in.
+"""Model files: line-based text files with a checksum.
 
 ::
 
@@ -25,15 +25,14 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import NamedTuple
 
-from ..files import read_limited, write_atomically
+from ..files import decode_utf8, read_limited, write_atomically
 from .naive import Pair
 
-FORMAT, VERSION = "zerotohero tokenizer v", 1
-MINBPE = "minbpe v1"
+OURS, MINBPE = "zerotohero tokenizer v1", "minbpe v1"  # the first line of a file
 PATTERN_LINE = 2
 # What a file may hold, so that reading one of unknown origin takes little memory:
-MOST_MERGES, MOST_SPECIAL, MOST_ID = 2**20, 2**14, 2**31 - 1
-MOST_FILE_BYTES, MOST_TOKEN_BYTES, MOST_VOCAB_BYTES = 2**25, 2**16, 2**26
+MAX_MERGES, MAX_SPECIAL, MAX_ID = 2**20, 2**14, 2**31 - 1
+MAX_FILE_BYTES, MAX_TOKEN_BYTES, MAX_VOCAB_BYTES = 2**25, 2**16, 2**26
 
 
 class Model(NamedTuple):
@@ -44,17 +43,30 @@ class Model(NamedTuple):
     merges: dict[Pair, int]
 
 
-def refuse(path: str | PathLike[str], line: int, problem: str) -> ValueError:
+class LimitedVocabulary:
+    """The bytes of the tokens, merge by merge, within the limits on their size."""
+
+    def __init__(self) -> None:
+        self.tokens = [bytes([idx]) for idx in range(256)]
+        self.total = 0  # bytes of the tokens of merges
+
+    def add(self, left: int, right: int) -> bytes:
+        """Return the next token. ``ValueError`` if it, or all together, have too many bytes."""
+        idx, token = len(self.tokens), self.tokens[left] + self.tokens[right]
+        self.tokens.append(token)
+        self.total += len(token)
+        if len(token) > MAX_TOKEN_BYTES:
+            raise ValueError(
+                f"token {idx} has {len(token):,} bytes; the limit is {MAX_TOKEN_BYTES:,}"
+            )
+        if self.total > MAX_VOCAB_BYTES:
+            raise ValueError(f"the tokens up to {idx} have more than {MAX_VOCAB_BYTES:,} bytes")
+        return token
+
+
+def format_error(path: str | PathLike[str], line: int, problem: str) -> ValueError:
     """Return the error that names file and line."""
     return ValueError(f"{os.fspath(path)}, line {line}: {problem}")
-
-
-def require_size(idx: int, size: int, total: int) -> None:
-    """Raise ``ValueError`` if a token, or all tokens of merges together, have too many bytes."""
-    if size > MOST_TOKEN_BYTES:
-        raise ValueError(f"token {idx} has {size:,} bytes; the limit is {MOST_TOKEN_BYTES:,}")
-    if total > MOST_VOCAB_BYTES:
-        raise ValueError(f"the tokens up to {idx} have more than {MOST_VOCAB_BYTES:,} bytes")
 
 
 # -- writing -------------------------------------------------------------------------
@@ -62,11 +74,14 @@ def require_size(idx: int, size: int, total: int) -> None:
 
 def write_model(path: str | PathLike[str], model: Model) -> None:
     """Write a model file. ``OSError`` if that fails; a file that was there is then unharmed."""
-    lines = [f"{FORMAT}{VERSION}", f"pattern {json.dumps(model.pattern)}"]
-    lines.append(f"special tokens {len(model.special_tokens)}")
-    lines += [f"{json.dumps(token)} {idx}" for token, idx in model.special_tokens.items()]
-    lines.append(f"merges {len(model.merges)}")
-    lines += [f"{left} {right}" for left, right in model.merges]
+    lines = [
+        OURS,
+        f"pattern {json.dumps(model.pattern)}",
+        f"special tokens {len(model.special_tokens)}",
+        *(f"{json.dumps(token)} {idx}" for token, idx in model.special_tokens.items()),
+        f"merges {len(model.merges)}",
+        *(f"{left} {right}" for left, right in model.merges),
+    ]
     content = "".join(f"{line}\n" for line in lines)
     write_atomically(path, f"{content}sha256 {hashlib.sha256(content.encode()).hexdigest()}\n")
 
@@ -74,7 +89,7 @@ def write_model(path: str | PathLike[str], model: Model) -> None:
 def write_vocab(
     path: str | PathLike[str], vocab: Mapping[int, bytes], merges: Mapping[Pair, int]
 ) -> None:
-    """Write a file to look at: each token, and its pair. ``OSError`` as above."""
+    """Write a human-readable file: each token, and its pair. ``OSError`` as above."""
     pairs = {idx: pair for pair, idx in merges.items()}
     lines = []
     for idx, token in vocab.items():
@@ -111,45 +126,47 @@ def read_model(path: str | PathLike[str]) -> Model:
         If it is truncated, altered, too large, of a later version, or not a model file: the
         message names file and line.
     """
-    reader = _Reader(path)
-    first = reader.line()
-    if first == f"{FORMAT}{VERSION}\r":
-        raise reader.refuse("the line ends have been changed: expected a line feed alone")
-    ours = first == f"{FORMAT}{VERSION}"
-    if not ours and first.removesuffix("\r") != MINBPE:
-        known = f"'{FORMAT}{VERSION}' or '{MINBPE}'"
-        raise reader.refuse(f"expected {known}, got {first[:40]!r}")
-    if not ours:  # which ends lines with a carriage return, too, on Windows
-        reader.lines = [line.removesuffix(b"\r") for line in reader.lines]
-    model = Model(reader.string(reader.line("pattern ")) if ours else reader.line(), {}, {})
-    for _ in range(reader.count("special tokens " if ours else "", MOST_SPECIAL)):
-        token, _, number = reader.line().rpartition(" ")
-        reader.add_special(model, reader.string(token) if ours else token, number)
-    if ours:
-        for _ in range(reader.count("merges ", MOST_MERGES)):
-            reader.add_merge(model)
-        reader.check_end()
-    else:
-        while reader.has_more():
-            reader.add_merge(model)
-    return model
+    reader = _Reader(read_limited(path, MAX_FILE_BYTES))
+    try:
+        return reader.model()
+    except ValueError as error:
+        raise format_error(path, reader.number, str(error)) from None
 
 
 class _Reader:
-    """The lines of a file, and the number of the one that was read last."""
+    """The lines of a file, and the number of the one that was read last.
 
-    def __init__(self, path: str | PathLike[str]) -> None:
-        self.path = path
-        self.content = read_limited(path, MOST_FILE_BYTES)
+    The methods raise ``ValueError``, whose message says what is wrong with this line.
+    """
+
+    def __init__(self, content: bytes) -> None:
         # What follows the last line end: nothing, unless the file has been cut off.
-        *self.lines, self.rest = self.content.split(b"\n")
+        *self.lines, self.rest = content.split(b"\n")
         self.number = 0
         self.special_ids: set[int] = set()
-        self.sizes = [1] * 256  # bytes of each token
-        self.total = 0
+        self.vocabulary = LimitedVocabulary()
 
-    def refuse(self, problem: str) -> ValueError:
-        return refuse(self.path, self.number, problem)
+    def model(self) -> Model:
+        first = self.line()
+        ours = first == OURS
+        if first == f"{OURS}\r":
+            raise ValueError("the line ends have been changed: expected a line feed alone")
+        if not ours and first.removesuffix("\r") != MINBPE:
+            raise ValueError(f"expected '{OURS}' or '{MINBPE}', got {first[:40]!r}")
+        if not ours:  # which ends lines with a carriage return, too, on Windows
+            self.lines = [line.removesuffix(b"\r") for line in self.lines]
+        model = Model(json_string(self.line("pattern ")) if ours else self.line(), {}, {})
+        for _ in range(whole_number(self.line("special tokens " if ours else ""), MAX_SPECIAL)):
+            token, _, idx = self.line().rpartition(" ")
+            self.add_special(model, json_string(token) if ours else token, idx)
+        if ours:
+            for _ in range(whole_number(self.line("merges "), MAX_MERGES)):
+                self.add_merge(model)
+            self.check_end()
+        else:
+            while self.has_more():
+                self.add_merge(model)
+        return model
 
     def has_more(self) -> bool:
         return self.number < len(self.lines) or self.rest != b""
@@ -158,69 +175,63 @@ class _Reader:
         """Return the rest of the next line after the prefix that it must have."""
         self.number += 1
         if self.number > len(self.lines):
-            raise self.refuse(f"the file ends {'within' if self.rest else 'before'} this line")
-        try:
-            line = self.lines[self.number - 1].decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise self.refuse(f"it is not UTF-8 ({error.reason})") from None
+            raise ValueError(f"the file ends {'within' if self.rest else 'before'} this line")
+        line = decode_utf8(self.lines[self.number - 1], "the line")
         if not line.startswith(prefix):
-            raise self.refuse(f"expected '{prefix}...', got {line[:40]!r}")
+            raise ValueError(f"expected '{prefix}...', got {line[:40]!r}")
         return line.removeprefix(prefix)
 
-    def integer(self, text: str, most: int) -> int:
-        """Read a whole number as we write it: no sign, no space, no zero in front."""
-        if not re.fullmatch("0|[1-9][0-9]{0,9}", text) or int(text) > most:
-            raise self.refuse(f"expected a whole number up to {most:,}, got {text[:40]!r}")
-        return int(text)
-
-    def count(self, prefix: str, most: int) -> int:
-        return self.integer(self.line(prefix), most)
-
-    def string(self, text: str) -> str:
-        try:
-            value = json.loads(text)
-            value.encode("utf-8")  # no surrogates
-        except (ValueError, AttributeError, RecursionError):
-            raise self.refuse(f"expected a JSON string, got {text[:40]!r}") from None
-        assert isinstance(value, str)
-        return value
-
     def add_special(self, model: Model, token: str, number: str) -> None:
-        idx = self.integer(number, MOST_ID)
+        idx = whole_number(number, MAX_ID)
         if not token:
-            raise self.refuse("the special token is empty")
+            raise ValueError("the special token is empty")
         if idx < 256 or idx in self.special_ids or token in model.special_tokens:
-            raise self.refuse(f"the special token {token[:40]!r} or its id {idx} is there already")
+            raise ValueError(
+                f"the special token {token[:40]!r} or its id {idx} is already taken (or below 256)"
+            )
         self.special_ids.add(idx)
         model.special_tokens[token] = idx
 
     def add_merge(self, model: Model) -> None:
-        idx, line = len(self.sizes), self.line()
+        idx, line = len(self.vocabulary.tokens), self.line()
         parts = line.split(" ")
         if len(parts) != 2:
-            raise self.refuse(f"expected the two ids of a merge, got {line[:40]!r}")
-        left, right = (self.integer(part, MOST_ID) for part in parts)
+            raise ValueError(f"expected the two ids of a merge, got {line[:40]!r}")
+        left, right = (whole_number(part, MAX_ID) for part in parts)
         if max(left, right) >= idx:
-            raise self.refuse(f"token {idx} is made of {left} and {right}, but comes before them")
+            raise ValueError(f"token {idx} must be made of earlier ones, got {left} and {right}")
         if (left, right) in model.merges:
-            raise self.refuse(f"the pair {left}, {right} has been merged before")
+            raise ValueError(f"the pair {left}, {right} has been merged before")
         if idx in self.special_ids:
-            raise self.refuse(f"the id {idx} of this merge is that of a special token")
-        if len(model.merges) == MOST_MERGES:
-            raise self.refuse(f"there are more than {MOST_MERGES:,} merges")
-        self.sizes.append(self.sizes[left] + self.sizes[right])
-        self.total += self.sizes[idx]
-        try:
-            require_size(idx, self.sizes[idx], self.total)
-        except ValueError as error:
-            raise self.refuse(str(error)) from None
+            raise ValueError(f"the id {idx} of this merge is that of a special token")
+        if len(model.merges) == MAX_MERGES:  # minbpe's files do not say how many there are
+            raise ValueError(f"there are more than {MAX_MERGES:,} merges")
+        self.vocabulary.add(left, right)
         model.merges[left, right] = idx
 
     def check_end(self) -> None:
         line = self.line()
         above = b"".join(line + b"\n" for line in self.lines[: self.number - 1])
         if line != f"sha256 {hashlib.sha256(above).hexdigest()}":
-            raise self.refuse("the checksum is wrong: a line above, or this one, has been altered")
+            raise ValueError("the checksum is wrong: a line above, or this one, has been altered")
         if self.has_more():
             self.line()
-            raise self.refuse("expected the end of the file")
+            raise ValueError("expected the end of the file")
+
+
+def whole_number(text: str, most: int) -> int:
+    """Read a whole number as we write it: no sign, no space, no leading zeros."""
+    if not re.fullmatch("0|[1-9][0-9]{0,9}", text) or int(text) > most:
+        raise ValueError(f"expected a whole number up to {most:,}, got {text[:40]!r}")
+    return int(text)
+
+
+def json_string(text: str) -> str:
+    """Read a JSON string without surrogates."""
+    try:
+        value = json.loads(text)
+        value.encode("utf-8")
+    except (ValueError, AttributeError, RecursionError):
+        raise ValueError(f"expected a JSON string, got {text[:40]!r}") from None
+    assert isinstance(value, str)
+    return value

@@ -1,7 +1,7 @@
 """Byte-pair encoding as the chapter teaches it: short, and slow.
 
-Each function says what it does in the plainest way. The classes of this package use faster
-ones, of `training` and `encoding`, which give the same merges and the same ids.
+Each function says what it does in the plainest way. The tokenizer classes use `fast`, which
+gives the same merges and ids.
 
 What this module does *not* do: split a text, special tokens, files.
 
@@ -61,7 +61,7 @@ def train(chunks: Iterable[bytes], num_merges: int) -> dict[Pair, int]:
     Parameters
     ----------
     chunks : iterable of bytes
-        The text: in one piece, or split.
+        The text: as one chunk, or split.
     num_merges : int
         How many to learn. There will be fewer if no pair is left.
 
@@ -69,8 +69,17 @@ def train(chunks: Iterable[bytes], num_merges: int) -> dict[Pair, int]:
     -------
     dict
         Pair to the id of its token, in the order of the merges: 256, 257, ...
+
+    Raises
+    ------
+    TypeError
+        If a chunk is not bytes.
     """
-    sequences = [list(chunk) for chunk in chunks]
+    sequences = []
+    for chunk in chunks:
+        if not isinstance(chunk, bytes):  # a string would give characters, not bytes
+            raise TypeError(f"each chunk must be bytes, got {chunk!r:.40}")
+        sequences.append(list(chunk))
     merges: dict[Pair, int] = {}
     for idx in range(256, 256 + num_merges):
         counts: dict[Pair, int] = {}
@@ -86,6 +95,8 @@ def train(chunks: Iterable[bytes], num_merges: int) -> dict[Pair, int]:
 
 def encode(chunk: bytes, merges: Mapping[Pair, int]) -> list[int]:
     """Turn one chunk into ids: merge the pair that was learned first, until there is none."""
+    if not isinstance(chunk, bytes):
+        raise TypeError(f"chunk must be bytes, got {chunk!r:.40}")
     ids = list(chunk)
     while len(ids) >= 2:
         pair = min(get_stats(ids), key=lambda p: merges.get(p, float("inf")))

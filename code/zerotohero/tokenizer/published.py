@@ -6,6 +6,7 @@ Both models number the single bytes in an order of their own: 0 to 255, but not 
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from collections.abc import Mapping
 from os import PathLike
@@ -14,9 +15,9 @@ from typing import Any
 
 from zerotohero import data
 
-from ..files import read_limited
+from ..files import read_limited, read_text
 from .fast import encode_chunk
-from .files import MOST_FILE_BYTES, refuse, write_vocab
+from .files import MAX_FILE_BYTES, MAX_ID, format_error, whole_number, write_vocab
 from .naive import Pair
 from .tokenizers import GPT2_SPLIT_PATTERN, GPT4_SPLIT_PATTERN, RegexTokenizer
 
@@ -50,7 +51,7 @@ class PublishedTokenizer(RegexTokenizer):
     def save(self, file_prefix: str | PathLike[str]) -> None:
         """Refuse: ``NotImplementedError``. A model file does not hold the order of the bytes."""
         raise NotImplementedError(
-            f"{type(self).__name__} cannot be saved; save_vocab writes a file to look at"
+            f"{type(self).__name__} cannot be saved; save_vocab writes a human-readable file"
         )
 
     def load(self, model_file: str | PathLike[str]) -> None:
@@ -58,15 +59,15 @@ class PublishedTokenizer(RegexTokenizer):
         raise NotImplementedError(f"{type(self).__name__} is given: it cannot be loaded")
 
     def save_vocab(self, vocab_file: str | PathLike[str]) -> None:
-        """Write the vocabulary to a file to look at. ``OSError`` if that fails."""
+        """Write the vocabulary to a human-readable file. ``OSError`` if that fails."""
         write_vocab(vocab_file, self.vocab, self.merges)
 
 
 class GPT4Tokenizer(PublishedTokenizer):
     """The tokenizer of GPT-4, which tiktoken calls ``cl100k_base``.
 
-    It is made from the published ranks, which are looked for as all data sets of this book.
-    That takes about a second, as the merges have to be recovered.
+    It is made from the published ranks, which are found like the book's other data sets. That
+    takes about a second, as the merges have to be recovered.
 
     Raises
     ------
@@ -92,15 +93,18 @@ def read_ranks(path: str | PathLike[str]) -> dict[bytes, int]:
     """
     ranks: dict[bytes, int] = {}
     known: set[int] = set()
-    for number, line in enumerate(read_limited(path, MOST_FILE_BYTES).splitlines(), 1):
+    for number, line in enumerate(read_limited(path, MAX_FILE_BYTES).splitlines(), 1):
         try:
-            text, digits = line.split()
-            token, rank = base64.b64decode(text, validate=True), int(digits)
+            text, digits = line.decode("ascii").split(" ")
+            token, rank = base64.b64decode(text, validate=True), whole_number(digits, MAX_ID)
         except ValueError:
-            problem = f"expected a token and its rank, got {line[:80]!r}"
-            raise refuse(path, number, problem) from None
-        if not token or rank < 0 or token in ranks or rank in known:
-            raise refuse(path, number, f"the token {token[:40]!r} or its rank {rank} is not new")
+            token = b""
+        if not token:
+            problem = f"expected a token in base 64 and its rank, got {line[:80]!r}"
+            raise format_error(path, number, problem)
+        if token in ranks or rank in known:
+            problem = f"the token {token[:40]!r} or its rank {rank} is already taken"
+            raise format_error(path, number, problem)
         ranks[token] = rank
         known.add(rank)
     return ranks
@@ -155,8 +159,8 @@ class GPT2Tokenizer(PublishedTokenizer):
     Parameters
     ----------
     vocab_bpe, encoder_json : path, optional
-        The merges, and the id of each token. By default the published files, which are looked
-        for as all data sets of this book.
+        The merges, and the id of each token. By default the published files, which are found
+        like the book's other data sets.
 
     Raises
     ------
@@ -175,59 +179,52 @@ class GPT2Tokenizer(PublishedTokenizer):
         ids_file = Path(data.fetch("gpt2_encoder_json") if encoder_json is None else encoder_json)
         encoder = _read_encoder(ids_file)
         try:
-            byte_shuffle = bytes(encoder[character] for character in printable_bytes())
+            byte_shuffle = bytes(encoder[character] for character in bytes_to_unicode().values())
         except (KeyError, ValueError):
             raise ValueError(f"{ids_file}: expected an id below 256 for each byte") from None
         merges: dict[Pair, int] = {}
-        lines = _read_text(merges_file).split("\n")
+        lines = read_text(merges_file, MAX_FILE_BYTES).split("\n")
         if not lines[0].startswith("#version"):
             problem = f"expected '#version' and a number, got {lines[0][:40]!r}"
-            raise refuse(merges_file, 1, problem)
+            raise format_error(merges_file, 1, problem)
         for number, line in enumerate(lines[1:-1], 2):
             left, _, right = line.partition(" ")
             try:
                 pair, idx = (encoder[left], encoder[right]), encoder[left + right]
             except KeyError as error:
-                raise refuse(merges_file, number, f"{error} has no id in {ids_file}") from None
-            if idx != 256 + len(merges) or not 0 <= min(pair) <= max(pair) < idx:
+                raise format_error(
+                    merges_file, number, f"{error} has no id in {ids_file}"
+                ) from None
+            if idx != 256 + len(merges) or max(pair) >= idx:
                 problem = f"token {idx}, of {pair}, stands where {256 + len(merges)} should"
-                raise refuse(merges_file, number, problem)
+                raise format_error(merges_file, number, problem)
             merges[pair] = idx
         special_tokens = {token: idx for token, idx in encoder.items() if idx >= 256 + len(merges)}
         super().__init__(GPT2_SPLIT_PATTERN, byte_shuffle, merges, special_tokens)
 
 
-def _read_text(path: Path) -> str:
-    try:
-        return read_limited(path, MOST_FILE_BYTES).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: byte {error.start} is not UTF-8 ({error.reason})") from None
-
-
 def _read_encoder(path: Path) -> dict[str, int]:
-    text = _read_text(path)
+    text = read_text(path, MAX_FILE_BYTES)
     try:
         encoder: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
-    if not isinstance(encoder, dict) or not {int}.issuperset(map(type, encoder.values())):
-        raise ValueError(f"{path}: expected an id for each token")
+    ids = encoder.values() if isinstance(encoder, dict) else ()
+    if not ids or not {int}.issuperset(map(type, ids)) or sorted(ids) != list(range(len(ids))):
+        raise ValueError(f"{path}: expected tokens with the ids 0, 1, 2, ..., without a gap")
     return encoder
 
 
-def printable_bytes() -> list[str]:
-    """Return the 256 characters that stand for the bytes in the files of GPT-2.
+def bytes_to_unicode() -> dict[int, str]:
+    """Return the character that stands for each byte in the files of GPT-2.
 
     Those files are text, so each byte needs a character that can be seen. Printable characters
     of Latin-1 stand for themselves, and the others for the next one from U+0100 on: the space
     becomes Ġ.
     """
-    characters = []
-    beyond = 0x100
+    others = itertools.count(0x100)
+    characters = {}
     for byte in range(256):
-        if chr(byte).isprintable() and not chr(byte).isspace():
-            characters.append(chr(byte))
-        else:
-            characters.append(chr(beyond))
-            beyond += 1
+        visible = chr(byte).isprintable() and not chr(byte).isspace()
+        characters[byte] = chr(byte if visible else next(others))
     return characters

@@ -15,6 +15,7 @@ INK = "#1b1b1f"
 FILLS = ("#cfe3f7", "#fbe3b5", "#cdebe0", "#ecd6ea")  # each with more than 10:1 to the ink
 FRAME = "#6b6b76"
 SIGNS = {" ": "·", "\t": "→", "\n": "⏎", "\r": "␍"}
+SIGNS |= {sign: ascii(sign)[1:-1] for sign in SIGNS.values()}  # a sign in the text is no space
 WORDS = {" ": "space", "\t": "tab", "\n": "newline", "\r": "carriage return"}
 HIDDEN = (  # for the eye; a screen reader reads it
     "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap"
@@ -22,7 +23,10 @@ HIDDEN = (  # for the eye; a screen reader reads it
 
 
 def visible(token: bytes) -> str:
-    r"""Return a token as it can be seen: ``b" a\n"`` is ``·a⏎``, and a lone byte ``\xec``."""
+    r"""Return a token as it can be seen: ``b" a\n"`` is ``·a⏎``, and a lone byte ``\xec``.
+
+    Signs such as ``·`` that the text itself holds are escaped: ``\xb7``.
+    """
     text = token.decode("utf-8", errors="backslashreplace")
     return "".join(SIGNS.get(ch, ch if ch.isprintable() else ascii(ch)[1:-1]) for ch in text)
 

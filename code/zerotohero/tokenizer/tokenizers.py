@@ -1,7 +1,7 @@
 """The tokenizers that are trained, with the interface of minbpe.
 
-``BasicTokenizer`` takes a text as one chunk; ``RegexTokenizer`` splits it first. All else they
-share: training, encoding, decoding, special tokens, files.
+``BasicTokenizer`` takes a text as one chunk; ``RegexTokenizer`` splits it first. They share
+everything else: training, encoding, decoding, special tokens, files.
 
 Source: lecture 8 of *Neural Networks: Zero to Hero*; minbpe, for the interface; Radford et al.
 (2019), *Language Models are Unsupervised Multitask Learners*, section 2.2, for the splitting.
@@ -9,18 +9,18 @@ Source: lecture 8 of *Neural Networks: Zero to Hero*; minbpe, for the interface;
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from os import PathLike
+from typing import Any
 
 import regex
 
 from ..arguments import require_int
 from . import files
 from .fast import Merge, encode_chunk, learn_merges
-from .naive import Pair
+from .naive import Pair, build_vocab
 
 GPT2_SPLIT_PATTERN = r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"""
 GPT4_SPLIT_PATTERN = (
@@ -29,12 +29,12 @@ GPT4_SPLIT_PATTERN = (
 )
 
 CACHED_CHUNKS, CACHED_LENGTH = 2**17, 64  # how many chunks are remembered, and how long they may be
-MOST_PATTERN = 100_000  # characters, with the part before a `{n}` written out: regex does so
+MAX_PATTERN = 100_000  # characters, with its repeats `{n}` written out, as regex compiles them
 SPLIT_SECONDS, SPLIT_SPEED = 10, 100_000  # to split a text: seconds, and characters a second
 
 
 class Tokenizer:
-    """A byte-level tokenizer; a subclass says how it splits a text.
+    """A byte-level tokenizer. A subclass must implement ``_split``.
 
     Read the attributes, but do not change the dictionaries in place.
 
@@ -57,21 +57,22 @@ class Tokenizer:
         self.pattern = ""
         self._adopt({}, {})
 
+    def _adopt(self, merges: dict[Pair, int], special_tokens: dict[str, int]) -> None:
+        """Take these merges and special tokens from now on."""
+        self.merges, self.special_tokens = merges, special_tokens
+        byte_of_id = bytes.maketrans(self.byte_shuffle, bytes(range(256)))
+        self.vocab = {i: ids.translate(byte_of_id) for i, ids in build_vocab(merges).items()}
+        self.vocab |= {idx: token.encode("utf-8") for token, idx in special_tokens.items()}
+        self._cache: dict[str, list[int]] = {}  # the ids of chunks
+
     def _split(self, text: str) -> list[str]:
         """Return the chunks of a text."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it splits a text")
+        raise NotImplementedError(f"{type(self).__name__} must implement _split")
 
     def _use_pattern(self, pattern: str) -> None:
         """Split by this pattern from now on. ``ValueError`` if the tokenizer cannot."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it splits a text")
-
-    def _adopt(self, merges: dict[Pair, int], special_tokens: dict[str, int]) -> None:
-        self.merges, self.special_tokens = merges, special_tokens
-        self.vocab = {idx: bytes([byte]) for byte, idx in enumerate(self.byte_shuffle)}
-        for (left, right), idx in merges.items():
-            self.vocab[idx] = self.vocab[left] + self.vocab[right]
-        self.vocab |= {idx: token.encode("utf-8") for token, idx in special_tokens.items()}
-        self._cache: dict[str, list[int]] = {}
+        if pattern:
+            raise ValueError(f"a {type(self).__name__} does not split: use a RegexTokenizer")
 
     # -- training --------------------------------------------------------------------
 
@@ -102,12 +103,13 @@ class Tokenizer:
             If ``text`` is not a string or ``vocab_size`` not an int.
         ValueError
             If ``vocab_size`` is out of range, or more than the text allows: each merge needs a
-            pair. If a special token has one of the ids, or a token becomes too long.
+            pair. If a special token has one of the ids, or a token becomes too long. If the
+            pattern does not cover the text, or takes too much memory to split it.
         TimeoutError
             If the pattern takes too long to split the text.
         """
         text = _without_surrogates(text)
-        require_int(256, 256 + files.MOST_MERGES, vocab_size=vocab_size)
+        require_int(256, 256 + files.MAX_MERGES, vocab_size=vocab_size)
         for token, idx in self.special_tokens.items():
             if idx < vocab_size:
                 raise ValueError(
@@ -115,18 +117,15 @@ class Tokenizer:
                     f"{vocab_size} needs: register special tokens after training"
                 )
         merges: dict[Pair, int] = {}
-        vocab = {idx: bytes([idx]) for idx in range(256)}
-        total, num_merges = 0, vocab_size - 256
-        for merge in learn_merges(Counter(self._split(text)), num_merges):
-            (left, right), idx = merge.pair, 256 + len(merges)
+        vocabulary, num_merges = files.LimitedVocabulary(), vocab_size - 256
+        for idx, merge in enumerate(learn_merges(Counter(self._split(text)), num_merges), 256):
+            left, right = merge.pair
+            token = vocabulary.add(left, right)
             merges[left, right] = idx
-            vocab[idx] = vocab[left] + vocab[right]
-            total += len(vocab[idx])
-            files.require_size(idx, len(vocab[idx]), total)
             if verbose:
                 print(
-                    f"merge {len(merges)}/{num_merges}: {left}, {right} -> {idx} "
-                    f"({vocab[idx]!r}), {merge.occurrences} times"
+                    f"merge {len(merges)}/{num_merges}: {left}, {right} -> {idx} ({token!r}), "
+                    f"{merge.occurrences} times"
                 )
             if on_merge:
                 on_merge(idx, merge)
@@ -152,7 +151,7 @@ class Tokenizer:
             Which special tokens in the text count as such: ``"all"``; ``"none"``, so that they
             are encoded like other text; ``"none_raise"``, the same, but their occurrence is an
             error; or a set of them, so that the others are encoded like other text. Strings in
-            the set that are not registered mean nothing. Where several special tokens start at
+            the set that are not registered are ignored. Where several special tokens start at
             one position, the longest counts.
 
         Raises
@@ -161,28 +160,29 @@ class Tokenizer:
             If ``text`` is not a string.
         ValueError
             If ``allowed_special`` is something else, a special token occurs that must not, or
-            the pattern does not cover the text.
+            the pattern does not cover the text, or takes too much memory to split it.
         TimeoutError
             If the pattern takes too long to split the text.
         """
         text = _without_surrogates(text)
         allowed = self._allowed(text, allowed_special)
         if not allowed:
-            return self.encode_ordinary(text)
+            return self._encode_text(text)
         longest_first = "|".join(map(re.escape, sorted(allowed, key=len, reverse=True)))
         ids: list[int] = []
         # The parentheses keep the special tokens in the list: every second part is one.
         for number, part in enumerate(re.split(f"({longest_first})", text)):
-            ids += [self.special_tokens[part]] if number % 2 else self.encode_ordinary(part)
+            ids += [self.special_tokens[part]] if number % 2 else self._encode_text(part)
         return ids
 
     def _allowed(self, text: str, allowed_special: str | Collection[str]) -> set[str]:
         """Return the special tokens that count in a text.
 
-        They are not text, but marks, such as that of the end of a document. If a user's text
-        could hold them, it could lead a model astray. So they are an error unless allowed.
+        Special tokens mark structure, such as the end of a document. A user's text that holds
+        them could inject control tokens. So they are an error unless allowed.
         """
-        if not isinstance(allowed_special, str) and isinstance(allowed_special, Collection):
+        strings = (str, bytes, bytearray)  # collections, too, but not of special tokens
+        if isinstance(allowed_special, Collection) and not isinstance(allowed_special, strings):
             return {token for token in self.special_tokens if token in allowed_special}
         if allowed_special not in ("all", "none", "none_raise"):
             raise ValueError(
@@ -198,8 +198,11 @@ class Tokenizer:
 
     def encode_ordinary(self, text: str) -> list[int]:
         """Turn a text into ids; special tokens count as other text. Errors as ``encode``."""
+        return self._encode_text(_without_surrogates(text))
+
+    def _encode_text(self, text: str) -> list[int]:
         ids: list[int] = []
-        for chunk in self._split(_without_surrogates(text)):
+        for chunk in self._split(text):
             chunk_ids = self._cache.get(chunk)
             if chunk_ids is None:
                 chunk_ids = self._encode_chunk(chunk.encode("utf-8"))
@@ -234,13 +237,12 @@ class Tokenizer:
         ValueError
             If an id is unknown: the message says which.
         """
-        if isinstance(ids, (str, bytes)):
-            raise TypeError(f"ids must be a list of ints, got {ids!r}")
-        numbers = ids.tolist() if hasattr(ids, "tolist") else ids
-        if not isinstance(numbers, Iterable):
+        numbers = _plain(ids)
+        if isinstance(numbers, (str, bytes)) or not isinstance(numbers, Iterable):
             raise TypeError(f"ids must be a list of ints, got {ids!r}")
         numbers = list(numbers)
-        if not {int}.issuperset(map(type, numbers)):
+        if not {int}.issuperset(map(type, numbers)):  # for example, a list of tensors
+            numbers = [_plain(number) for number in numbers]
             for position, number in enumerate(numbers):
                 require_int(0, **{f"ids[{position}]": number})
         try:
@@ -254,7 +256,7 @@ class Tokenizer:
     # -- special tokens ----------------------------------------------------------------
 
     def register_special_tokens(self, special_tokens: Mapping[str, int]) -> None:
-        """Set the special tokens, in place of those there were.
+        """Set the special tokens, replacing any earlier ones.
 
         Parameters
         ----------
@@ -268,9 +270,9 @@ class Tokenizer:
         ValueError
             If a token is empty or holds a surrogate, or its id is out of range or another token's.
         """
-        if len(special_tokens) > files.MOST_SPECIAL:
+        if len(special_tokens) > files.MAX_SPECIAL:
             raise ValueError(
-                f"there must be at most {files.MOST_SPECIAL:,} special tokens, "
+                f"there must be at most {files.MAX_SPECIAL:,} special tokens, "
                 f"got {len(special_tokens):,}"
             )
         owners = dict.fromkeys((*self.byte_shuffle, *self.merges.values()), "a byte or a merge")
@@ -279,7 +281,7 @@ class Tokenizer:
                 raise TypeError(f"a special token must be a string, got {token!r}")
             if not token or token != _without_surrogates(token):
                 raise ValueError(f"the special token {token!r} is empty or holds a surrogate")
-            require_int(0, files.MOST_ID, **{f"the id of the special token {token!r}": idx})
+            require_int(0, files.MAX_ID, **{f"the id of the special token {token!r}": idx})
             if idx in owners:
                 raise ValueError(
                     f"the special token {token!r} has the id {idx}, that of {owners[idx]}"
@@ -290,7 +292,7 @@ class Tokenizer:
     # -- files -----------------------------------------------------------------------
 
     def save(self, file_prefix: str | PathLike[str]) -> None:
-        """Write ``file_prefix.model``, to load again, and ``file_prefix.vocab``, to look at.
+        """Write ``file_prefix.model``, to load again, and the human-readable ``file_prefix.vocab``.
 
         Each is written whole or not at all, in place of a file of that name.
 
@@ -316,11 +318,14 @@ class Tokenizer:
             If it is damaged, too large, of another kind of tokenizer, or not a model file: the
             message names file and line.
         """
-        model = files.read_model(model_file)
+        self._take(files.read_model(model_file), model_file)
+
+    def _take(self, model: files.Model, model_file: str | PathLike[str]) -> None:
+        """Become the tokenizer that was read from a model file."""
         try:
             self._use_pattern(model.pattern)
         except ValueError as error:
-            raise files.refuse(model_file, files.PATTERN_LINE, str(error)) from None
+            raise files.format_error(model_file, files.PATTERN_LINE, str(error)) from None
         self._adopt(model.merges, model.special_tokens)
 
 
@@ -329,13 +334,6 @@ class BasicTokenizer(Tokenizer):
 
     def _split(self, text: str) -> list[str]:
         return [text]
-
-    def _use_pattern(self, pattern: str) -> None:
-        if pattern:
-            raise ValueError(
-                "a BasicTokenizer does not split, but this file has a pattern: "
-                "load it with a RegexTokenizer"
-            )
 
 
 class RegexTokenizer(Tokenizer):
@@ -353,8 +351,8 @@ class RegexTokenizer(Tokenizer):
     Raises
     ------
     ValueError
-        If the pattern is empty, or not a regular expression. ``train`` and ``encode`` raise it
-        when the pattern leaves part of a text out.
+        If the pattern is empty, too large, or not a regular expression. ``train`` and ``encode``
+        raise it when the pattern leaves part of a text out.
     """
 
     def __init__(self, pattern: str | None = None) -> None:
@@ -367,13 +365,10 @@ class RegexTokenizer(Tokenizer):
         if not pattern:
             raise ValueError("the pattern to split by is empty: use a BasicTokenizer")
         shown = repr(pattern[:100]) + "..." * (len(pattern) > 100)
-        if re.search(r"\(\?(R|&|P>|[+-]?\d)", pattern):
-            raise ValueError(f"pattern {shown} calls itself, which may have no end")
-        repeats = math.prod(int(n) or 1 for n in re.findall(r"\{\s*(\d{1,9})", pattern))
-        if len(pattern) * repeats > MOST_PATTERN:
+        if _largest_size(pattern) > MAX_PATTERN:
             raise ValueError(
-                f"pattern {shown} has, with its repeats {{n}} written out, "
-                f"more than {MOST_PATTERN:,} characters"
+                f"pattern {shown} may have, with its repeats {{n}} written out, "
+                f"more than {MAX_PATTERN:,} characters"
             )
         try:
             self.compiled_pattern = regex.compile(pattern)
@@ -394,6 +389,11 @@ class RegexTokenizer(Tokenizer):
                 f"the pattern {self.pattern[:100]!r} takes more than {seconds:.0f} s "
                 f"to split a text of {len(text):,} characters"
             ) from None
+        except MemoryError:  # regex stops itself, for example where a pattern calls itself
+            raise ValueError(
+                f"the pattern {self.pattern[:100]!r} takes too much memory "
+                f"to split a text of {len(text):,} characters"
+            ) from None
         if "".join(chunks) == text:
             return chunks
         position = 0
@@ -408,9 +408,30 @@ class RegexTokenizer(Tokenizer):
 
 
 def find_special(text: str, special_tokens: Collection[str]) -> str | None:
-    """Return the special token that occurs first in a text; None if none does."""
+    """Return the special token that occurs first in a text, the longest of several; or None."""
     found = [token for token in special_tokens if token in text]
-    return min(found, key=text.index, default=None)
+    return min(found, key=lambda token: (text.index(token), -len(token)), default=None)
+
+
+def _largest_size(pattern: str) -> int:
+    """Return how long a pattern is with its repeats ``{n}`` written out, or more.
+
+    Repeats of groups may be nested, so they are multiplied; everything else that is repeated is
+    shorter than the pattern. Between the digits, verbose patterns may have spaces and comments.
+    """
+    groups = others = 1
+    for repeat in re.finditer(r"\{((?:[\s0-9]|#.*\n)*)", pattern + "\n"):
+        n = int("0" + re.sub("[^0-9]", "", repeat[1]).lstrip("0")[:9])
+        if re.match(r"[\s)]", pattern[repeat.start() - 1]):  # repeats a group, or may do so
+            groups = min(groups * max(n, 1), MAX_PATTERN + 1)
+        else:
+            others += n
+    return len(pattern) * others * groups
+
+
+def _plain(value: Any) -> Any:
+    """Return an array or tensor as a list, and a single number of one as an int."""
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 def _without_surrogates(text: str) -> str:
