@@ -126,8 +126,8 @@ def train_together(
     kinds = [[(tuple(p.shape), p.dtype) for p in model.parameters()] for model in models]
     if any(kind != kinds[0] for kind in kinds):
         raise ValueError(f"models must have tensors of the same shapes and dtypes, got {kinds}")
-    require_batch(models[0], X, Y, least=0)
     batches = draw_batches(X, Y, steps, batch_size, generator).numpy()
+    require_batch(models[0], X, Y, least=0)
     schedule = as_schedule(learning_rate)
     stacks = [torch.stack(ps).detach() for ps in zip(*(model.parameters() for model in models))]
     C, W1, b1, W2, b2 = (stack.numpy() for stack in stacks)  # each shares the memory of its stack
@@ -177,8 +177,8 @@ def train_by_hand(
     ``FloatingPointError`` the model stays as its step left it: the parameters may be NaN.
     """
     require_int(2, batch_size=batch_size)
-    require_batch(model, X, Y, least=0)
     batches = draw_batches(X, Y, steps, batch_size, generator)
+    require_batch(model, X, Y, least=0)
     schedule = as_schedule(learning_rate)
     model.bnmean = model.bnvar = None
     report = Progress(steps, progress, model.parameters())

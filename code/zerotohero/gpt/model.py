@@ -112,8 +112,8 @@ class MultiHeadAttention(nn.Module):
         self.proj = nn.Linear(config.n_embd, config.n_embd)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, cache: None = None) -> Tensor:
-        """(B, T, C) -> (B, T, C). There is no form with a cache: ``ValueError``."""
+    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
+        """(B, T, C) -> (B, T, C). It takes no cache."""
         if cache is not None:
             raise ValueError("MultiHeadAttention takes no cache: CausalSelfAttention does")
         gathered = torch.cat([head(x) for head in self.heads], dim=-1)
@@ -124,8 +124,8 @@ class KVCache:
     """Keys and values of all tokens so far: what a new token attends to in one block.
 
     There is room for a full context from the start, so that nothing moves when a token is added.
-    What is added later overwrites a part of the same tensors, so PyTorch refuses to go backward
-    through an earlier call.
+    Gradients flow through the newest tokens. Later ones are written into the same tensors, so
+    PyTorch then refuses to go backward through the earlier ones.
 
     Attributes
     ----------
@@ -153,12 +153,9 @@ class KVCache:
             raise ValueError(f"k must fit into {self.block_size} positions, got {T} after {start}")
         if self.k is None or self.v is None:
             self.k, self.v = (k.new_empty(B, n_head, self.block_size, head_size) for _ in range(2))
-        earlier = self.k[:, :, :start]
-        if (B, n_head, head_size) != (
-            *earlier.shape[:2],
-            earlier.shape[3],
-        ) or k.dtype != earlier.dtype:
-            expected, given = (f"{tuple(t.shape)}, {t.dtype}" for t in (earlier, k))
+        room = self.k[:, :, start:end]
+        if k.shape != room.shape or k.dtype != room.dtype:
+            expected, given = (f"{tuple(t.shape)}, {t.dtype}" for t in (room, k))
             raise ValueError(f"k must be like the earlier keys, {expected}, got {given}")
         self.k[:, :, start:end], self.v[:, :, start:end] = k, v
         self.length = end
@@ -346,12 +343,12 @@ class GPT(nn.Module):
         if targets is not None:
             require_ids("targets", targets, vocab_size, shape=idx.shape, ignored=IGNORED)
         if caches and not self.batched:
-            raise ValueError('caches must be none with attention="heads"')
+            raise ValueError(f'attention="heads" takes no caches, got {len(caches)}')
         lengths, n = [cache.length for cache in caches], len(self.blocks)
         if caches and (not len(caches) == len(set(caches)) == n or len(set(lengths)) > 1):
             raise ValueError(
-                f"caches must be {n}, one of its own for each block, of the same length, "
-                f"got {len(set(caches))} of lengths {lengths}"
+                f"caches must be {n} different ones, one for each block, all of the same length, "
+                f"got {len(caches)} ({len(set(caches))} different) of lengths {lengths}"
             )
         past = lengths[0] if caches else 0
         total, most = past + idx.shape[1], self.config.block_size
