@@ -323,7 +323,7 @@ def test_cross_entropy_backward_of_another_class(wrong: int) -> None:
 
 
 def test_logits_far_apart() -> None:
-    """The steps lose a probability that rounds to 0, as the lecture does; one expression does not."""
+    """The steps lose a probability that rounds to 0, as the lecture does; ``fused`` does not."""
     X, Y = batch(4)
     model = small(torch.float32)
     model.b2[0] += 1000.0

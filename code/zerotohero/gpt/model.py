@@ -124,8 +124,8 @@ class KVCache:
     """Keys and values of all tokens so far: what a new token attends to in one block.
 
     There is room for a full context from the start, so that nothing moves when a token is added.
-    Gradients flow through the newest tokens. Later ones are written into the same tensors, so
-    PyTorch then refuses to go backward through the earlier ones.
+    After one call with gradients on, they are right. The next one writes into the same tensors, so
+    PyTorch refuses to go backward through the first.
 
     Attributes
     ----------
@@ -156,7 +156,7 @@ class KVCache:
         room = self.k[:, :, start:end]
         if k.shape != room.shape or k.dtype != room.dtype:
             expected, given = (f"{tuple(t.shape)}, {t.dtype}" for t in (room, k))
-            raise ValueError(f"k must be like the earlier keys, {expected}, got {given}")
+            raise ValueError(f"k must be {expected}, like the earlier keys, got {given}")
         self.k[:, :, start:end], self.v[:, :, start:end] = k, v
         self.length = end
         return self.k[:, :, :end], self.v[:, :, :end]
