@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 
 from .arguments import require_int, require_number
+from .training import require_ids
 
 GAINS = {"linear": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2)}
 """By how much the weights of a linear layer should be larger than 1 / sqrt(fan_in), to make up
@@ -374,9 +375,7 @@ class Embedding(Layer):
 
     def __call__(self, ids: torch.Tensor) -> torch.Tensor:
         """Return the vectors, shape (..., embedding_dim), of ids of shape (...)."""
-        if not isinstance(ids, torch.Tensor) or ids.dtype not in (torch.int64, torch.int32):
-            given = getattr(ids, "dtype", type(ids).__name__)
-            raise TypeError(f"Embedding: ids must be a tensor of int64 or int32, got {given}")
+        require_ids("Embedding: ids", ids)
         try:  # embedding is weight[ids], but fast backwards, and -1 is not the last row
             return F.embedding(ids, self.weight)
         except IndexError:

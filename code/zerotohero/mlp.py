@@ -246,6 +246,7 @@ def train(
         differ in length.
     FloatingPointError
         If the loss, or in the end a parameter, is no longer finite: the message names the step.
+        The model stays as that step left it, so its parameters may be NaN.
 
     Warns
     -----

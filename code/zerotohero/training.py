@@ -77,6 +77,57 @@ def require_examples(X: torch.Tensor, Y: torch.Tensor) -> None:
         raise ValueError("X must hold at least one example, got none")
 
 
+def require_ids(
+    name: str,
+    ids: torch.Tensor,
+    vocab_size: int | None = None,
+    *,
+    shape: Sequence[int] | None = None,
+    ignored: int | None = None,
+    dtypes: Sequence[torch.dtype] = (torch.int64, torch.int32),
+) -> None:
+    """Raise unless a tensor holds ids: integers from 0 to ``vocab_size - 1``.
+
+    PyTorch would read -1 as the last row, and skip a target of -100.
+
+    Parameters
+    ----------
+    name : str
+        The argument, for the message.
+    ids : Tensor
+    vocab_size : int, optional
+        Without it, the ids are not looked at. (For that, a GPU has to finish its work first.)
+    shape : sequence of int, optional
+        The shape that the tensor must have.
+    ignored : int, optional
+        May stand in place of ids, but not of all.
+    dtypes : sequence of torch.dtype
+        The allowed ones.
+
+    Raises
+    ------
+    TypeError
+        If ``ids`` is not a tensor, or of another dtype.
+    ValueError
+        If the shape is another one, an id is out of range, or all are ignored.
+    """
+    dtype = getattr(ids, "dtype", type(ids))
+    if dtype not in dtypes:
+        raise TypeError(f"{name} must be a tensor of int64 ids, got {dtype}")
+    if shape is not None and ids.shape != tuple(shape):
+        raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(ids.shape)}")
+    if vocab_size is None or not ids.numel():
+        return
+    if ignored is not None:
+        ids = ids[ids != ignored]
+        if not ids.numel():
+            raise ValueError(f"{name} must hold a token to predict, got only {ignored}")
+    low, high = (int(end) for end in ids.aminmax())
+    if low < 0 or high >= vocab_size:
+        wrong = low if low < 0 else high
+        raise ValueError(f"{name} must hold ids from 0 to {vocab_size - 1}, got {wrong}")
+
+
 def draw_batches(
     X: torch.Tensor, Y: torch.Tensor, steps: int, batch_size: int, generator: torch.Generator
 ) -> torch.Tensor:

@@ -5,15 +5,15 @@ vector is left. ``train_adamw`` trains it in few, large steps; ``evaluate`` retu
 ``as_convolution`` turns a network of that kind, with the same weights, into one that slides over a
 whole name.
 
-Not handled: padding inside the convolution, strides, the fast sampling of WaveNet that
-keeps what it computed for the steps before.
+Not handled: padding inside the convolution, strides, and WaveNet's fast generation, which caches
+earlier activations.
 
 Source: lecture 6 of *Neural Networks: Zero to Hero*; van den Oord et al. (2016), WaveNet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -73,7 +73,7 @@ class FusedBatchNorm1d(BatchNorm1d):
 def hierarchical(
     generator: torch.Generator,
     *,
-    factors: Sequence[int] = (2, 2, 2),
+    factors: Iterable[int] = (2, 2, 2),
     n_embd: int = 24,
     n_hidden: int = 128,
     norm: Callable[[int], Layer] = FusedBatchNorm1d,
@@ -88,7 +88,7 @@ def hierarchical(
     ----------
     generator : torch.Generator
         Draws all weights.
-    factors : sequence of int
+    factors : iterable of int
         How many neighbors each level merges. The context is their product: 8 for (2, 2, 2), and
         (8,) is the flat network that takes all eight at once.
     n_embd : int
@@ -108,6 +108,9 @@ def hierarchical(
         If a number is not an int.
     """
     require_int(1, n_embd=n_embd, n_hidden=n_hidden, vocab_size=vocab_size)
+    if not isinstance(factors, Iterable):
+        raise TypeError(f"factors must be a sequence of ints, got {factors!r}")
+    factors = tuple(factors)
     for n in factors:
         require_int(1, factors=n)
     if not factors:
@@ -158,8 +161,8 @@ def train_adamw(
     batch_size : int
         Examples in a minibatch, at most all of them.
     weight_decay : float
-        How much of the matrices' weights fades in each step, times the learning rate. Gains,
-        shifts and biases do not fade.
+        Decay of the weight matrices per step, times the learning rate. Gains, shifts and biases
+        are not decayed.
     progress : bool
         Write a line to standard error now and then.
 
@@ -173,7 +176,8 @@ def train_adamw(
     ValueError, TypeError
         If X and Y differ in length, or a number is out of range or of another type.
     FloatingPointError
-        If a loss is not finite: the message names the step, and no update is made from it.
+        If the loss, or in the end a parameter, is no longer finite: the message names the step.
+        The model stays as that step left it, so its parameters may be NaN.
 
     Warns
     -----
@@ -190,10 +194,10 @@ def train_adamw(
     require_number(0, learning_rate=learning_rate, weight_decay=weight_decay)
     steps_per_epoch = len(X) // batch_size
     schedule = one_cycle(epochs * steps_per_epoch, learning_rate)
-    report = Progress(epochs * steps_per_epoch, progress)
     history: list[float] = []
     model.train()
     with trainable(model.parameters()) as parameters:
+        report = Progress(epochs * steps_per_epoch, progress, parameters)
         matrices = [p for p in parameters if p.ndim > 1]
         others = [p for p in parameters if p.ndim <= 1]
         groups = [{"params": matrices}, {"params": others, "weight_decay": 0.0}]
@@ -203,12 +207,12 @@ def train_adamw(
             for ix in order.split(batch_size)[:steps_per_epoch]:
                 step = len(history)
                 loss = F.cross_entropy(model(X[ix]), Y[ix])
-                history.append(report(step, loss.item()))
                 optimizer.zero_grad()
                 loss.backward()
                 for group in optimizer.param_groups:
                     group["lr"] = schedule(step)
                 optimizer.step()
+                history.append(report(step, loss.item()))
     return history
 
 
@@ -309,7 +313,7 @@ def as_convolution(model: Sequential) -> Sequential:
 
     Each pair of ``FlattenConsecutive(n)`` and ``Linear`` becomes a ``CausalConv1d`` with kernel
     size n, dilated by the product of all n before it. The weights are shared, not copied, and
-    the other layers are the same objects: train one network, and the other has learned, too.
+    the other layers are the same objects: train one network, and the other is trained with it.
 
     For ids (B, T) the new network returns logits (B, T - block_size + 1, vocab_size): at every
     position what the old one returns for the ``block_size`` ids that end there. That holds in
@@ -340,9 +344,11 @@ def as_convolution(model: Sequential) -> Sequential:
             fan_in, fan_out = len(linear.weight) // layer.n, linear.weight.shape[1]
             own = torch.Generator()  # PyTorch's stays as it is: these weights are replaced
             conv = CausalConv1d(fan_in, fan_out, layer.n, dilation, generator=own)
-            conv.weight, conv.bias = linear.weight, linear.bias
+            conv.weight, conv.bias, conv.training = linear.weight, linear.bias, linear.training
             layers.append(conv)
             dilation *= layer.n
         else:
             layers.append(layer)
-    return Sequential(layers)
+    convolution = Sequential(layers)
+    convolution.training = model.training
+    return convolution

@@ -227,8 +227,8 @@ def test_layernorm_backward(n: int, width: int, scale: float) -> None:
 @pytest.mark.parametrize(
     ("X", "Y", "message"),
     [
-        (torch.zeros(1, 3), torch.zeros(1), "at least 2 examples in a batch, got 1"),
-        (torch.zeros(0, 3), torch.zeros(0), "at least 2 examples in a batch, got 0"),
+        (torch.zeros(1, 3), torch.zeros(1), "X must hold at least 2 examples, got 1"),
+        (torch.zeros(0, 3), torch.zeros(0), "X must hold at least 2 examples, got 0"),
         (torch.zeros(4, 2), torch.zeros(4), "X must have shape (4, 3), got (4, 2)"),
         (torch.zeros(4), torch.zeros(4), "X must have shape (4, 3), got (4,)"),
         (torch.zeros(4, 3), torch.zeros(3), "Y must have shape (4,), got (3,)"),
@@ -243,9 +243,9 @@ def test_bad_batches(form: SimpleNamespace, X: torch.Tensor, Y: torch.Tensor, me
 @pytest.mark.parametrize("form", [steps, fused])
 def test_ids_must_be_integers(form: SimpleNamespace) -> None:
     X, Y = batch(4)
-    with pytest.raises(TypeError, match=r"X must hold int64 ids, got torch\.float32"):
+    with pytest.raises(TypeError, match=r"^X must be a tensor of int64 ids, got torch\.float32"):
         form.forward(small(), X.float(), Y)
-    with pytest.raises(TypeError, match=r"Y must hold int64 ids, got torch\.float32"):
+    with pytest.raises(TypeError, match=r"^Y must be a tensor of int64 ids, got torch\.float32"):
         form.forward(small(), X, Y.float())
 
 
@@ -320,6 +320,21 @@ def test_cross_entropy_backward_of_other_shapes(shape: tuple[int, ...]) -> None:
 def test_cross_entropy_backward_of_another_class(wrong: int) -> None:
     with pytest.raises(RuntimeError, match="Class values must be"):
         cross_entropy_backward(torch.zeros(2, 3), torch.tensor([0, wrong]))
+
+
+def test_logits_far_apart() -> None:
+    """The steps lose a probability that rounds to 0, as the lecture does; ``fused`` does not."""
+    X, Y = batch(4)
+    model = small(torch.float32)
+    model.b2[0] += 1000.0
+    Y[:] = 1
+    v = steps.forward(model, X, Y)
+    assert v.loss.isinf()
+    assert steps.backward(v).logits.isnan().any()
+    v = fused.forward(model, X, Y)
+    assert v.loss.item() == pytest.approx(1000, rel=0.01)
+    d = fused.backward(v)
+    assert all(getattr(d, name).isfinite().all() for name in PARAMETERS)
 
 
 # -- the recipe ----------------------------------------------------------------------------

@@ -127,7 +127,7 @@ def test_ids_are_looked_at_before_the_first_step() -> None:
     model, targets = small(), Y.clone()
     before = [p.clone() for p in model.parameters()]
     targets[-1] = -100
-    with pytest.raises(ValueError, match=r"^Y must hold ids from 0 to 26, got -100 to "):
+    with pytest.raises(ValueError, match=r"^Y must hold ids from 0 to 26, got -100$"):
         train_by_hand(model, X, targets, **options(steps=1, batch_size=2))
     assert all(map(torch.equal, before, model.parameters()))
 
@@ -147,9 +147,16 @@ def test_prediction_refuses_what_is_not_a_context(wrong: int) -> None:
         model(torch.tensor([[0, 0, wrong]]))
     with pytest.raises(ValueError, match=r"^X must have shape \(1, 3\), got \(1, 2\)$"):
         model(torch.tensor([[0, 0]]))
-    with pytest.raises(TypeError, match=r"^X must hold int64 ids, got torch\.bool$"):
+    with pytest.raises(TypeError, match=r"^X must be a tensor of int64 ids, got torch\.bool$"):
         model(torch.ones(2, 3, dtype=torch.bool))
     assert model(X[:0]).shape == (0, 27)
+
+
+def test_weights_lost_in_the_last_step_are_told() -> None:
+    model = small()
+    with pytest.raises(FloatingPointError, match=r"^a parameter is not finite after step 0:"):
+        train_by_hand(model, X, Y, **options(steps=1, learning_rate=lambda _: float("inf")))
+    assert not all(p.isfinite().all() for p in model.parameters())
 
 
 def test_a_lost_loss_stops_the_training() -> None:
@@ -207,7 +214,7 @@ def test_loss_and_names_as_for_the_other_models() -> None:
 
 
 def test_calibration_refuses_too_little() -> None:
-    with pytest.raises(ValueError, match="at least 2 examples in a batch, got 1"):
+    with pytest.raises(ValueError, match="X must hold at least 2 examples, got 1"):
         small().calibrate(X[:1])
     with pytest.raises(ValueError, match=re.escape("X must have shape (56, 3), got (56, 2)")):
         small().calibrate(torch.zeros(56, 2, dtype=torch.int64))

@@ -1,6 +1,7 @@
 """Chapter 7's attention and blocks, against loops, PyTorch's own attention, and each other."""
 
 import math
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -182,9 +183,16 @@ def test_from_heads_keeps_the_precision() -> None:
     torch.testing.assert_close(loop(x), batched(x), rtol=1e-12, atol=1e-12)
 
 
-def test_from_heads_refuses_another_number_of_heads() -> None:
-    with pytest.raises(ValueError, match=r"^heads must be n_head = 2, got 3$"):
-        CausalSelfAttention.from_heads(MultiHeadAttention(SMALL), replace(SMALL, n_head=2))
+@pytest.mark.parametrize("sizes", [(2, 12), (3, 24), (6, 24)])
+def test_from_heads_refuses_other_sizes(sizes: tuple[int, int]) -> None:
+    other = replace(SMALL, n_head=sizes[0], n_embd=sizes[1])
+    with pytest.raises(ValueError, match=rf"= {re.escape(str(sizes))}, got \(3, 12\)$"):
+        CausalSelfAttention.from_heads(MultiHeadAttention(SMALL), other)
+
+
+def test_a_block_of_heads_refuses_a_cache() -> None:
+    with pytest.raises(ValueError, match="takes no cache"):
+        Block(SMALL, batched=False)(rand(1, 2, 12), KVCache(SMALL))
 
 
 def test_both_forms_have_as_many_parameters() -> None:
@@ -242,7 +250,9 @@ def test_what_does_not_continue_a_cache_is_refused(other: torch.Tensor) -> None:
     """Sizes of 1 would be broadcast, and float64 rounded."""
     cache = KVCache(SMALL)
     cache.append(rand(2, 3, 5, 4), rand(2, 3, 5, 4))
-    with pytest.raises(ValueError, match=r"^k must be like the earlier keys, \(2, 3, 5, 4\), "):
+    with pytest.raises(
+        ValueError, match=r"^k must be \(2, 3, 2, 4\), .*, like the earlier keys, got"
+    ):
         cache.append(other, other)
     assert cache.length == 5
 

@@ -46,6 +46,54 @@ def test_a_piece_after_a_filled_cache_in_other_types(dtype: torch.dtype) -> None
     torch.testing.assert_close(torch.cat(pieces, 1), whole, rtol=0, atol=tolerance)
 
 
+def cut_in_two(model: GPT, x: torch.Tensor, at: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return logits of the beginning and of the rest, which continues it in caches."""
+    caches = [KVCache(SMALL) for _ in model.blocks]
+    return model(x[:, :at], caches=caches)[0], model(x[:, at:], caches=caches)[0]
+
+
+def gradients(model: GPT, logits: torch.Tensor) -> list[torch.Tensor]:
+    loss = (logits * torch.arange(11) ** 0.5).sin().sum()
+    return list(torch.autograd.grad(loss, [*model.blocks.parameters()]))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_cache_works_with_gradients_on(dtype: torch.dtype) -> None:
+    """Gradients are right for all that one call has added; in float32, too, bit for bit."""
+    model, x = loud().to(dtype), ids(2, 7)
+    caches = [KVCache(SMALL) for _ in model.blocks]
+    whole, cached = model(x)[0], model(x, caches=caches)[0]
+    assert torch.equal(whole, cached)
+    for right, found in zip(gradients(model, whole), gradients(model, cached), strict=True):
+        assert torch.equal(right, found)
+
+
+def test_gradients_through_two_calls_are_right_or_refused() -> None:
+    """The second call writes into the tensors of the first."""
+    model, x = loud().double(), ids(2, 7)
+    whole = model(x)[0]
+    first, second = cut_in_two(model, x, 4)
+    torch.testing.assert_close(torch.cat([first, second], 1), whole)
+    for part, right in ((first, whole[:, :4]), (second, whole[:, 4:])):
+        try:
+            found = gradients(model, part)
+        except RuntimeError as error:
+            assert "modified by an inplace operation" in str(error)
+        else:
+            for ours, expected in zip(found, gradients(model, right), strict=True):
+                torch.testing.assert_close(ours, expected)
+
+
+def test_a_cache_filled_without_gradients_goes_on_with_them() -> None:
+    model, x = loud(), ids(2, 7)
+    caches = [KVCache(SMALL) for _ in model.blocks]
+    with torch.no_grad():
+        model(x[:, :4], caches=caches)
+    rest = model(x[:, 4:], caches=caches)[0]
+    torch.testing.assert_close(rest, model(x)[0][:, 4:])
+    assert all(gradient.isfinite().all() for gradient in gradients(model, rest))
+
+
 def test_caches_that_do_not_fit_are_refused() -> None:
     model = loud().eval()
     full, other = (KVCache(SMALL) for _ in range(2))
@@ -53,13 +101,15 @@ def test_caches_that_do_not_fit_are_refused() -> None:
         model(ids(1, 6), caches=[full, other])
     twice, uneven = [KVCache(SMALL)] * 2, [full, KVCache(SMALL)]
     for caches in (twice, uneven, [KVCache(SMALL)], [KVCache(SMALL) for _ in range(3)]):
-        with pytest.raises(ValueError, match=r"^caches must be 2, one for each block .*, got"):
+        with pytest.raises(
+            ValueError, match=rf"^caches must be 2 different ones, .*, got {len(caches)} "
+        ):
             model(ids(1, 1), caches=caches)
     with pytest.raises(ValueError, match=r"^idx must hold at most block_size = 8 tokens, got 9$"):
         model(ids(1, 3), caches=[full, other])
-    with pytest.raises(ValueError, match=r"^k must be like the earlier keys"):
+    with pytest.raises(ValueError, match=r"^k must be .*, like the earlier keys, got"):
         model(ids(2, 1), caches=[full, other])
-    with pytest.raises(ValueError, match=r"^caches must be 0, .* batched"):
+    with pytest.raises(ValueError, match=r"^attention=\"heads\" takes no caches, got 2$"):
         loud(attention="heads")(ids(1, 1), caches=[KVCache(SMALL) for _ in range(2)])
 
 
@@ -231,9 +281,14 @@ def test_a_generator_of_ones_own_is_all_it_uses() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_no_new_token() -> None:
-    prompt = ids(2, 3)
-    assert torch.equal(loud().generate(prompt, 0), prompt)
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32])
+@pytest.mark.parametrize("n", [0, 1, 9])
+def test_the_result_is_a_tensor_of_its_own(n: int, dtype: torch.dtype) -> None:
+    prompt = ids(2, 3).to(dtype)
+    drawn = loud().generate(prompt, n, top_k=1)
+    assert (drawn.shape, drawn.dtype) == ((2, 3 + n), torch.int64)
+    drawn.zero_()
+    assert torch.equal(prompt, ids(2, 3).to(dtype))
 
 
 def test_a_prompt_may_be_longer_than_the_context() -> None:

@@ -258,7 +258,7 @@ def test_bad_input() -> None:
     refused(lambda: model(ids(1, 0)), r"not empty, got \(1, 0\)$")
     refused(
         lambda: model(ids(2, 4), ids(2, 5)),
-        r"^targets must have the shape of idx, \(2, 4\), got \(2, 5\)$",
+        r"^targets must have shape \(2, 4\), got \(2, 5\)$",
     )
 
 

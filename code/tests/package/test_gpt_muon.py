@@ -88,8 +88,11 @@ def test_several_matrices(shape: tuple[int, ...]) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_zeros_stay_zeros() -> None:
-    assert not orthogonalize(torch.zeros(3, 4)).any()
+@pytest.mark.parametrize("shape", [(3, 4), (0, 3), (3, 0), (0, 0), (0, 3, 4), (2, 0, 4)])
+def test_zeros_stay_zeros(shape: tuple[int, ...]) -> None:
+    found = orthogonalize(torch.zeros(shape))
+    assert found.shape == shape
+    assert not found.any()
 
 
 def test_bfloat16_is_rough_but_near() -> None:
@@ -246,6 +249,12 @@ def test_it_fits_a_matrix() -> None:
 def test_what_is_not_a_matrix_is_refused(shape: tuple[int, ...], parts: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Muon([torch.nn.Parameter(torch.zeros(shape))], parts=parts)
+    optimizer = Muon([torch.nn.Parameter(torch.zeros(2, 2))])
+    with pytest.raises(ValueError, match=message):
+        optimizer.add_param_group(
+            {"params": torch.nn.Parameter(torch.zeros(shape)), "parts": parts}
+        )
+    assert len(optimizer.param_groups) == 1
 
 
 @pytest.mark.parametrize(
@@ -262,3 +271,20 @@ def test_what_is_not_a_matrix_is_refused(shape: tuple[int, ...], parts: int, mes
 def test_a_setting_out_of_range_is_refused(setting: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
         Muon([torch.nn.Parameter(torch.zeros(2, 2))], **setting)
+    optimizer = Muon([torch.nn.Parameter(torch.zeros(2, 2))])
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        optimizer.add_param_group({"params": [torch.nn.Parameter(torch.zeros(2, 2))], **setting})
+    assert len(optimizer.param_groups) == 1
+
+
+def test_a_group_added_later_is_trained() -> None:
+    p, q = (torch.nn.Parameter(rand(4, 2)) for _ in range(2))
+    optimizer = Muon([p], 0.1)
+    optimizer.add_param_group({"params": (q,), "parts": 2})
+    p.grad = q.grad = rand(4, 2, seed=2)
+    optimizer.step()
+    for found, parts in ((p, 1), (q, 2)):
+        alone = torch.nn.Parameter(rand(4, 2))
+        alone.grad = rand(4, 2, seed=2)
+        Muon([{"params": alone, "parts": parts}], 0.1).step()
+        assert torch.equal(found, alone)

@@ -70,9 +70,9 @@ def test_embedding_knows_its_ids(ids: list[int], span: str) -> None:
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        ([1], "ids must be a tensor of int64 or int32, got list"),
-        (torch.tensor([1.0]), "ids must be a tensor of int64 or int32, got torch.float32"),
-        (torch.tensor([True]), "ids must be a tensor of int64 or int32, got torch.bool"),
+        ([1], "ids must be a tensor of int64 ids, got <class 'list'>"),
+        (torch.tensor([1.0]), "ids must be a tensor of int64 ids, got torch.float32"),
+        (torch.tensor([True]), "ids must be a tensor of int64 ids, got torch.bool"),
     ],
 )
 def test_embedding_takes_ids_only(ids: Any, message: str) -> None:

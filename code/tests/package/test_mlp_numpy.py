@@ -159,7 +159,7 @@ def test_ids_must_be_in_the_alphabet(name: str, wrong: int) -> None:
 def test_ids_must_be_integers() -> None:
     X, Y = build_contexts(["emma"])
     options: Any = {"steps": 2, "learning_rate": 0.1, "generator": seeded(2), "progress": False}
-    with pytest.raises(TypeError, match=r"^X must hold int64 ids, got torch\.float32$"):
+    with pytest.raises(TypeError, match=r"^X must be a tensor of int64 ids, got torch\.float32$"):
         train_in_numpy(MLP(seeded(1)), X.float(), Y, **options)
     with pytest.raises(ValueError, match=r"^X must have shape \(5, 3\), got \(5, 2\)$"):
         train_in_numpy(MLP(seeded(1)), X[:, 1:], Y, **options)

@@ -22,6 +22,7 @@ from zerotohero.training import (
     draw_batches,
     evaluating,
     one_cycle,
+    require_ids,
     step_decay,
     trainable,
     warn_if_risen,
@@ -301,6 +302,34 @@ def test_batches_are_drawn_with_the_generator() -> None:
         draw_batches(X, Y[1:], 5, 3, torch.Generator())
     with pytest.raises(ValueError, match="at least one example"):
         draw_batches(X[:0], Y[:0], 5, 3, torch.Generator())
+
+
+@given(st.lists(st.integers(-3, 9), max_size=6), st.integers(1, 8), st.sampled_from([None, -3, 2]))
+def test_ids_are_in_the_vocabulary(numbers: list[int], n: int, ignored: int | None) -> None:
+    """Against a loop over the numbers."""
+    ids = torch.tensor(numbers, dtype=torch.int64)
+    require_ids("X", ids)  # without a vocabulary, any
+    counted = [number for number in numbers if number != ignored]
+    wrong = [number for number in counted if not 0 <= number < n]
+    if wrong or (numbers and not counted):
+        with pytest.raises(ValueError, match=r"^X must hold (ids|a token)") as caught:
+            require_ids("X", ids, n, ignored=ignored)
+        if wrong:
+            assert int(str(caught.value).split()[-1]) in (min(wrong), max(wrong))
+    else:
+        require_ids("X", ids, n, ignored=ignored)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.int8, torch.bool, torch.half])
+def test_ids_have_a_shape_and_a_dtype(dtype: torch.dtype) -> None:
+    ids = torch.zeros(2, 3, dtype=dtype)
+    if dtype in (torch.int64, torch.int32):
+        require_ids("X", ids, 1, shape=[2, 3])
+        with pytest.raises(ValueError, match=r"^X must have shape \(3, 2\), got \(2, 3\)$"):
+            require_ids("X", ids, 1, shape=(3, 2))
+    if dtype != torch.int64:
+        with pytest.raises(TypeError, match=f"^X must be a tensor of int64 ids, got {dtype}$"):
+            require_ids("X", ids, 1, dtypes=[torch.int64])
 
 
 def test_trainable_restores() -> None:

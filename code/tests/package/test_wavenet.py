@@ -91,6 +91,12 @@ def test_any_number_of_characters() -> None:
         net(torch.tensor([[0, 5], [1, 2]]))
 
 
+def test_factors_may_be_given_once() -> None:
+    given, expected = (hierarchical(seeded(1), factors=f) for f in (iter((4, 2)), (4, 2)))
+    ids = torch.randint(0, 27, (3, 8), generator=seeded(4))
+    assert torch.equal(given(ids), expected(ids))
+
+
 def test_the_norm_can_be_chosen() -> None:
     net = hierarchical(seeded(1), norm=BatchNorm1d)
     assert [type(layer) for layer in net.layers].count(BatchNorm1d) == 3
@@ -102,6 +108,9 @@ def test_the_norm_can_be_chosen() -> None:
         ({"factors": ()}, ValueError, "factors must hold at least one number, got none"),
         ({"factors": (2, 0)}, ValueError, "factors must be at least 1, got 0"),
         ({"factors": (2.0,)}, TypeError, "factors must be an int, got 2.0"),
+        ({"factors": iter(())}, ValueError, "factors must hold at least one number, got none"),
+        ({"factors": iter((2, 0))}, ValueError, "factors must be at least 1, got 0"),
+        ({"factors": 8}, TypeError, "factors must be a sequence of ints, got 8"),
         ({"n_embd": 0}, ValueError, "n_embd must be at least 1, got 0"),
         ({"n_hidden": 0}, ValueError, "n_hidden must be at least 1, got 0"),
         ({"vocab_size": 0}, ValueError, "vocab_size must be at least 1, got 0"),
@@ -229,6 +238,20 @@ def test_weights_are_shared() -> None:
     assert [id(p) for p in slid.parameters()] == [id(p) for p in net.parameters()]
     dilations = [layer.dilation for layer in slid.layers if isinstance(layer, CausalConv1d)]
     assert dilations == [1, 2, 4]
+
+
+@pytest.mark.parametrize("frozen", [None, 3, 8])
+@pytest.mark.parametrize("training", [True, False])
+def test_modes_come_along(training: bool, frozen: int | None) -> None:
+    """So that what one of them is switched to, or not, is what the other is in."""
+    net = used()
+    net.train(training)
+    if frozen is not None:
+        net.layers[frozen].eval()
+    slid = as_convolution(net)
+    modes = [layer.training for layer in net.layers if not isinstance(layer, FlattenConsecutive)]
+    assert [layer.training for layer in slid.layers] == modes
+    assert slid.training == training
 
 
 def test_a_bias_comes_along() -> None:

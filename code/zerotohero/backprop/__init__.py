@@ -3,7 +3,7 @@
 - ``model``: the network, an MLP with batch normalization
 - ``steps``: forward in named steps, and backward line by line
 - ``fused``: cross-entropy and normalization backward, each in one expression
-- ``by_hand``: the training loops without autograd, also those of chapters 3 and 4
+- ``by_hand``: training without autograd, of this network and of the MLP of chapters 3 and 4
 
 Source: lecture 5 of *Neural Networks: Zero to Hero*.
 """

@@ -1,9 +1,9 @@
 """Training without autograd: chapter 3's network in NumPy, and the one with batch normalization.
 
-``mlp_gradients`` is forward and backward of the ``MLP`` of chapter 3, for several networks at
-once. ``train_in_numpy`` trains one of them with it, ``train_together`` several of the same shape:
-one call multiplies the matrices of all. For such small arrays, most of the time goes into calls,
-and NumPy's are cheaper than torch's.
+``mlp_gradients`` computes the forward and backward pass of the ``MLP`` of chapter 3, for several
+networks at once. ``train_in_numpy`` trains one of them with it, ``train_together`` several of the
+same shape: one call multiplies the matrices of all. For such small arrays, most of the time goes
+into calls, and NumPy's are cheaper than torch's.
 
 Source: lectures 3 to 5 of *Neural Networks: Zero to Hero*.
 """
@@ -11,13 +11,14 @@ Source: lectures 3 to 5 of *Neural Networks: Zero to Hero*.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..arguments import require_int
 from ..mlp import MLP
-from ..training import Progress, Schedule, as_schedule, draw_batches, require_examples
+from ..training import Progress, Schedule, as_schedule, draw_batches
 from . import fused
 from .model import PARAMETERS, BatchNormMLP, require_batch
 
@@ -125,15 +126,14 @@ def train_together(
     kinds = [[(tuple(p.shape), p.dtype) for p in model.parameters()] for model in models]
     if any(kind != kinds[0] for kind in kinds):
         raise ValueError(f"models must have tensors of the same shapes and dtypes, got {kinds}")
-    require_examples(X, Y)
-    require_batch(models[0], X, Y, least=1)
     batches = draw_batches(X, Y, steps, batch_size, generator).numpy()
+    require_batch(models[0], X, Y, least=0)
     schedule = as_schedule(learning_rate)
-    own = [[p.detach() for p in model.parameters()] for model in models]
-    C, W1, b1, W2, b2 = (torch.stack(ps).numpy() for ps in zip(*own))
-    parameters = C, W1, b1[:, None], W2, b2[:, None]  # views: what changes them changes these
+    stacks = [torch.stack(ps).detach() for ps in zip(*(model.parameters() for model in models))]
+    C, W1, b1, W2, b2 = (stack.numpy() for stack in stacks)  # each shares the memory of its stack
+    parameters = C, W1, b1[:, None], W2, b2[:, None]
     contexts, targets = X.numpy(), Y.numpy()
-    report = Progress(steps, progress, [torch.from_numpy(p) for p in parameters])
+    report = Progress(steps, progress, stacks)
     history = np.empty((steps, len(models)), C.dtype)
     for step, ix in enumerate(batches):
         history[step], gradients = mlp_gradients(*parameters, contexts[ix], targets[ix])
@@ -141,39 +141,20 @@ def train_together(
         for p, gradient in zip(parameters, gradients):
             p -= lr * gradient
         report(step, float(history[step].sum()) / len(models))
-    for model, *trained in zip(own, C, W1, b1, W2, b2):
-        for p, values in zip(model, trained):
-            p.copy_(torch.from_numpy(values))
+    with torch.no_grad():
+        for k, model in enumerate(models):
+            for p, stack in zip(model.parameters(), stacks):
+                p.copy_(stack[k])
     return torch.from_numpy(history)
 
 
-def train_in_numpy(
-    model: MLP,
-    X: torch.Tensor,
-    Y: torch.Tensor,
-    *,
-    steps: int,
-    learning_rate: float | Schedule,
-    generator: torch.Generator,
-    batch_size: int = 32,
-    progress: bool = True,
-) -> list[float]:
+def train_in_numpy(model: MLP, X: torch.Tensor, Y: torch.Tensor, **options: Any) -> list[float]:
     """Train an ``MLP`` with the steps of ``zerotohero.mlp.train``, written by hand in NumPy.
 
     Same arguments, same minibatches, and the same losses up to rounding, but faster. Errors are
-    those of ``train_together``.
+    those of ``train_together``: if one is raised, the model is as it was.
     """
-    history = train_together(
-        [model],
-        X,
-        Y,
-        steps=steps,
-        learning_rate=learning_rate,
-        generator=generator,
-        batch_size=batch_size,
-        progress=progress,
-    )
-    losses: list[float] = history[:, 0].tolist()
+    losses: list[float] = train_together([model], X, Y, **options)[:, 0].tolist()
     return losses
 
 
@@ -192,17 +173,17 @@ def train_by_hand(
 
     Arguments, minibatches, returned losses and errors are those of ``zerotohero.mlp.train``, but
     ``batch_size`` must be at least 2, and an id that is out of range is a ``ValueError``. The
-    statistics of an earlier ``calibrate`` no longer fit the weights and are dropped.
+    statistics of an earlier ``calibrate`` no longer fit the weights and are dropped. After a
+    ``FloatingPointError`` the model stays as its step left it: the parameters may be NaN.
     """
     require_int(2, batch_size=batch_size)
-    require_examples(X, Y)
-    require_batch(model, X, Y, least=1)
     batches = draw_batches(X, Y, steps, batch_size, generator)
+    require_batch(model, X, Y, least=0)
     schedule = as_schedule(learning_rate)
     model.bnmean = model.bnvar = None
     report = Progress(steps, progress, model.parameters())
     history = []
-    with torch.no_grad():  # nothing is recorded: there is no graph to walk back through
+    with torch.no_grad():  # no autograd graph is needed
         for step, ix in enumerate(batches):
             v = fused.forward(model, X[ix], Y[ix])
             d = fused.backward(v)

@@ -22,7 +22,7 @@ def cross_entropy_backward(logits: torch.Tensor, Y: torch.Tensor) -> torch.Tenso
     ----------
     logits : Tensor, shape (n, number of classes)
     Y : Tensor of int64, shape (n,)
-        The right classes. ``F.one_hot`` refuses what is not one.
+        Target classes; ``F.one_hot`` raises if one is out of range.
     """
     n, classes = logits.shape
     require_shapes(Y=(Y, (n,)))
@@ -44,13 +44,13 @@ def batchnorm_backward(
     bnraw : Tensor, shape (n, H)
         The normalized input.
     bnvar_inv : Tensor, shape (1, H)
-        One over the root of the variance (plus epsilon).
+        1 / sqrt(variance + eps).
     """
     n, H = dhpreact.shape
     require_int(2, n=n)
     require_shapes(bngain=(bngain, (1, H)), bnraw=(bnraw, (n, H)), bnvar_inv=(bnvar_inv, (1, H)))
-    along = (dhpreact * bnraw).sum(0, keepdim=True) / (n - 1)  # (1, H)
-    return bngain * bnvar_inv * (dhpreact - dhpreact.mean(0, keepdim=True) - bnraw * along)
+    projection = (dhpreact * bnraw).sum(0, keepdim=True) / (n - 1)  # (1, H)
+    return bngain * bnvar_inv * (dhpreact - dhpreact.mean(0, keepdim=True) - bnraw * projection)
 
 
 def layernorm_backward(
@@ -69,13 +69,13 @@ def layernorm_backward(
     raw : Tensor, shape (n, width)
         The normalized input.
     var_inv : Tensor, shape (n, 1)
-        One over the root of the variance (plus epsilon).
+        1 / sqrt(variance + eps).
     """
     n, width = dy.shape
     require_shapes(gain=(gain, (width,)), raw=(raw, (n, width)), var_inv=(var_inv, (n, 1)))
-    draw = dy * gain  # the gain differs along the row: it has to stay inside the means
-    along = (draw * raw).mean(1, keepdim=True)  # (n, 1)
-    return var_inv * (draw - draw.mean(1, keepdim=True) - raw * along)
+    dxhat = dy * gain  # the gain differs along the row: it has to stay inside the means
+    projection = (dxhat * raw).mean(1, keepdim=True)  # (n, 1)
+    return var_inv * (dxhat - dxhat.mean(1, keepdim=True) - raw * projection)
 
 
 def forward(model: BatchNormMLP, X: torch.Tensor, Y: torch.Tensor) -> SimpleNamespace:
@@ -99,7 +99,7 @@ def forward(model: BatchNormMLP, X: torch.Tensor, Y: torch.Tensor) -> SimpleName
 
 
 def backward(v: SimpleNamespace) -> SimpleNamespace:
-    """Compute the gradients of the seven parameters, and of what lies on the way, by name.
+    """Compute the gradients of the seven parameters and of the intermediate values, by name.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ import torch
 from ..arguments import require_int
 from ..bigrams import V
 from ..mlp import MLP, sample
+from ..training import require_ids
 
 PARAMETERS = ("C", "W1", "b1", "W2", "b2", "bngain", "bnbias")
 EPS = 1e-5
@@ -115,7 +116,7 @@ class BatchNormMLP:
     def __call__(self, X: torch.Tensor) -> torch.Tensor:
         """Return the logits, shape (N, vocab_size), for contexts (N, block_size).
 
-        Uses the statistics of ``calibrate``, so that a context's answer does not depend on the
+        Uses the statistics of ``calibrate``, so that a context's logits do not depend on the
         other contexts. Without them, a ``RuntimeError`` says so.
         """
         if self.bnmean is None or self.bnvar is None:
@@ -133,41 +134,17 @@ class BatchNormMLP:
 def require_batch(
     model: BatchNormMLP | MLP, X: torch.Tensor, Y: torch.Tensor | None = None, *, least: int = 2
 ) -> None:
-    """Raise ``ValueError`` or ``TypeError`` unless X and Y are contexts and their answers.
+    """Raise ``ValueError`` or ``TypeError`` unless X and Y are contexts and their targets.
 
-    To normalize a batch takes at least 2.
+    Batch normalization needs at least two examples.
     """
-    n, vocab_size = X.shape[0] if X.ndim else 0, model.C.shape[0]
-    require_ids("X", X, (n, model.block_size), vocab_size)
+    n, vocab_size = len(X) if X.ndim else 0, len(model.C)
+    int64 = (torch.int64,)  # what cross-entropy takes
+    require_ids("X", X, vocab_size, shape=(n, model.block_size), dtypes=int64)
     if n < least:
-        raise ValueError(
-            f"BatchNorm needs at least {least} examples in a batch, got {n}: "
-            "the variance of a single number is not defined"
-        )
+        raise ValueError(f"X must hold at least {least} examples, got {n}")
     if Y is not None:
-        require_ids("Y", Y, (n,), vocab_size)
-
-
-def require_ids(name: str, ids: torch.Tensor, shape: tuple[int, ...], n: int) -> None:
-    """Raise unless a tensor has a shape, and int64 ids from 0 to ``n - 1``.
-
-    To torch, -1 is the last row of a table, and an answer of -100 is no answer.
-
-    Raises
-    ------
-    TypeError
-        If the dtype is another one.
-    ValueError
-        If the shape is another one, or an id is out of range.
-    """
-    if ids.shape != shape:
-        raise ValueError(f"{name} must have shape {tuple(shape)}, got {tuple(ids.shape)}")
-    if ids.dtype != torch.int64:
-        raise TypeError(f"{name} must hold int64 ids, got {ids.dtype}")
-    if ids.numel():
-        low, high = ids.aminmax()
-        if low.item() < 0 or high.item() >= n:
-            raise ValueError(f"{name} must hold ids from 0 to {n - 1}, got {low} to {high}")
+        require_ids("Y", Y, vocab_size, shape=(n,), dtypes=int64)
 
 
 def require_shapes(**given: tuple[torch.Tensor, tuple[int, ...]]) -> None:

@@ -18,6 +18,9 @@ from .model import EPS, BatchNormMLP, require_batch
 def forward(model: BatchNormMLP, X: torch.Tensor, Y: torch.Tensor) -> SimpleNamespace:
     """Compute the loss of a batch in small steps, and keep every value.
 
+    As in the lecture, a probability that rounds to 0 (a logit about 100 below the largest) makes
+    the loss infinite and its gradients NaN, where ``fused`` still computes them.
+
     Parameters
     ----------
     model : BatchNormMLP

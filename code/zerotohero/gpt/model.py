@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import torch
@@ -19,10 +18,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..arguments import require_int, require_number
-from ..training import evaluating
+from ..training import evaluating, require_ids
 
 IGNORED = -100
-"""A target that does not count, as in PyTorch's cross-entropy."""
+"""A target that is ignored, as in PyTorch's cross-entropy."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class Head(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what every token gathers from its past: (B, T, C) -> (B, T, head_size)."""
+        """Return what each token gathers from its past: (B, T, C) -> (B, T, head_size)."""
         _, T, _ = x.shape
         require_int(1, len(self.tril), T=T)
         q, k, v = self.query(x), self.key(x), self.value(x)  # each (B, T, head_size)
@@ -105,7 +104,7 @@ class Head(nn.Module):
 
 
 class MultiHeadAttention(nn.Module):
-    """Several heads, one after the other, and a projection that mixes what they found."""
+    """Several heads in parallel, concatenated, then a projection."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -113,8 +112,10 @@ class MultiHeadAttention(nn.Module):
         self.proj = nn.Linear(config.n_embd, config.n_embd)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C)."""
+    def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
+        """(B, T, C) -> (B, T, C). It takes no cache."""
+        if cache is not None:
+            raise ValueError("MultiHeadAttention takes no cache: CausalSelfAttention does")
         gathered = torch.cat([head(x) for head in self.heads], dim=-1)
         return self.dropout(self.proj(gathered))
 
@@ -123,6 +124,8 @@ class KVCache:
     """Keys and values of all tokens so far: what a new token attends to in one block.
 
     There is room for a full context from the start, so that nothing moves when a token is added.
+    After one call with gradients on, they are right. The next one writes into the same tensors, so
+    PyTorch refuses to go backward through the first.
 
     Attributes
     ----------
@@ -132,7 +135,8 @@ class KVCache:
 
     def __init__(self, config: GPTConfig) -> None:
         self.block_size, self.length = config.block_size, 0
-        self.kept: Tensor | None = None  # (2, B, n_head, block_size, head_size)
+        self.k: Tensor | None = None  # (B, n_head, block_size, head_size)
+        self.v: Tensor | None = None
 
     def append(self, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Add keys and values, each (B, n_head, T, head_size), and return all so far.
@@ -147,16 +151,15 @@ class KVCache:
         start, end = self.length, self.length + T
         if end > self.block_size:
             raise ValueError(f"k must fit into {self.block_size} positions, got {T} after {start}")
-        if self.kept is None:
-            self.kept = k.new_empty(2, B, n_head, self.block_size, head_size)
-        keys, values = self.kept
-        if (B, n_head, head_size) != (*keys.shape[:2], keys.shape[3]) or k.dtype != keys.dtype:
-            expected = f"{tuple(keys[:, :, :start].shape)}, {keys.dtype}"
-            given = f"{tuple(k.shape)}, {k.dtype}"
-            raise ValueError(f"k must be like the earlier keys, {expected}, got {given}")
-        keys[:, :, start:end], values[:, :, start:end] = k, v
+        if self.k is None or self.v is None:
+            self.k, self.v = (k.new_empty(B, n_head, self.block_size, head_size) for _ in range(2))
+        room = self.k[:, :, start:end]
+        if k.shape != room.shape or k.dtype != room.dtype:
+            expected, given = (f"{tuple(t.shape)}, {t.dtype}" for t in (room, k))
+            raise ValueError(f"k must be {expected}, like the earlier keys, got {given}")
+        self.k[:, :, start:end], self.v[:, :, start:end] = k, v
         self.length = end
-        return keys[:, :, :end], values[:, :, :end]
+        return self.k[:, :, :end], self.v[:, :, :end]
 
 
 class CausalSelfAttention(nn.Module):
@@ -169,24 +172,26 @@ class CausalSelfAttention(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        self.n_head, self.p = config.n_head, config.dropout
+        self.n_head, self.dropout_p = config.n_head, config.dropout
         self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=False)
         self.proj = nn.Linear(config.n_embd, config.n_embd)
         self.dropout = nn.Dropout(config.dropout)
 
     @classmethod
     def from_heads(cls, heads: MultiHeadAttention, config: GPTConfig) -> CausalSelfAttention:
-        """Copy the weights of separate heads into the batched form."""
-        if len(heads.heads) != config.n_head:
-            raise ValueError(f"heads must be n_head = {config.n_head}, got {len(heads.heads)}")
-        made = cls(config)
-        made.to(heads.proj.weight)  # the same device and dtype
+        """Copy the weights of separate heads of the same sizes into the batched form."""
+        sizes = len(heads.heads), heads.proj.in_features
+        if sizes != (config.n_head, config.n_embd):
+            expected = config.n_head, config.n_embd
+            raise ValueError(f"heads must have n_head, n_embd = {expected}, got {sizes}")
+        attention = cls(config)
+        attention.to(heads.proj.weight)  # the same device and dtype
         with torch.no_grad():
             names = ("query", "key", "value")
             parts = [getattr(head, name).weight for name in names for head in heads.heads]
-            made.qkv.weight.copy_(torch.cat(parts))
-            made.proj.load_state_dict(heads.proj.state_dict())
-        return made
+            attention.qkv.weight.copy_(torch.cat(parts))
+            attention.proj.load_state_dict(heads.proj.state_dict())
+        return attention
 
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T, C) -> (B, T, C).
@@ -198,28 +203,26 @@ class CausalSelfAttention(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, n_head, T, head_size)
         if cache is not None:
             k, v = cache.append(k, v)  # each (B, n_head, all so far, head_size)
-        out = _attend(q, k, v, self.p if self.training else 0.0)
+        out = _attend(q, k, v, self.dropout_p if self.training else 0.0)
         out = out.transpose(1, 2).reshape(B, T, C)  # heads side by side again
         return self.dropout(self.proj(out))
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, p: float) -> Tensor:
+def _attend(q: Tensor, k: Tensor, v: Tensor, dropout_p: float) -> Tensor:
     """Call PyTorch's fused attention; the queries are those of the last positions."""
-    T, past = q.shape[2], k.shape[2] - q.shape[2]
-    mask = None
-    if past and T > 1:  # query i sees itself and the past + i keys before it
-        mask = torch.ones(T, past + T, dtype=torch.bool, device=q.device).tril(past)
-    causal = T > 1 and not past
-    attend = partial(F.scaled_dot_product_attention, attn_mask=mask, is_causal=causal, dropout_p=p)
     if q.dtype == torch.bfloat16 and q.device.type == "cpu" and q.requires_grad:
         # In the backward pass, the kernel for CPUs is several times slower in bfloat16.
         with torch.autocast("cpu", enabled=False):
-            return attend(q.float(), k.float(), v.float()).to(q.dtype)
-    return attend(q, k, v)
+            return _attend(q.float(), k.float(), v.float(), dropout_p).to(q.dtype)
+    T, past = q.shape[2], k.shape[2] - q.shape[2]
+    if past and T > 1:  # query i sees itself and the past + i keys before it
+        mask = torch.ones(T, past + T, dtype=torch.bool, device=q.device).tril(past)
+        return F.scaled_dot_product_attention(q, k, v, mask, dropout_p)
+    return F.scaled_dot_product_attention(q, k, v, None, dropout_p, is_causal=T > 1)
 
 
 class FeedForward(nn.Module):
-    """Two linear layers with a ReLU between them: each token by itself thinks it over."""
+    """Two linear layers with a ReLU between them, applied to each token independently."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
@@ -236,7 +239,7 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Communication, then computation, each added to a residual path that leads straight on."""
+    """Communication, then computation, each with a residual connection."""
 
     def __init__(self, config: GPTConfig, *, batched: bool = True) -> None:
         super().__init__()
@@ -248,10 +251,7 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, cache: KVCache | None = None) -> Tensor:
         """(B, T, C) -> (B, T, C)."""
-        if cache is None:
-            x = x + self.attention(self.ln1(x))
-        else:  # only the batched form has one
-            x = x + self.attention(self.ln1(x), cache)
+        x = x + self.attention(self.ln1(x), cache)
         return x + self.feed_forward(self.ln2(x))
 
 
@@ -306,7 +306,7 @@ class GPT(nn.Module):
         idx : Tensor of int64, shape (B, T)
             Ids of the tokens.
         targets : Tensor of int64, shape (B, T), optional
-            The right next tokens. Positions with −100 do not count.
+            The right next tokens. Positions with −100 are ignored.
         caches : sequence of KVCache
             One for each block; idx continues the tokens in them and is added to them.
 
@@ -323,7 +323,7 @@ class GPT(nn.Module):
         ValueError
             If idx is empty, or longer than ``block_size`` together with the tokens in the caches;
             if targets have another shape; if the caches do not fit the model; or (on the CPU) if
-            an id is unknown, or no target counts.
+            an id is unknown, or all targets are ignored.
         """
         past = self._check(idx, targets, caches)
         positions = torch.arange(past, past + idx.shape[1], device=idx.device)
@@ -337,26 +337,29 @@ class GPT(nn.Module):
 
     def _check(self, idx: Tensor, targets: Tensor | None, caches: Sequence[KVCache]) -> int:
         """Raise unless these are arguments for ``forward``; return the length of the caches."""
-        vocab_size, block_size = self.config.vocab_size, self.config.block_size
-        _require_ids("idx", idx, vocab_size)
+        on_cpu = self.lm_head.weight.device.type == "cpu"  # a GPU would have to finish its work
+        vocab_size = self.config.vocab_size if on_cpu else None
+        self._check_idx(idx, vocab_size)
         if targets is not None:
-            _require_ids("targets", targets, vocab_size, ignored=IGNORED)
-            if targets.shape != idx.shape:
-                shapes = f"{tuple(idx.shape)}, got {tuple(targets.shape)}"
-                raise ValueError(f"targets must have the shape of idx, {shapes}")
-        expected = len(self.blocks) if self.batched else 0
-        lengths = {cache.length for cache in caches}
-        if caches and (len(set(caches)) != expected or len(lengths) > 1):
+            require_ids("targets", targets, vocab_size, shape=idx.shape, ignored=IGNORED)
+        if caches and not self.batched:
+            raise ValueError(f'attention="heads" takes no caches, got {len(caches)}')
+        lengths, n = [cache.length for cache in caches], len(self.blocks)
+        if caches and (not len(caches) == len(set(caches)) == n or len(set(lengths)) > 1):
             raise ValueError(
-                f"caches must be {expected}, one for each block with batched attention, "
-                f"of the same length, got {len(set(caches))} of lengths {sorted(lengths)}"
+                f"caches must be {n} different ones, one for each block, all of the same length, "
+                f"got {len(caches)} ({len(set(caches))} different) of lengths {lengths}"
             )
-        past = lengths.pop() if caches else 0
-        if past + idx.shape[1] > block_size:
-            raise ValueError(
-                f"idx must hold at most block_size = {block_size} tokens, got {past + idx.shape[1]}"
-            )
+        past = lengths[0] if caches else 0
+        total, most = past + idx.shape[1], self.config.block_size
+        if total > most:
+            raise ValueError(f"idx must hold at most block_size = {most} tokens, got {total}")
         return past
+
+    def _check_idx(self, idx: Tensor, vocab_size: int | None) -> None:
+        require_ids("idx", idx, vocab_size)
+        if idx.ndim != 2 or not idx.numel():
+            raise ValueError(f"idx must have shape (B, T), not empty, got {tuple(idx.shape)}")
 
     def generate(
         self,
@@ -371,8 +374,8 @@ class GPT(nn.Module):
         """Continue each sequence, token by token.
 
         The model sees the last ``block_size`` tokens. Once the context is full, the window
-        slides with each new token. Then every token has a new position, and all keys and values
-        change. So they are computed anew, with or without cache.
+        slides. From then on every token's position changes with each step, so keys and values
+        are recomputed, with or without a cache.
 
         Parameters
         ----------
@@ -381,8 +384,8 @@ class GPT(nn.Module):
         max_new_tokens : int
             How many to add.
         temperature : float
-            Divides the logits: below 1 plays safe, above 1 takes risks. 0 is greedy: it always
-            takes the most probable token, like ``top_k=1``.
+            Divides the logits: below 1 makes the distribution sharper, above 1 flatter. 0 is
+            greedy: it always takes the most probable token, like ``top_k=1``.
         top_k : int, optional
             Draw only from the k most probable tokens; of equally probable ones, those with the
             lower ids. Above ``vocab_size`` it means all.
@@ -404,14 +407,14 @@ class GPT(nn.Module):
         FloatingPointError
             If the model gives logits that are NaN or infinite.
         """
-        _require_ids("idx", idx, self.config.vocab_size, wait=True)
+        self._check_idx(idx, self.config.vocab_size)
         require_int(0, max_new_tokens=max_new_tokens)
         require_number(0, temperature=temperature)
         if top_k is not None:
             require_int(1, top_k=top_k)
         if temperature < torch.finfo(torch.float32).tiny:  # 0, or as good as that: greedy
             temperature, top_k = 1.0, 1
-        block_size = self.config.block_size
+        idx, block_size = idx.to(torch.int64, copy=True), self.config.block_size
         caches = [KVCache(self.config) for _ in self.blocks] if use_cache and self.batched else []
         with evaluating(self):
             for _ in range(max_new_tokens):
@@ -430,24 +433,3 @@ class GPT(nn.Module):
                 new = torch.multinomial(scores.softmax(-1), 1, generator=generator)  # (B, 1)
                 idx = torch.cat([idx, new], dim=1)
         return idx
-
-
-def _require_ids(
-    name: str, ids: Tensor, vocab_size: int, ignored: int | None = None, *, wait: bool = False
-) -> None:
-    """Raise unless a tensor holds ids of tokens, and perhaps some that are ignored."""
-    dtype = getattr(ids, "dtype", type(ids))
-    if dtype not in (torch.int64, torch.int32):
-        raise TypeError(f"{name} must be a tensor of int64 ids, got {dtype}")
-    if ids.ndim != 2 or not ids.numel():
-        raise ValueError(f"{name} must have shape (B, T), not empty, got {tuple(ids.shape)}")
-    if ids.device.type != "cpu" and not wait:  # a GPU would have to finish its work first
-        return
-    if ignored is not None and ids.min() == ignored:
-        ids = ids[ids != ignored]
-        if not ids.numel():
-            raise ValueError(f"{name} must hold a token to predict, got only {ignored}")
-    low, high = (int(end) for end in ids.aminmax())
-    if low < 0 or high >= vocab_size:
-        wrong = low if low < 0 else high
-        raise ValueError(f"{name} must hold ids from 0 to {vocab_size - 1}, got {wrong}")

@@ -8,6 +8,7 @@ Source: Jordan et al. (2024), "Muon: an optimizer for hidden layers in neural ne
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,7 +26,7 @@ def orthogonalize(
     """Bring all singular values of a matrix near 1, and leave its singular vectors alone.
 
     Each Newton–Schulz step applies the polynomial a s + b s³ + c s⁵ to the singular values s.
-    After five, all that were not tiny lie between about 0.7 and 1.2.
+    After five, all but the tiniest lie between about 0.7 and 1.2.
 
     Parameters
     ----------
@@ -51,7 +52,7 @@ def orthogonalize(
     a, b, c = COEFFICIENTS
     wide = G.shape[-2] <= G.shape[-1]
     X = (G if wide else G.mT).to(dtype)  # the product X Xᵀ below is then the smaller one
-    X = X.reshape(-1, *X.shape[-2:])  # (matrices, rows, columns)
+    X = X.reshape(math.prod(X.shape[:-2]), *X.shape[-2:])  # (matrices, rows, columns)
     X = X / (X.norm(dim=(-2, -1), keepdim=True) + 1e-7)  # all singular values at most 1
     for _ in range(steps):
         A = X @ X.mT
@@ -69,8 +70,8 @@ class Muon(torch.optim.Optimizer):
     Parameters
     ----------
     params : iterable
-        Matrices, or groups of them. A group may set ``parts``: a matrix holds that many, one on
-        top of the other (3 for queries, keys and values), and each is made orthogonal by itself.
+        Matrices, or groups of them. A group may set ``parts``: a matrix holds that many, stacked
+        along the rows (3 for queries, keys and values), and each is made orthogonal by itself.
     lr : float
         Learning rate. Updates are orthogonal, so the typical change of a weight is
         ``lr / sqrt(columns)``.
@@ -101,18 +102,21 @@ class Muon(torch.optim.Optimizer):
         settings = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay, "parts": parts}
         super().__init__(params, settings)
         self.dtype = dtype
-        for group in self.param_groups:
-            require_number(0, lr=group["lr"], weight_decay=group["weight_decay"])
-            require_number(0, momentum=group["momentum"])
-            require_int(1, parts=group["parts"])
-            if group["momentum"] >= 1:
-                raise ValueError(f"momentum must be below 1, got {group['momentum']}")
-            for p in group["params"]:
-                if p.ndim != 2 or p.shape[0] % group["parts"]:
-                    raise ValueError(
-                        f"params must be matrices of {group['parts']} parts, "
-                        f"got shape {tuple(p.shape)}"
-                    )
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add a group of parameters, as the constructor does with its own; errors as there."""
+        super().add_param_group(param_group)  # fills in the settings that the group leaves out
+        group = self.param_groups.pop()
+        lr, momentum, parts = group["lr"], group["momentum"], group["parts"]
+        require_number(0, lr=lr, momentum=momentum, weight_decay=group["weight_decay"])
+        require_int(1, parts=parts)
+        if momentum >= 1:
+            raise ValueError(f"momentum must be below 1, got {momentum}")
+        for p in group["params"]:
+            if p.ndim != 2 or p.shape[0] % parts:
+                shape = tuple(p.shape)
+                raise ValueError(f"params must be matrices of {parts} parts, got shape {shape}")
+        self.param_groups.append(group)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:
