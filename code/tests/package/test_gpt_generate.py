@@ -74,14 +74,8 @@ def test_gradients_through_two_calls_are_right_or_refused() -> None:
     whole = model(x)[0]
     first, second = cut_in_two(model, x, 4)
     torch.testing.assert_close(torch.cat([first, second], 1), whole)
-    for part, right in ((first, whole[:, :4]), (second, whole[:, 4:])):
-        try:
-            found = gradients(model, part)
-        except RuntimeError as error:
-            assert "modified by an inplace operation" in str(error)
-        else:
-            for ours, expected in zip(found, gradients(model, right), strict=True):
-                torch.testing.assert_close(ours, expected)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        gradients(model, first + second[:, -1:])
 
 
 def test_a_cache_filled_without_gradients_goes_on_with_them() -> None:

@@ -58,7 +58,7 @@ def test_nothing_is_overwritten(run, text_file: Path, tmp_path: Path) -> None:
     (tmp_path / "m.vocab").write_bytes(b"precious")
     done = run(*train)
     assert done.code == 1
-    assert f"error: {tmp_path / 'm.vocab'} is there already: choose another name" in done.err
+    assert f"error: {tmp_path / 'm.vocab'} exists: choose another name" in done.err
     assert (tmp_path / "m.vocab").read_bytes() == b"precious"
     assert not (tmp_path / "m.model").exists()
     assert run(*train, "--overwrite").code == 0
@@ -107,14 +107,22 @@ def test_errors(run, text_file: Path, tmp_path: Path) -> None:
         (("train", text_file, "--vocab-size", 300, "--pattern=", *out), b"", "pass --basic"),
         (("train", "-", "--vocab-size", 256, r"--pattern=\w", *out), b"a b", "leaves out or moves"),
         (("train", "-", "--vocab-size", 256, "--pattern=(?r).", *out), b"ab", "leaves out or mo"),
-        (("encode", "--model", tmp_path / "no.model"), b"", "there is no such file"),
-        (("encode", "--model", "gpt4o"), b"", "and the known names are gpt2, gpt4"),
+        (("encode", "--model", tmp_path / "no.model"), b"", "no such file"),
+        (("encode", "--model", "gpt4o"), b"", "the known names are gpt2 and gpt4"),
         (("encode", "--model", tmp_path), b"", "Is a directory"),
         (("encode", "--model", text_file), b"", "line 1: expected 'zerotohero tokenizer v1'"),
         (("encode", "--model", model), b"\xff", "standard input: byte 0 is not UTF-8"),
-        (("decode", "--model", model), b"1 x", "id 2 must be a whole number, got 'x'"),
-        (("decode", "--model", model), b"1 -1", "id 2 must be a whole number, got '-1'"),
-        (("decode", "--model", model), b"1 9999", "id 2 is 9999, which is not the id of a token"),
+        (
+            ("decode", "--model", model),
+            b"1 x",
+            "expected a whole number up to 2,147,483,647, got 'x'",
+        ),
+        (
+            ("decode", "--model", model),
+            b"1 -1",
+            "expected a whole number up to 2,147,483,647, got '-1'",
+        ),
+        (("decode", "--model", model), b"1 9999", "ids[1] is 9999, which is not the id of a token"),
     ):
         done = run(*arguments, stdin=stdin)
         assert (done.code, done.out) == (1, b""), arguments

@@ -172,7 +172,7 @@ def test_lines_removed_doubled_swapped(model: Path) -> None:
     model.write_bytes(b"".join([*lines, b"1 2\n"]))
     refused(model, len(lines) + 1, "expected the end of the file")
     model.write_bytes(b"".join(lines).replace(b"\n", b"\r\n"))
-    refused(model, 1, "the line ends have been changed")
+    refused(model, 1, re.escape(r"got 'zerotohero tokenizer v1\r'"))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_foreign_and_future_files(tmp_path: Path, content: bytes, line: int, mes
         (['pattern "."', "special tokens ٣"], 3, "expected a whole number"),
         (['pattern "."', "special tokens " + "9" * 5000], 3, "expected a whole number"),
         (['pattern "."', "special tokens 1", '"x" 255', "merges 0"], 4, "is already taken"),
-        (['pattern "."', "special tokens 1", '"" 256', "merges 0"], 4, "is empty"),
+        (['pattern "."', "special tokens 1", '"" 256', "merges 0"], 4, "empty"),
         (['pattern "."', "special tokens 2", '"x" 256', '"x" 257', "merges 0"], 5, "already taken"),
         (['pattern "."', "special tokens 2", '"x" 256', '"y" 256', "merges 0"], 5, "already taken"),
         (['pattern "."', "special tokens 1", '"x" 256', "merges 1", "1 2"], 6, "special token"),

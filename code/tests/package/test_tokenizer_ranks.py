@@ -117,7 +117,7 @@ def test_wrong_files_of_gpt2(tmp_path: Path) -> None:
     ):
         GPT2Tokenizer(**files)
     for tokens, message in (
-        ({"lo": 256, "Ġ": 257, "x ": 255}, "expected an id below 256 for each byte"),
+        ({"Ġ": 256, "lo": 220}, "expected an id below 256 for each byte"),
         ({"lo": 257}, "expected tokens with the ids 0, 1, 2, "),
         ({"lo": 255}, "expected tokens with the ids 0, 1, 2, "),
         ({"lo": 256.0}, "expected tokens with the ids 0, 1, 2, "),

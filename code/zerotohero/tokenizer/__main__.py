@@ -33,10 +33,8 @@ def progress(num_merges: int) -> Callable[[int, Merge], None]:
         done = idx - 255
         if done % every == 0:
             left = (time.perf_counter() - start) * (num_merges / done - 1)
-            say(
-                f"merge {done:,} of {num_merges:,}: {merge.occurrences:,} occurrences, "
-                f"{left:.0f} s left"
-            )
+            times = f"{merge.occurrences:,} occurrences"
+            say(f"merge {done:,} of {num_merges:,}: {times}, {left:.0f} s left")
 
     return report
 
@@ -46,9 +44,7 @@ def open_model(name: str) -> Tokenizer:
     if name in PUBLISHED:
         return PUBLISHED[name]()
     if not Path(name).exists():
-        raise ValueError(
-            f"--model {name}: there is no such file, and the known names are gpt2, gpt4"
-        )
+        raise ValueError(f"--model {name}: no such file; the known names are gpt2 and gpt4")
     model = files.read_model(name)
     tokenizer = RegexTokenizer() if model.pattern else BasicTokenizer()
     tokenizer._take(model, name)
@@ -83,19 +79,15 @@ def outputs(prefix: str, overwrite: bool) -> list[Path]:
     if os.path.basename(prefix) in ("", ".", ".."):  # noqa: PTH119 # Path drops a slash at the end
         raise ValueError(f"--out {prefix}: expected a folder and the beginning of a file name")
     folder = paths[0].parent
-    if not folder.is_dir():
-        raise ValueError(f"--out {prefix}: there is no folder {folder}; make it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ValueError(f"--out {prefix}: the folder {folder} is not writable")
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise ValueError(f"--out {prefix}: there is no folder {folder}, or it is not writable")
     for path in paths:
         if path.is_dir():
             raise ValueError(f"{path} is a folder: choose another name")
         with contextlib.suppress(FileNotFoundError):
             path.lstat()  # other errors, such as a name that is too long, end the command
             if not overwrite:
-                raise ValueError(
-                    f"{path} is there already: choose another name, or pass --overwrite"
-                )
+                raise ValueError(f"{path} exists: choose another name, or pass --overwrite")
     return paths
 
 
@@ -127,13 +119,7 @@ def encode(options: argparse.Namespace) -> None:
 def decode(options: argparse.Namespace) -> None:
     """Write the bytes of ids to standard output, as they are."""
     tokenizer = open_model(options.model)
-    ids = []
-    for number, word in enumerate(read_text(options.file).split(), 1):
-        if not (word.isascii() and word.isdigit()):
-            raise ValueError(f"id {number} must be a whole number, got {word[:40]!r}")
-        if len(word) > 18 or int(word) not in tokenizer.vocab:
-            raise ValueError(f"id {number} is {word[:40]}, which is not the id of a token")
-        ids.append(int(word))
+    ids = [files.whole_number(word, files.MAX_ID) for word in read_text(options.file).split()]
     output().buffer.write(tokenizer.decode_bytes(ids))
 
 
@@ -148,47 +134,32 @@ def parser() -> argparse.ArgumentParser:
     commands = main.add_subparsers(required=True, metavar="train | encode | decode")
 
     command = commands.add_parser("train", help="learn merges from a text")
-    command.add_argument("file", metavar="FILE", help="a text in UTF-8; - for standard input")
-    command.add_argument(
-        "--vocab-size",
-        type=int,
-        required=True,
-        metavar="N",
-        help="256 for the bytes, plus the number of merges",
-    )
-    command.add_argument(
-        "--out",
-        required=True,
-        metavar="PREFIX",
-        help="write PREFIX.model, to encode and decode with, and PREFIX.vocab, human-readable",
-    )
+    add = command.add_argument
+    add("file", metavar="FILE", help="a text in UTF-8; - for standard input")
+    size = "256 for the bytes, plus the number of merges"
+    add("--vocab-size", type=int, required=True, metavar="N", help=size)
+    out = "write PREFIX.model, to encode and decode with, and PREFIX.vocab, human-readable"
+    add("--out", required=True, metavar="PREFIX", help=out)
     kind = command.add_mutually_exclusive_group()
     kind.add_argument("--basic", action="store_true", help="do not split the text")
-    kind.add_argument(
-        "--pattern", metavar="REGEX", help="split by this regular expression; by default GPT-4's"
-    )
-    command.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    split = "split by this regular expression; by default GPT-4's"
+    kind.add_argument("--pattern", metavar="REGEX", help=split)
+    add("--overwrite", action="store_true", help="replace files that are there")
     command.set_defaults(run=train)
 
     for run, what in ((encode, "text to ids"), (decode, "ids to text")):
         command = commands.add_parser(run.__name__, help=what)
-        command.add_argument(
-            "file",
-            nargs="?",
-            default="-",
-            metavar="FILE",
-            help="by default standard input, as with -",
-        )
-        command.add_argument("--model", required=True, help="gpt2, gpt4 or a model file")
+        add, file = command.add_argument, "by default standard input, as with -"
+        add("file", nargs="?", default="-", metavar="FILE", help=file)
+        add("--model", required=True, help="gpt2, gpt4 or a model file")
         command.set_defaults(run=run)
         if run is encode:
-            command.add_argument(
-                "--special",
-                choices=["all", "none", "none_raise"],
-                default="none_raise",
-                help="whether special tokens in the text count as such: all of them; none, so "
-                "that they are encoded like other text; by default (none_raise) they are an error",
+            special = (
+                "whether special tokens in the text count as such: all of them; none, so that "
+                "they are encoded like other text; by default (none_raise) they are an error"
             )
+            kinds = ["all", "none", "none_raise"]
+            add("--special", choices=kinds, default="none_raise", help=special)
     return main
 
 
@@ -200,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.run(options)
         return 0
 
-    return run_command(run, (DataError,))
+    return run_command(run, (DataError, MemoryError))
 
 
 if __name__ == "__main__":

@@ -44,19 +44,12 @@ class PublishedTokenizer(RegexTokenizer):
         self.byte_shuffle, self.merges = byte_shuffle, merges
         self.register_special_tokens(special_tokens)
 
-    def train(self, *_: object, **__: object) -> None:
-        """Refuse: ``NotImplementedError``."""
-        raise NotImplementedError(f"{type(self).__name__} is given: it cannot be trained")
-
-    def save(self, file_prefix: str | PathLike[str]) -> None:
+    def _refuse(self, *_: object, **__: object) -> None:
         """Refuse: ``NotImplementedError``. A model file does not hold the order of the bytes."""
-        raise NotImplementedError(
-            f"{type(self).__name__} cannot be saved; save_vocab writes a human-readable file"
-        )
+        problem = "cannot be trained, loaded or saved; save_vocab writes a human-readable file"
+        raise NotImplementedError(f"a {type(self).__name__} {problem}")
 
-    def load(self, model_file: str | PathLike[str]) -> None:
-        """Refuse: ``NotImplementedError``."""
-        raise NotImplementedError(f"{type(self).__name__} is given: it cannot be loaded")
+    train = load = save = _refuse
 
     def save_vocab(self, vocab_file: str | PathLike[str]) -> None:
         """Write the vocabulary to a human-readable file. ``OSError`` if that fails."""
@@ -209,10 +202,10 @@ def _read_encoder(path: Path) -> dict[str, int]:
         encoder: Any = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
-    ids = encoder.values() if isinstance(encoder, dict) else ()
-    if not ids or not {int}.issuperset(map(type, ids)) or sorted(ids) != list(range(len(ids))):
+    ids: list[Any] = list(encoder.values()) if isinstance(encoder, dict) else [None]
+    if not {int}.issuperset(map(type, ids)) or sorted(ids) != list(range(len(ids))):
         raise ValueError(f"{path}: expected tokens with the ids 0, 1, 2, ..., without a gap")
-    return encoder
+    return dict(encoder)
 
 
 def bytes_to_unicode() -> dict[int, str]:

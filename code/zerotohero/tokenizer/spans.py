@@ -71,10 +71,7 @@ class TokenSpans:
         return f"{self._title()}: {tokens}"
 
     def _repr_html_(self) -> str:
-        items = "".join(
-            self._item(position, idx, token)
-            for position, (idx, token) in enumerate(zip(self.ids, self.tokens))
-        )
+        items = "".join(map(self._item, range(len(self.ids)), self.ids, self.tokens))
         title = escape(self._title())
         return (
             f'<div class="token-spans"><p style="margin:0 0 0.3rem"><strong>{title}</strong></p>'

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import zip_longest
 from os import PathLike
 from typing import Any
 
@@ -104,29 +105,27 @@ class Tokenizer:
         ValueError
             If ``vocab_size`` is out of range, or more than the text allows: each merge needs a
             pair. If a special token has one of the ids, or a token becomes too long. If the
-            pattern does not cover the text, or takes too much memory to split it.
-        TimeoutError
-            If the pattern takes too long to split the text.
+            pattern does not cover the text.
+        TimeoutError, MemoryError
+            If the pattern takes too much time or memory to split the text.
         """
         text = _without_surrogates(text)
         require_int(256, 256 + files.MAX_MERGES, vocab_size=vocab_size)
         for token, idx in self.special_tokens.items():
             if idx < vocab_size:
+                problem = f"has the id {idx}, which a vocabulary of {vocab_size} needs"
                 raise ValueError(
-                    f"the special token {token!r} has the id {idx}, which a vocabulary of "
-                    f"{vocab_size} needs: register special tokens after training"
+                    f"the special token {token!r} {problem}: register it after training"
                 )
         merges: dict[Pair, int] = {}
         vocabulary, num_merges = files.LimitedVocabulary(), vocab_size - 256
         for idx, merge in enumerate(learn_merges(Counter(self._split(text)), num_merges), 256):
-            left, right = merge.pair
-            token = vocabulary.add(left, right)
+            (left, right), occurrences = merge
+            token_bytes = vocabulary.add(left, right)
             merges[left, right] = idx
             if verbose:
-                print(
-                    f"merge {len(merges)}/{num_merges}: {left}, {right} -> {idx} ({token!r}), "
-                    f"{merge.occurrences} times"
-                )
+                pair = f"{left}, {right} -> {idx} ({token_bytes!r})"
+                print(f"merge {len(merges)}/{num_merges}: {pair}, {occurrences} times")
             if on_merge:
                 on_merge(idx, merge)
         if len(merges) < num_merges:
@@ -160,9 +159,9 @@ class Tokenizer:
             If ``text`` is not a string.
         ValueError
             If ``allowed_special`` is something else, a special token occurs that must not, or
-            the pattern does not cover the text, or takes too much memory to split it.
-        TimeoutError
-            If the pattern takes too long to split the text.
+            the pattern does not cover the text.
+        TimeoutError, MemoryError
+            If the pattern takes too much time or memory to split the text.
         """
         text = _without_surrogates(text)
         allowed = self._allowed(text, allowed_special)
@@ -185,10 +184,8 @@ class Tokenizer:
         if isinstance(allowed_special, Collection) and not isinstance(allowed_special, strings):
             return {token for token in self.special_tokens if token in allowed_special}
         if allowed_special not in ("all", "none", "none_raise"):
-            raise ValueError(
-                'allowed_special must be "all", "none", "none_raise" or a set of special tokens, '
-                f"got {allowed_special!r}"
-            )
+            expected = '"all", "none", "none_raise" or a set of special tokens'
+            raise ValueError(f"allowed_special must be {expected}, got {allowed_special!r}")
         if allowed_special == "none_raise" and (first := find_special(text, self.special_tokens)):
             raise ValueError(
                 f"the text contains the special token {first!r}: to encode it as such, pass "
@@ -270,11 +267,7 @@ class Tokenizer:
         ValueError
             If a token is empty or holds a surrogate, or its id is out of range or another token's.
         """
-        if len(special_tokens) > files.MAX_SPECIAL:
-            raise ValueError(
-                f"there must be at most {files.MAX_SPECIAL:,} special tokens, "
-                f"got {len(special_tokens):,}"
-            )
+        require_int(0, files.MAX_SPECIAL, **{"the number of special tokens": len(special_tokens)})
         owners = dict.fromkeys((*self.byte_shuffle, *self.merges.values()), "a byte or a merge")
         for token, idx in special_tokens.items():
             if not isinstance(token, str):
@@ -283,9 +276,8 @@ class Tokenizer:
                 raise ValueError(f"the special token {token!r} is empty or holds a surrogate")
             require_int(0, files.MAX_ID, **{f"the id of the special token {token!r}": idx})
             if idx in owners:
-                raise ValueError(
-                    f"the special token {token!r} has the id {idx}, that of {owners[idx]}"
-                )
+                problem = f"has the id {idx}, that of {owners[idx]}"
+                raise ValueError(f"the special token {token!r} {problem}")
             owners[idx] = repr(token)
         self._adopt(self.merges, {token: int(idx) for token, idx in special_tokens.items()})
 
@@ -366,10 +358,8 @@ class RegexTokenizer(Tokenizer):
             raise ValueError("the pattern to split by is empty: use a BasicTokenizer")
         shown = repr(pattern[:100]) + "..." * (len(pattern) > 100)
         if _largest_size(pattern) > MAX_PATTERN:
-            raise ValueError(
-                f"pattern {shown} may have, with its repeats {{n}} written out, "
-                f"more than {MAX_PATTERN:,} characters"
-            )
+            size = f"more than {MAX_PATTERN:,} characters with its repeats {{n}} written out"
+            raise ValueError(f"pattern {shown} may have {size}")
         try:
             self.compiled_pattern = regex.compile(pattern)
         except RecursionError:
@@ -384,23 +374,16 @@ class RegexTokenizer(Tokenizer):
         seconds = None if harmless else SPLIT_SECONDS + len(text) / SPLIT_SPEED
         try:
             chunks = [match[0] for match in self.compiled_pattern.finditer(text, timeout=seconds)]
-        except TimeoutError:
-            raise TimeoutError(
-                f"the pattern {self.pattern[:100]!r} takes more than {seconds:.0f} s "
+        except (TimeoutError, MemoryError) as error:  # regex limits its memory to about 1 GB
+            timeout = isinstance(error, TimeoutError)
+            raise type(error)(
+                f"the pattern {self.pattern[:100]!r} takes "
+                f"{f'more than {seconds:.0f} s' if timeout else 'too much memory'} "
                 f"to split a text of {len(text):,} characters"
             ) from None
-        except MemoryError:  # regex stops itself, for example where a pattern calls itself
-            raise ValueError(
-                f"the pattern {self.pattern[:100]!r} takes too much memory "
-                f"to split a text of {len(text):,} characters"
-            ) from None
-        if "".join(chunks) == text:
+        if (joined := "".join(chunks)) == text:
             return chunks
-        position = 0
-        for chunk in chunks:
-            if not text.startswith(chunk, position):
-                break
-            position += len(chunk)
+        position = next(i for i, (a, b) in enumerate(zip_longest(joined, text)) if a != b)
         raise ValueError(
             f"the pattern {self.pattern[:100]!r} leaves out or moves {text[position:][:20]!r}, at "
             f"character {position} of the text: its matches must cover every text, in order"
