@@ -116,7 +116,7 @@ def test_the_classes_train_and_encode_as_the_naive_functions(text: str, pattern)
     ids = [idx for chunk in chunks for idx in naive.encode(chunk.encode(), merges)]
     assert tokenizer.encode(text) == ids
     assert tokenizer.decode(ids) == naive.decode(ids, tokenizer.vocab) == text
-    with pytest.raises(ValueError, match=rf"no pair is left, so at most {256 + len(merges)} is"):
+    with pytest.raises(ValueError, match=rf"no pair is left, .*at most {256 + len(merges)} is"):
         tokenizer.train(text, 256 + len(merges) + 1)
 
 

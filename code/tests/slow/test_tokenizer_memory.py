@@ -10,6 +10,13 @@ from zerotohero.tokenizer import BasicTokenizer, RegexTokenizer
 TEN_MEGABYTES = 10_000_000
 
 
+def test_a_pattern_that_calls_itself_ends() -> None:
+    """The package regex stops itself at a gigabyte."""
+    tokenizer = RegexTokenizer("(?R)|.")
+    with pytest.raises(MemoryError, match="takes too much memory to split a text of 3 characters"):
+        tokenizer.encode("abc")
+
+
 def common_words(rng: random.Random) -> str:
     words = ["".join(rng.choices("etaoinshrdlu", k=rng.randrange(2, 9))) for _ in range(20_000)]
     return " ".join(rng.choices(words, k=2_000_000))[:TEN_MEGABYTES]

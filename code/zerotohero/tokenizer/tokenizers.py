@@ -129,10 +129,9 @@ class Tokenizer:
             if on_merge:
                 on_merge(idx, merge)
         if len(merges) < num_merges:
-            raise ValueError(
-                f"a vocabulary of {vocab_size} is too large for this text: after {len(merges)} "
-                f"merges no pair is left, so at most {256 + len(merges)} is possible"
-            )
+            problem = f"after {len(merges)} merges no pair is left"
+            most = f"a vocabulary of at most {256 + len(merges)} is possible, got {vocab_size}"
+            raise ValueError(f"vocab_size is too large for this text: {problem}, so {most}")
         self._adopt(merges, self.special_tokens)
 
     # -- encoding --------------------------------------------------------------------
