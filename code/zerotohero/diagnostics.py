@@ -327,7 +327,7 @@ def plot_updates(ratios: Mapping[str, Sequence[float]], *, ax: Axes | None = Non
 def _require_any(**given: Mapping[str, Any]) -> None:
     for name, mapping in given.items():
         if not mapping:
-            raise ValueError(f"{name} must contain at least one entry, got none")
+            raise ValueError(f"{name} must hold at least one entry, got none")
 
 
 def _new_axes(ax: Axes | None) -> Axes:

@@ -34,6 +34,7 @@ __all__ = [
     "MLP",
     "Model",
     "build_contexts",
+    "embed",
     "nll",
     "sample",
     "split_words",

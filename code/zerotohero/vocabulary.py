@@ -41,7 +41,7 @@ class Vocabulary:
     def __init__(self, text: str, boundary: str | None = None) -> None:
         require_string(text=text)
         if not text:
-            raise ValueError("text must contain at least one character, got none")
+            raise ValueError("text must hold at least one character, got none")
         if boundary is not None:
             require_string(boundary=boundary)
             if len(boundary) != 1:
@@ -65,7 +65,10 @@ class Vocabulary:
             If there is no word, a word is empty or contains the boundary, or the boundary is not
             one character.
         """
-        return cls("".join(require_words(words, boundary)), boundary)
+        words = require_words(words)
+        vocabulary = cls("".join(words), boundary)
+        require_words(words, boundary)
+        return vocabulary
 
     def __len__(self) -> int:
         return len(self.characters)
@@ -132,7 +135,7 @@ def require_words(words: Sequence[str], boundary: str | None = None) -> list[str
         raise TypeError(f"words must be a list of words, got the string {words!r}")
     words = list(words)
     if not words:
-        raise ValueError("words must contain at least one word, got none")
+        raise ValueError("words must hold at least one word, got none")
     try:
         letters = "".join(words)
     except TypeError:
