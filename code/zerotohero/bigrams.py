@@ -191,10 +191,10 @@ def sample_words(
     require_int(1, max_length=max_length)
     words = []
     for _ in range(n):
-        context = torch.zeros(block_size, dtype=torch.int64)  # all dots
+        context = [0] * block_size  # all dots
         ids: list[int] = []
         while len(ids) < max_length:
-            probs = next_probs(context)
+            probs = next_probs(torch.tensor(context, dtype=torch.int64))
             if len(probs) != len(vocabulary):
                 raise ValueError(
                     f"the model gives probabilities of {len(probs)} characters, "
@@ -208,7 +208,7 @@ def sample_words(
             if ix == 0:
                 break
             ids.append(ix)
-            context = torch.cat([context, torch.tensor([ix])])[1:]
+            context = [*context, ix][1:]
         else:
             warnings.warn(
                 f"a word had no end after max_length={max_length} letters, and was truncated",
