@@ -7,13 +7,13 @@ from numbers import Integral, Real
 from typing import Any
 
 
-def require_int(least: int, most: float = math.inf, /, **given: Any) -> None:
-    """Raise unless every argument is a whole number in a range.
+def require_int(low: int, high: float = math.inf, /, **given: Any) -> None:
+    """Raise unless every argument is an integer in a range.
 
     Parameters
     ----------
-    least, most : int
-        The range, with its ends.
+    low, high : int
+        The range; both ends belong to it.
     **given
         The arguments, by name: ``require_int(1, fan_in=fan_in, fan_out=fan_out)``.
 
@@ -27,10 +27,10 @@ def require_int(least: int, most: float = math.inf, /, **given: Any) -> None:
     for name, number in given.items():
         if isinstance(number, bool) or not isinstance(number, Integral):
             raise TypeError(f"{name} must be an int, got {number!r}")
-        _require_range(name, number, least, most)
+        _require_range(name, number, low, high)
 
 
-def require_number(least: float = -math.inf, most: float = math.inf, /, **given: Any) -> None:
+def require_number(low: float = -math.inf, high: float = math.inf, /, **given: Any) -> None:
     """Raise unless every argument is a finite real number in a range.
 
     Arguments and errors are those of ``require_int``, with any kind of real number.
@@ -38,15 +38,26 @@ def require_number(least: float = -math.inf, most: float = math.inf, /, **given:
     for name, number in given.items():
         if isinstance(number, bool) or not isinstance(number, Real):
             raise TypeError(f"{name} must be a number, got {number!r}")
-        if not math.isfinite(number):
+        try:
+            finite = math.isfinite(number)
+        except OverflowError:  # an integer larger than every float
+            finite = False
+        if not finite:
             raise ValueError(f"{name} must be finite, got {number}")
-        _require_range(name, number, least, most)
+        _require_range(name, number, low, high)
 
 
-def _require_range(name: str, number: Any, least: float, most: float) -> None:
-    if least <= number <= most:
+def require_string(**given: Any) -> None:
+    """Raise ``TypeError`` unless every argument is a string."""
+    for name, string in given.items():
+        if not isinstance(string, str):
+            raise TypeError(f"{name} must be a string, got {type(string).__name__}")
+
+
+def _require_range(name: str, number: Any, low: float, high: float) -> None:
+    if low <= number <= high:
         return
-    if most == math.inf and least == 0:
+    if high == math.inf and low == 0:
         raise ValueError(f"{name} must not be negative, got {number}")
-    expected = f"at least {least}" if most == math.inf else f"from {least} to {most}"
+    expected = f"at least {low}" if high == math.inf else f"from {low} to {high}"
     raise ValueError(f"{name} must be {expected}, got {number}")

@@ -15,6 +15,7 @@ import torch
 from .arguments import require_int
 from .bigrams import V
 from .layers import Container, Layer, Linear, Sequential, Tanh
+from .mlp import embed
 
 
 class DeepMLP(Container):
@@ -47,7 +48,8 @@ class DeepMLP(Container):
 
     def __call__(self, X: torch.Tensor) -> torch.Tensor:
         """Return the logits, shape (N, vocab_size), for contexts (N, block_size)."""
-        return self.body(self.C[X].flatten(1))  # (N, block_size * n_embd) goes in
+        emb = embed(self.C, X)  # C[X]: (N, block_size, n_embd)
+        return self.body(emb.flatten(1))
 
     def children(self) -> dict[str, Layer]:
         """Return the layers by their position, counted from 1: the embedding is 0."""
@@ -72,8 +74,7 @@ def six_layers(
 ) -> DeepMLP:
     """Build the lecture's deep network: five hidden layers and an output layer.
 
-    Each hidden layer is linear, then the norm, then the activation. The output layer starts
-    ten times smaller: its weight, or where there is a norm, the norm's scale.
+    The output layer starts ten times smaller: its weight, or with a norm, the norm's scale.
 
     Parameters
     ----------
@@ -85,23 +86,28 @@ def six_layers(
         The nonlinearity after each hidden layer.
     norm : callable or None
         Makes a normalization layer for a number of features; it follows every linear layer,
-        which then has no bias.
+        which then has no bias. Its first parameter must be its scale.
     block_size, n_embd, n_hidden, vocab_size : int
         Context length, embedding size, neurons of a hidden layer, number of characters.
 
     Raises
     ------
     ValueError, TypeError
-        If a size is not an int of at least 1, or for a gain that ``Linear`` refuses.
+        If a size is not an int of at least 1, for a gain that ``Linear`` refuses, or if
+        ``activation`` or ``norm`` is a layer.
     """
     require_int(1, block_size=block_size, n_embd=n_embd, n_hidden=n_hidden, vocab_size=vocab_size)
+    for name, given in (("activation", activation), ("norm", norm)):
+        if isinstance(given, Layer):
+            raise TypeError(f"{name} must be a class, {type(given).__name__}, not one layer of it")
     C = torch.randn((vocab_size, n_embd), generator=generator)
     layers: list[Layer] = []
-    for fan_in in (block_size * n_embd, *[n_hidden] * 4):
+    for fan_in in (block_size * n_embd, *[n_hidden] * 4):  # linear, then norm, then activation
         layers.append(Linear(fan_in, n_hidden, norm is None, gain=gain, generator=generator))
         layers += [norm(n_hidden)] if norm else []
         layers += [activation()] if activation else []
     layers.append(Linear(n_hidden, vocab_size, norm is None, generator=generator))
     layers += [norm(vocab_size)] if norm else []
-    layers[-1].parameters()[0].mul_(0.1)  # the weight, or the norm's scale
+    scale = layers[-1].parameters()[0]  # the linear layer's weight, or the norm's gamma
+    scale *= 0.1
     return DeepMLP(C, layers)

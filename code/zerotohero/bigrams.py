@@ -3,8 +3,8 @@
 Both kinds have one interface: ``fit(words)``, ``nll(words)``, ``sample(n, generator)``. Words
 may be of any alphabet; a boundary character, by default a dot, marks their start and end.
 
-What this module does *not* do: contexts that the model has never seen (a counting model
-without smoothing gives them no probability at all).
+Not covered: backoff for unseen contexts (a counting model without smoothing assigns every
+character probability 0 there).
 
 Source: lecture 2 of *Neural Networks: Zero to Hero*.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -31,7 +31,7 @@ V = len(LETTERS)
 
 
 def encode(words: Sequence[str], dots: int = 1, vocabulary: Vocabulary = LETTERS) -> torch.Tensor:
-    """Join words with dots between them, before the first and after the last, as ids.
+    """Encode words as one sequence of ids, with dots around each word.
 
     The dot stands for the vocabulary's boundary, the character with id 0.
 
@@ -40,10 +40,10 @@ def encode(words: Sequence[str], dots: int = 1, vocabulary: Vocabulary = LETTERS
     words : sequence of str
         At least one word.
     dots : int
-        How many dots stand before each word. One follows the last word.
+        How many dots precede each word. One follows the last word.
     vocabulary : Vocabulary
-        Has the letters of all words, also of those that are encoded another time: the same
-        letter must have the same id.
+        Has a boundary, and the letters of all words, including words encoded in other calls: the
+        same letter must have the same id.
 
     Returns
     -------
@@ -52,26 +52,25 @@ def encode(words: Sequence[str], dots: int = 1, vocabulary: Vocabulary = LETTERS
     Raises
     ------
     TypeError
-        If ``words`` is a single string, or holds anything but strings.
+        If ``words`` is a single string, or contains anything but strings.
     ValueError
-        If there is no word, a word is empty, or it has a letter that is not in the vocabulary:
-        the message names both.
+        If there is no word, a word is empty, contains the boundary, or has a letter that is not
+        in the vocabulary: the message names both. Or if the vocabulary has no boundary.
     """
-    words = require_words(words)
+    dot = vocabulary.boundary
+    if dot is None:
+        raise ValueError("vocabulary must have a boundary: Vocabulary.of_words(words) has one")
+    words = require_words(words, dot)
     require_int(1, dots=dots)
-    dot, letters = vocabulary.characters[0], vocabulary.characters[1:]
-    text = dots * dot + (dots * dot).join(words) + dot
     try:
-        ids = vocabulary.encode(text)
+        return vocabulary.encode(dots * dot + (dots * dot).join(words) + dot)
     except ValueError:
-        ids = None
-    if ids is None or text.count(dot) > dots * len(words) + 1:
+        letters = vocabulary.characters[1:]
         i, word, c = next((i, w, c) for i, w in enumerate(words) for c in w if c not in letters)
         raise ValueError(
             f"words[{i}] is {word!r}: {c!r} is not in the vocabulary, {letters:.40}; "
             "pass one of all words, vocabulary=Vocabulary.of_words(words)"
-        )
-    return ids
+        ) from None
 
 
 def count_bigrams(words: Sequence[str], vocabulary: Vocabulary = LETTERS) -> torch.Tensor:
@@ -85,7 +84,7 @@ def count_bigrams(words: Sequence[str], vocabulary: Vocabulary = LETTERS) -> tor
     Raises
     ------
     ValueError
-        As ``encode`` does.
+        If a word is empty or has an unknown letter.
     """
     ids = encode(words, vocabulary=vocabulary).numpy()  # so little work that NumPy is faster
     vocab_size = len(vocabulary)
@@ -94,19 +93,55 @@ def count_bigrams(words: Sequence[str], vocabulary: Vocabulary = LETTERS) -> tor
     return torch.from_numpy(counts).view(vocab_size, vocab_size)
 
 
+def build_contexts(
+    words: Sequence[str], block_size: int = 3, vocabulary: Vocabulary = LETTERS
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """List every context of ``block_size`` characters, and the character that follows it.
+
+    Each word is padded on the left with ``block_size`` dots. A word of n letters gives n + 1
+    examples. The train, dev and test words of a list need one vocabulary, of the whole list.
+
+    Returns
+    -------
+    X : Tensor of int64, shape (N, block_size)
+        Ids of the context, oldest first.
+    Y : Tensor of int64, shape (N,)
+        Id of the next character.
+
+    Raises
+    ------
+    ValueError
+        If ``block_size`` is below 1, or for bad words, as ``encode``.
+    """
+    require_int(1, block_size=block_size)
+    ids = encode(words, block_size, vocabulary)
+    windows = ids.unfold(0, block_size + 1, 1)  # (number of windows, block_size + 1), a view
+    X, Y = windows[:, :-1], windows[:, -1]
+    # A dot after a dot is padding of the next word, not an example.
+    is_example = (Y != 0) | (X[:, -1] != 0)
+    return X[is_example].contiguous(), Y[is_example].contiguous()
+
+
+def context_codes(X: torch.Tensor, vocab_size: int) -> torch.Tensor:
+    """Return each context, shape (..., T), as one number: its ids are the digits to that base."""
+    codes = torch.zeros(X.shape[:-1], dtype=torch.int64)
+    for ids in X.unbind(-1):
+        codes = codes * vocab_size + ids
+    return codes
+
+
 def ngrams(
     words: Sequence[str], order: int, vocabulary: Vocabulary = LETTERS
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """List every context of ``order - 1`` characters and the character that follows it.
+    """List every context of ``order - 1`` characters, as one number, and the next character.
 
-    Before each word stand ``order - 1`` dots, so that its first letter has a context too. A
-    word of n letters gives n + 1 examples, whatever the order.
+    The examples are those of ``build_contexts``, whatever the order: a word of n letters gives
+    n + 1.
 
     Returns
     -------
     contexts : Tensor of int64, shape (N,)
-        Each context as one number: its ids as the digits of a number to base
-        ``len(vocabulary)``.
+        Each context as ``context_codes``.
     targets : Tensor of int64, shape (N,)
         The id that follows.
 
@@ -114,50 +149,77 @@ def ngrams(
     ------
     ValueError
         If ``order`` is below 1, or so large that a context does not fit into 64 bits (above 14
-        for 27 characters), or as ``encode`` does.
+        for 27 characters), or for bad words, as ``encode``.
     """
     vocab_size = len(vocabulary)
     require_int(1, int(63 / math.log2(max(vocab_size, 2))) + 1, order=order)
-    first = max(order - 1, 1)  # the first target: the first letter of the first word
-    ids = encode(words, first, vocabulary)
-    targets = ids[first:]
-    contexts = torch.zeros_like(targets)
-    for back in range(order - 1, 0, -1):
-        contexts = contexts * vocab_size + ids[first - back : len(ids) - back]
-    # A dot after a dot belongs to the next word's context; it is not an example.
-    real = (targets != 0) | (ids[first - 1 : -1] != 0)
-    return contexts[real], targets[real]
+    X, Y = build_contexts(words, max(order - 1, 1), vocabulary)
+    return context_codes(X[:, : order - 1], vocab_size), Y
 
 
-def draw(probs: torch.Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> int:
-    """Draw an id with the given probabilities, one for each character of a vocabulary.
+def sample_words(
+    next_probs: Callable[[torch.Tensor], torch.Tensor],
+    n: int,
+    block_size: int,
+    generator: torch.Generator,
+    vocabulary: Vocabulary = LETTERS,
+    max_length: int = 1000,
+) -> list[str]:
+    """Draw ``n`` words, character by character, from any model of the next character.
+
+    A word without an end after ``max_length`` letters is truncated, with a ``UserWarning``.
+
+    Parameters
+    ----------
+    next_probs : callable
+        Takes one context, a tensor of ``block_size`` ids, and returns the probabilities of what
+        follows, shape (len(vocabulary),).
+    n, block_size : int
+    generator : torch.Generator
+    vocabulary : Vocabulary
+    max_length : int
 
     Raises
     ------
     ValueError
-        If their number is not that of the characters.
+        If the model has not as many probabilities as the vocabulary has characters, ``n`` or
+        ``block_size`` is negative, or ``max_length`` is below 1.
     FloatingPointError
-        If a probability is not finite, as after a training that diverged.
+        If a probability is not finite, as after training that diverged.
     """
-    if probs.shape[-1] != len(vocabulary):
-        raise ValueError(
-            f"the model gives probabilities of {probs.shape[-1]} characters, "
-            f"but the vocabulary has {len(vocabulary)}"
-        )
-    if not probs.isfinite().all():
-        raise FloatingPointError("the model's probabilities are not finite: did training diverge?")
-    return int(torch.multinomial(probs, 1, generator=generator))
-
-
-def warn_of_limit(max_length: int) -> None:
-    """Warn that a sampled word was cut."""
-    warnings.warn(
-        f"a word had no end after max_length={max_length} letters, and is cut there", stacklevel=3
-    )
+    require_int(0, n=n, block_size=block_size)
+    require_int(1, max_length=max_length)
+    words = []
+    for _ in range(n):
+        context = [0] * block_size  # all dots
+        ids: list[int] = []
+        while len(ids) < max_length:
+            probs = next_probs(torch.tensor(context, dtype=torch.int64))
+            if len(probs) != len(vocabulary):
+                raise ValueError(
+                    f"the model gives probabilities of {len(probs)} characters, "
+                    f"but the vocabulary has {len(vocabulary)}"
+                )
+            if not probs.isfinite().all():
+                raise FloatingPointError(
+                    "the model's probabilities are not finite: did training diverge?"
+                )
+            ix = int(torch.multinomial(probs, 1, generator=generator))
+            if ix == 0:
+                break
+            ids.append(ix)
+            context = [*context, ix][1:]
+        else:
+            warnings.warn(
+                f"a word had no end after max_length={max_length} letters, and was truncated",
+                stacklevel=3,
+            )
+        words.append(vocabulary.decode(ids))
+    return words
 
 
 class NgramModel:
-    """What both kinds of model share: evaluation and sampling.
+    """Shared by both kinds of model: evaluation and sampling.
 
     Parameters
     ----------
@@ -179,46 +241,38 @@ class NgramModel:
         self.order, self.vocabulary = order, vocabulary
 
     def fit(self, words: Sequence[str]) -> object:
-        """Learn from ``words``. Errors as ``encode``."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it learns")
+        """Learn from ``words``. ``ValueError`` if a word is empty or has an unknown letter."""
+        raise NotImplementedError(f"{type(self).__name__} must implement fit()")
 
     def log_probabilities(self, contexts: torch.Tensor) -> torch.Tensor:
         """Return the log probability of every next character, shape (N, V), in nats."""
-        raise NotImplementedError(f"{type(self).__name__} does not say its probabilities")
+        raise NotImplementedError(f"{type(self).__name__} must implement log_probabilities()")
 
     def nll(self, words: Sequence[str]) -> float:
         """Return the average negative log likelihood of ``words``, in nats per character.
 
-        Infinite if the model holds one of the characters for impossible. Errors as ``encode``,
-        and a ``RuntimeError`` before ``fit``.
+        Infinite if the model assigns probability 0 to a character.
+
+        Raises
+        ------
+        ValueError
+            If a word is empty or has an unknown letter.
+        RuntimeError
+            Before ``fit``.
         """
         contexts, targets = ngrams(words, self.order, self._fitted())
         log_probs = self.log_probabilities(contexts)  # (N, V)
-        return 0.0 - float(log_probs.gather(1, targets[:, None]).mean())  # never "-0.0"
+        return -float(log_probs.gather(1, targets[:, None]).mean()) + 0.0  # never "-0.0"
 
     def sample(self, n: int, generator: torch.Generator, max_length: int = 1000) -> list[str]:
-        """Draw ``n`` words, character by character, with the given generator.
-
-        A word without an end after ``max_length`` letters is cut there, with a ``UserWarning``.
-        """
-        require_int(0, n=n)
-        require_int(1, max_length=max_length)
+        """Draw ``n`` words, character by character, as ``sample_words``."""
         vocabulary = self._fitted()
-        words = []
-        for _ in range(n):
-            context = 0
-            ids: list[int] = []
-            while len(ids) < max_length:
-                probs = self.log_probabilities(torch.tensor([context]))[0].exp()
-                ix = draw(probs, vocabulary, generator)
-                if ix == 0:
-                    break
-                ids.append(ix)
-                context = (context * len(vocabulary) + ix) % len(vocabulary) ** (self.order - 1)
-            else:
-                warn_of_limit(max_length)
-            words.append(vocabulary.decode(ids))
-        return words
+
+        def next_probs(context: torch.Tensor) -> torch.Tensor:
+            codes = context_codes(context[None], len(vocabulary))  # (1,)
+            return self.log_probabilities(codes)[0].exp()
+
+        return sample_words(next_probs, n, self.order - 1, generator, vocabulary, max_length)
 
     def _fitted(self) -> Vocabulary:
         if self.vocabulary is None:
@@ -236,7 +290,7 @@ class CountingModel(NgramModel):
     order : int
         As for ``NgramModel``.
     smoothing : float
-        Added to every count, seen or not. With 0, what has not been seen is impossible.
+        Added to every count, seen or not. With 0, unseen n-grams have probability 0.
     vocabulary : Vocabulary, optional
         As for ``NgramModel``.
 
@@ -256,7 +310,10 @@ class CountingModel(NgramModel):
         self.counts: torch.Tensor | None = None  # (number of contexts, V)
 
     def fit(self, words: Sequence[str]) -> CountingModel:
-        """Count the n-grams of ``words``. Returns the model. Errors as ``encode``."""
+        """Count the n-grams of ``words``, and return the model.
+
+        ``ValueError`` if a word is empty or has an unknown letter.
+        """
         vocabulary = self.vocabulary or Vocabulary.of_words(words)
         contexts, targets = ngrams(words, self.order, vocabulary)
         self.vocabulary, vocab_size = vocabulary, len(vocabulary)
@@ -281,8 +338,7 @@ class CountingModel(NgramModel):
 class NeuralModel(NgramModel):
     """An n-gram model that is one linear layer: a row of logits for each context.
 
-    The loss over all examples depends on the counts alone, since equal examples have equal
-    losses. So one step of gradient descent on the whole data set works on the counts.
+    Equal examples have equal losses, so each full-batch step needs only the counts.
 
     Parameters
     ----------
@@ -314,9 +370,9 @@ class NeuralModel(NgramModel):
     ) -> None:
         super().__init__(order, vocabulary)
         self.generator = generator
-        self.W = None if vocabulary is None else self._first_weights(vocabulary)
+        self.W = None if vocabulary is None else self._init_weights(vocabulary)
 
-    def _first_weights(self, vocabulary: Vocabulary) -> torch.Tensor:
+    def _init_weights(self, vocabulary: Vocabulary) -> torch.Tensor:
         vocab_size = len(vocabulary)
         if self.order * math.log10(vocab_size) > 7:
             raise ValueError(
@@ -340,8 +396,8 @@ class NeuralModel(NgramModel):
         words : sequence of str
         steps : int
         learning_rate : float, optional
-            By default, the inverse of a bound on the curvature of the loss, with which no step
-            can raise the loss.
+            By default, the inverse of a bound on the curvature of the loss, with which no
+            full-batch step can raise the loss.
         weight_decay : float
             Factor of the mean squared weight, which is added to the loss.
 
@@ -353,7 +409,7 @@ class NeuralModel(NgramModel):
         Raises
         ------
         ValueError
-            If a number is negative, or as ``encode`` does.
+            If a number is negative, or a word is empty or has an unknown letter.
         FloatingPointError
             If the loss or a weight is no longer finite. The model is as it was before.
 
@@ -366,9 +422,11 @@ class NeuralModel(NgramModel):
         require_number(0, weight_decay=weight_decay)
         vocabulary = self.vocabulary or Vocabulary.of_words(words)
         contexts, targets = ngrams(words, self.order, vocabulary)
-        W = self._first_weights(vocabulary) if self.W is None else self.W.clone()
+        W = self._init_weights(vocabulary) if self.W is None else self.W.clone()
         counts = torch.bincount(contexts * len(vocabulary) + targets, minlength=W.numel())
-        frequency = counts.view(W.shape) / len(targets)  # sums to 1
+        # frequency[c, t]: fraction of all examples with context c and target t
+        # loss = Σ frequency · (−log p)
+        frequency = counts.view(W.shape) / len(targets)
         # The second derivatives of -log softmax are at most 1/2 in any direction.
         safe_rate = 1 / (frequency.sum(1).max().item() / 2 + 2 * weight_decay / W.numel())
         rate = safe_rate if learning_rate is None else learning_rate
@@ -384,11 +442,11 @@ class NeuralModel(NgramModel):
                 history.append(loss.item())
                 require_finite(step, history[-1], [W])
         self.vocabulary, self.W = vocabulary, W
-        rises = sum(later > earlier + 1e-5 for earlier, later in pairwise(history))
-        if rises:
+        num_increases = sum(later > earlier + 1e-5 for earlier, later in pairwise(history))
+        if num_increases:
             warnings.warn(
-                f"the loss rose in {rises} of {steps} steps: learning_rate={rate:g} is too large "
-                f"(with {safe_rate:.3g} it can't rise)",
+                f"the loss rose in {num_increases} of {steps} steps: learning_rate={rate:g} is too "
+                f"large (gradient descent on all examples can't raise it with {safe_rate:.3g})",
                 TrainingWarning,
                 stacklevel=2,
             )

@@ -7,11 +7,11 @@ layer with parameters takes tensors of their dtype.
 
 Layers are made on PyTorch's default device: ``with torch.device("cuda"): ...``.
 
-A ``Container`` is a layer that holds layers: what it is asked to do reaches all of them.
+A ``Container`` is a layer that holds layers: its train(), eval() and parameters() apply to all of
+them.
 
-NaN and infinity are computed with, as in PyTorch: they come out again, and a BatchNorm in
-training takes them into its running averages. The trainings of this package stop at a loss that is
-not finite.
+NaN and infinity propagate, as in PyTorch, in training also into the running averages of a
+BatchNorm. The training loops of this package stop at a loss that is not finite.
 
 Not handled: moving a layer to another device later, mixed precision, saving.
 
@@ -21,7 +21,7 @@ Source: lectures 4 and 6 of *Neural Networks: Zero to Hero*.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -30,12 +30,12 @@ from .arguments import require_int, require_number
 from .training import require_ids
 
 GAINS = {"linear": 1.0, "tanh": 5 / 3, "relu": math.sqrt(2)}
-"""By how much the weights of a linear layer should be larger than 1 / sqrt(fan_in), to make up
+"""By how much the weights of a linear layer should be larger than 1 / sqrt(fan_in), to compensate
 for a nonlinearity. The values are those of ``torch.nn.init.calculate_gain``."""
 
 
 class Layer:
-    """A function of tensors with parameters and a mode.
+    """A callable with parameters and a training mode.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Layer:
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         """Return the output of the layer."""
-        raise NotImplementedError(f"{type(self).__name__} does not say what it computes")
+        raise NotImplementedError(f"{type(self).__name__} must implement __call__()")
 
     def parameters(self) -> list[torch.Tensor]:
         """List the tensors that training changes in place."""
@@ -105,9 +105,9 @@ class Linear(Layer):
         Whether to add a bias.
     gain : str or float
         A number, or the name of a nonlinearity in ``GAINS``: ``"linear"`` (none), ``"tanh"`` or
-        ``"relu"``. It makes up for what the nonlinearity before the layer takes away. By
-        convention, the lecture's and PyTorch's, one names the nonlinearity after the layer; in a
-        stack that differs only for the first layer and the last.
+        ``"relu"``. Compensates for the shrinkage by a nonlinearity. Strictly, that is the one
+        *before* this layer; the lecture and PyTorch name the one *after* it, which differs only
+        in the first and last layer.
     generator : torch.Generator, optional
         Draws the weights; without one, PyTorch's own, which ``torch.manual_seed`` seeds.
 
@@ -162,14 +162,13 @@ class BatchNorm1d(Layer):
 
     In training, every feature gets mean 0 and variance 1 over all examples and positions, then
     the scale ``gamma`` and the shift ``beta``. Mean and variance of past batches are averaged
-    in ``running_mean`` and ``running_var``, which take their place in evaluation.
+    in ``running_mean`` and ``running_var``, which replace the batch statistics in evaluation.
 
     An input of shape (N, C) is treated as by ``torch.nn.BatchNorm1d``. An input (B, T, C) is
     treated as (B * T, C). (PyTorch's own layer expects (B, C, T) there.)
 
-    The batch variance that normalizes is divided by N, the one that goes into ``running_var``
-    by N - 1, as in PyTorch. The class of lecture 4 divides by N - 1 for both: its outputs are
-    smaller by the factor sqrt((N - 1) / N), up to the effect of eps.
+    In training, x is normalized with the biased variance (÷N); ``running_var`` uses the unbiased
+    one (÷(N−1)), as in PyTorch. Lecture 4 uses ÷(N−1) for both.
 
     Parameters
     ----------
@@ -219,7 +218,7 @@ class BatchNorm1d(Layer):
             mean = examples.mean(0)  # (C,)
             var = examples.var(0, correction=0)  # divided by N
             with torch.no_grad():
-                unbiased = var * n / (n - 1)  # what the variance beyond the batch is likely to be
+                unbiased = var * n / (n - 1)  # estimate of the population variance
                 self.running_mean += self.momentum * (mean - self.running_mean)
                 self.running_var += self.momentum * (unbiased - self.running_var)
         else:
@@ -251,9 +250,25 @@ class ReLU(Layer):
 class LayerNorm(Layer):
     """Normalize each example over its features, then apply a scale and a shift.
 
-    As ``torch.nn.LayerNorm(dim)``. Examples do not see each other, so there are no modes.
-    Parameters, attributes and errors are those of ``BatchNorm1d``, without the running averages;
-    a single example is fine.
+    As ``torch.nn.LayerNorm(dim)``. Each example is normalized on its own, so training and
+    evaluation agree.
+
+    Parameters
+    ----------
+    dim : int
+        Number of features, C.
+    eps : float
+        Added to the variance.
+
+    Attributes
+    ----------
+    gamma, beta : Tensor, shape (C,)
+        Scale and shift, which are learned.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range or of another type; when called, as ``require_features``.
 
     Notes
     -----
@@ -281,8 +296,24 @@ class LayerNorm(Layer):
 class RMSNorm(Layer):
     """Divide each example by the root mean square of its features, then apply a scale.
 
-    As ``torch.nn.RMSNorm(dim, eps)``: a LayerNorm without mean and shift. ``eps`` is added to the
-    mean square.
+    As ``torch.nn.RMSNorm(dim, eps)``: a LayerNorm without mean and shift.
+
+    Parameters
+    ----------
+    dim : int
+        Number of features, C.
+    eps : float
+        Added to the mean square.
+
+    Attributes
+    ----------
+    gamma : Tensor, shape (C,)
+        Scale, which is learned.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range or of another type; when called, as ``require_features``.
 
     Notes
     -----
@@ -309,8 +340,26 @@ class RMSNorm(Layer):
 class GroupNorm(Layer):
     """Normalize each example over groups of neighboring features, then scale and shift.
 
-    On (N, C) as ``torch.nn.GroupNorm(num_groups, dim)``, where ``num_groups`` divides ``dim``. With
-    one group it is a LayerNorm.
+    On (N, C) as ``torch.nn.GroupNorm(num_groups, dim)``. With one group it is a LayerNorm.
+
+    Parameters
+    ----------
+    num_groups : int
+        Number of groups; it divides ``dim``.
+    dim : int
+        Number of features, C.
+    eps : float
+        Added to the variance.
+
+    Attributes
+    ----------
+    gamma, beta : Tensor, shape (C,)
+        Scale and shift, which are learned.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an argument is out of range or of another type; when called, as ``require_features``.
 
     Notes
     -----
@@ -376,7 +425,7 @@ class Embedding(Layer):
     def __call__(self, ids: torch.Tensor) -> torch.Tensor:
         """Return the vectors, shape (..., embedding_dim), of ids of shape (...)."""
         require_ids("Embedding: ids", ids)
-        try:  # embedding is weight[ids], but fast backwards, and -1 is not the last row
+        try:  # weight[ids], but its backward pass is faster, and -1 is not the last row
             return F.embedding(ids, self.weight)
         except IndexError:
             raise IndexError(
@@ -390,7 +439,7 @@ class Embedding(Layer):
 
 
 class FlattenConsecutive(Layer):
-    """Put ``n`` neighboring positions side by side: (B, T, C) becomes (B, T // n, C * n).
+    """Concatenate n neighboring positions: (B, T, C) becomes (B, T // n, C * n).
 
     If only one position is left, its dimension is dropped: (B, C * n). With n = T this is
     ``torch.nn.Flatten``.
@@ -398,7 +447,7 @@ class FlattenConsecutive(Layer):
     Parameters
     ----------
     n : int
-        How many neighbors become one.
+        How many neighbors become one position.
 
     Raises
     ------
@@ -418,7 +467,7 @@ class FlattenConsecutive(Layer):
         self.n = n
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Return x with n positions in one: (B, T // n, C * n), or (B, C * n) for T = n."""
+        """Return n positions of x in one: (B, T // n, C * n), or (B, C * n) for T = n."""
         if not isinstance(x, torch.Tensor):
             raise TypeError(f"FlattenConsecutive: x must be a tensor, got {type(x).__name__}")
         if x.ndim != 3:
@@ -433,42 +482,27 @@ class FlattenConsecutive(Layer):
 
 
 class Container(Layer):
-    """A layer made of layers. What is asked of it reaches every layer inside.
+    """A layer made of layers: its train(), eval() and parameters() apply to all of them.
 
-    A subclass says what it holds, in ``children``, and what it computes, in ``__call__``.
+    A subclass implements ``children()`` and ``__call__()``.
     """
 
     def children(self) -> dict[str, Layer]:
         """Return the layers directly inside, by name."""
-        raise NotImplementedError(f"{type(self).__name__} does not say which layers it holds")
-
-    def leaves(self) -> list[tuple[str, Layer]]:
-        """List every layer without layers inside, with its path: ``"3"``, or ``"2.0"`` if nested.
-
-        A layer that stands in two positions is listed once, with its first path.
-        """
-        found: dict[int, tuple[str, Layer]] = {}
-        for name, child in self.children().items():
-            if isinstance(child, Container):
-                inside = [(f"{name}.{path}", leaf) for path, leaf in child.leaves()]
-            else:
-                inside = [(name, child)]
-            for path, leaf in inside:
-                found.setdefault(id(leaf), (path, leaf))
-        return list(found.values())
+        raise NotImplementedError(f"{type(self).__name__} must implement children()")
 
     def named_parameters(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield every parameter with a name: ``0 Embedding.weight``, ``2.1 BatchNorm1d.gamma``.
 
-        The name starts with the path of the layer, so it is unique. A parameter that two layers
-        share is listed once. A subclass with parameters of its own adds them here.
+        The name starts with the path of the layer, so it is unique. A parameter that is used twice
+        is listed once. A subclass with parameters of its own adds them here.
         """
-        found: dict[int, tuple[str, torch.Tensor]] = {}
+        unique: dict[int, tuple[str, torch.Tensor]] = {}
         for name, child in self.children().items():
             between = "." if isinstance(child, Container) else " "
             for inside, p in child.named_parameters():
-                found.setdefault(id(p), (f"{name}{between}{inside}", p))
-        yield from found.values()
+                unique.setdefault(id(p), (f"{name}{between}{inside}", p))
+        yield from unique.values()
 
     def parameters(self) -> list[torch.Tensor]:
         """List the parameters of all layers inside."""
@@ -489,7 +523,7 @@ class Sequential(Container):
     Parameters
     ----------
     *layers : Layer
-        ``Sequential(a, b)``, or one list, ``Sequential([a, b])``. A layer may be a Sequential.
+        ``Sequential(a, b)``, or one iterable, ``Sequential([a, b])``. A layer may be a Sequential.
 
     Attributes
     ----------
@@ -503,8 +537,8 @@ class Sequential(Container):
         If something other than a layer is given.
     """
 
-    def __init__(self, *layers: Layer | Sequence[Layer]) -> None:
-        given = layers[0] if len(layers) == 1 and isinstance(layers[0], Sequence) else layers
+    def __init__(self, *layers: Layer | Iterable[Layer]) -> None:
+        given = layers[0] if len(layers) == 1 and isinstance(layers[0], Iterable) else layers
         self.layers: list[Layer] = []
         for i, layer in enumerate(given):
             if not isinstance(layer, Layer):

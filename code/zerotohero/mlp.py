@@ -1,7 +1,7 @@
 """Chapter 3: a multilayer perceptron that predicts the next character from several.
 
-Characters become vectors (embeddings), a hidden layer reads the vectors of the context, and
-an output layer gives the logits of the next character. ``train`` is the training loop that
+Characters become vectors (embeddings), a hidden layer combines the embeddings of the context,
+and an output layer gives the logits of the next character. ``train`` is the training loop that
 later chapters use, too.
 
 Source: lecture 3 of *Neural Networks: Zero to Hero*; Bengio et al. (2003).
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from .arguments import require_int
-from .bigrams import LETTERS, V, draw, encode, warn_of_limit
+from .bigrams import LETTERS, V, build_contexts, sample_words
 from .training import (
     Progress,
     Schedule,
@@ -28,12 +28,13 @@ from .training import (
     step_decay,
     trainable,
 )
-from .vocabulary import Vocabulary
+from .vocabulary import Vocabulary, require_words
 
 __all__ = [
     "MLP",
     "Model",
     "build_contexts",
+    "embed",
     "nll",
     "sample",
     "split_words",
@@ -42,37 +43,9 @@ __all__ = [
 ]
 
 
-def build_contexts(
-    words: Sequence[str], block_size: int = 3, vocabulary: Vocabulary = LETTERS
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """List every context of ``block_size`` characters, and the character that follows it.
-
-    Before each word stand ``block_size`` dots. A word of n letters gives n + 1 examples. The
-    train, dev and test words of a list need one vocabulary, of the whole list.
-
-    Returns
-    -------
-    X : Tensor of int64, shape (N, block_size)
-        Ids of the context, oldest first.
-    Y : Tensor of int64, shape (N,)
-        Id of the next character.
-
-    Raises
-    ------
-    ValueError
-        If ``block_size`` is below 1, or for bad words, as ``zerotohero.bigrams.encode``.
-    """
-    require_int(1, block_size=block_size)
-    ids = encode(words, block_size, vocabulary)
-    windows = ids.unfold(0, block_size + 1, 1)  # (number of windows, block_size + 1), a view
-    X, Y = windows[:, :-1], windows[:, -1]
-    real = (Y != 0) | (X[:, -1] != 0)  # a dot after a dot belongs to the next word's context
-    return X[real].contiguous(), Y[real].contiguous()
-
-
 def split_words(words: Sequence[str], seed: int = 42) -> tuple[list[str], list[str], list[str]]:
     """Shuffle the words and cut them into train, dev and test, 80 / 10 / 10 percent."""
-    shuffled = list(words)
+    shuffled = require_words(words)
     random.Random(seed).shuffle(shuffled)
     n1, n2 = int(0.8 * len(shuffled)), int(0.9 * len(shuffled))
     return shuffled[:n1], shuffled[n1:n2], shuffled[n2:]
@@ -86,6 +59,22 @@ class Model(Protocol):
 
     def parameters(self) -> Sequence[torch.Tensor]:
         """List the tensors that training changes in place."""
+
+
+def embed(C: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
+    """Return ``C[X]``, the rows of C with the ids X, except that -1 is not the last row.
+
+    Raises
+    ------
+    IndexError
+        If an id is negative or not in the table.
+    """
+    try:
+        return F.embedding(X, C)
+    except IndexError:
+        raise IndexError(
+            f"X must hold ids from 0 to {len(C) - 1}, got {int(X.min())} to {int(X.max())}"
+        ) from None
 
 
 class MLP:
@@ -139,7 +128,7 @@ class MLP:
 
     def __call__(self, X: torch.Tensor) -> torch.Tensor:
         """Return the logits (N, vocab_size) of what follows contexts (N, block_size)."""
-        emb = self.C[X]  # (N, block_size, n_embd)
+        emb = embed(self.C, X)  # C[X]: (N, block_size, n_embd)
         h = torch.tanh(emb.flatten(1) @ self.W1 + self.b1)  # (N, n_hidden)
         return h @ self.W2 + self.b2
 
@@ -174,34 +163,23 @@ def sample(
 ) -> list[str]:
     """Draw ``n`` words, character by character, with the given generator, in evaluation mode.
 
-    A word without an end after ``max_length`` letters is cut there, with a ``UserWarning``.
+    A word without an end after ``max_length`` letters is truncated, with a ``UserWarning``.
 
     Raises
     ------
     ValueError
-        If the model has not as many logits as the vocabulary has characters, ``n`` is negative,
-        or ``block_size`` or ``max_length`` is below 1.
+        If the model doesn't return one logit per character, ``n`` is negative, or ``block_size``
+        or ``max_length`` is below 1.
     FloatingPointError
-        If the logits are not finite, as after a training that diverged.
+        If the logits are not finite, as after training that diverged.
     """
-    require_int(0, n=n)
-    require_int(1, block_size=block_size, max_length=max_length)
-    words = []
+    require_int(1, block_size=block_size)
+
+    def next_probs(context: torch.Tensor) -> torch.Tensor:
+        return model(context[None]).softmax(1)[0]  # (1, vocab_size) without its first dimension
+
     with evaluating(model):
-        for _ in range(n):
-            context = [0] * block_size
-            ids: list[int] = []
-            while len(ids) < max_length:
-                probs = model(torch.tensor([context])).softmax(1)  # (1, vocab_size)
-                ix = draw(probs, vocabulary, generator)
-                if ix == 0:
-                    break
-                ids.append(ix)
-                context = [*context[1:], ix]
-            else:
-                warn_of_limit(max_length)
-            words.append(vocabulary.decode(ids))
-    return words
+        return sample_words(next_probs, n, block_size, generator, vocabulary, max_length)
 
 
 def train(
@@ -220,7 +198,7 @@ def train(
     Parameters
     ----------
     model : Model
-        Its parameters are changed in place.
+        Its parameters are changed in place, except those that the loss does not depend on.
     X, Y : Tensor
         Examples: inputs, and the ids of the right classes.
     steps : int
@@ -232,7 +210,7 @@ def train(
     batch_size : int
         Examples in a minibatch.
     progress : bool
-        Write a line to standard error now and then.
+        Write about ten lines to standard error.
 
     Returns
     -------
@@ -245,17 +223,16 @@ def train(
         If ``steps`` is negative, ``batch_size`` is below 1, there is no example, or X and Y
         differ in length.
     FloatingPointError
-        If the loss, or in the end a parameter, is no longer finite: the message names the step.
+        If the loss, or after the last step a parameter, is not finite: the message names the step.
         The model stays as that step left it, so its parameters may be NaN.
 
     Warns
     -----
     TrainingWarning
-        If the loss rose over the training.
+        If the loss rose during training, as ``warn_if_risen``.
     """
     batches = draw_batches(X, Y, steps, batch_size, generator)
     schedule = as_schedule(learning_rate)
-    history = []
     with trainable(model.parameters()) as parameters:
         report = Progress(steps, progress, parameters)
         for step in range(steps):
@@ -264,9 +241,10 @@ def train(
             for p in parameters:  # reset the gradients
                 p.grad = None
             loss.backward()
-            lr = float(schedule(step))  # asked once a step: it may count its calls
+            lr = float(schedule(step))  # called once per step, because a schedule may be stateful
             with torch.no_grad():
                 for p in parameters:
-                    p -= lr * p.grad  # update
-            history.append(report(step, loss.item()))
-    return history
+                    if p.grad is not None:  # None: the loss does not depend on it
+                        p -= lr * p.grad  # update
+            report(step, loss.item())
+    return report.losses

@@ -1,4 +1,4 @@
-"""What all trainings share: the schedules, the minibatches, the modes, and the progress.
+"""Shared by all training loops: learning-rate schedules, minibatches, evaluation mode, progress.
 
 Source: lectures 3 to 6 of *Neural Networks: Zero to Hero*.
 """
@@ -6,6 +6,7 @@ Source: lectures 3 to 6 of *Neural Networks: Zero to Hero*.
 from __future__ import annotations
 
 import math
+import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,25 +23,26 @@ Schedule = Callable[[int], float]
 
 
 class TrainingWarning(UserWarning):
-    """A training did not go down: its loss rose."""
+    """The loss rose during training."""
 
 
 def step_decay(learning_rate: float, after: int, factor: float = 0.1) -> Schedule:
     """Return a schedule: ``learning_rate``, and from step ``after`` on ``factor`` times that."""
+    require_number(0, learning_rate=learning_rate, after=after, factor=factor)
     return lambda step: learning_rate if step < after else factor * learning_rate
 
 
 def one_cycle(steps: int, peak: float, warmup: float = 0.05) -> Schedule:
-    """Return a schedule: up to ``peak`` in a straight line, then down to 0 along a cosine.
+    """Return a schedule: linear warmup to ``peak``, then cosine decay to 0.
 
     Parameters
     ----------
     steps : int
-        Number of steps of the training.
+        Number of steps of the training run.
     peak : float
         The largest learning rate.
     warmup : float
-        Fraction of the steps on the way up, below 1.
+        Fraction of the steps used for warmup, below 1.
 
     Raises
     ------
@@ -48,21 +50,21 @@ def one_cycle(steps: int, peak: float, warmup: float = 0.05) -> Schedule:
         If ``steps`` is below 1, ``peak`` negative, or ``warmup`` not from 0 to below 1.
     """
     require_int(1, steps=steps)
-    require_number(0, peak=peak)
-    if not 0 <= warmup < 1:
-        raise ValueError(f"warmup must be from 0 to below 1, got {warmup}")
+    require_number(0, peak=peak, warmup=warmup)
+    if warmup >= 1:
+        raise ValueError(f"warmup must be below 1, got {warmup}")
 
     def schedule(step: int) -> float:
-        done = (step + 1) / (steps + 1)
-        if done < warmup:
-            return peak * done / warmup
-        return peak * 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
+        fraction = (step + 1) / (steps + 1)
+        if fraction < warmup:
+            return peak * fraction / warmup
+        return peak * 0.5 * (1 + math.cos(math.pi * (fraction - warmup) / (1 - warmup)))
 
     return schedule
 
 
 def as_schedule(learning_rate: float | Schedule) -> Schedule:
-    """Return a schedule as it is, and a number as the schedule that always gives it."""
+    """Return a schedule unchanged; turn a number into a constant schedule."""
     if callable(learning_rate):
         return learning_rate
     require_number(0, learning_rate=learning_rate)
@@ -70,7 +72,7 @@ def as_schedule(learning_rate: float | Schedule) -> Schedule:
 
 
 def require_examples(X: torch.Tensor, Y: torch.Tensor) -> None:
-    """Raise ``ValueError`` unless X and Y are equally long and hold an example at least."""
+    """Raise ``ValueError`` unless X and Y are equally long and contain at least one example."""
     if len(X) != len(Y):
         raise ValueError(f"X and Y must have the same length, got {len(X)} and {len(Y)}")
     if len(X) == 0:
@@ -142,16 +144,17 @@ def draw_batches(
     require_examples(X, Y)
     require_int(0, steps=steps)
     require_int(1, batch_size=batch_size)
+    # All at once: the same numbers as a draw in each step, without its cost in each step.
     return torch.randint(0, len(X), (steps, batch_size), generator=generator)
 
 
 @contextmanager
 def trainable(parameters: Iterable[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
-    """Let autograd follow the parameters within a ``with``.
+    """Let autograd track the parameters within a ``with``: gives each of them once.
 
     Afterwards, each requires a gradient or not as before, and their gradients are gone.
     """
-    parameters = list(parameters)
+    parameters = list({id(p): p for p in parameters}.values())  # tied weights are listed twice
     before = [p.requires_grad for p in parameters]
     try:
         for p in parameters:
@@ -167,13 +170,16 @@ def trainable(parameters: Iterable[torch.Tensor]) -> Iterator[list[torch.Tensor]
 def evaluating(model: Any) -> Iterator[None]:
     """Put a model into evaluation mode within a ``with``, without autograd.
 
-    So a BatchNorm uses its running statistics, and leaves them as they are. Afterwards, each
-    layer is in its own mode again. A model without modes is left alone.
+    BatchNorm layers use, and don't update, their running statistics. Afterwards, each layer is
+    in its own mode again. The layers are found in a container, a ``torch.nn.Module``, or the
+    list ``layers`` of any other model.
     """
     before = [(layer, layer.training) for layer in _layers(model) if hasattr(layer, "training")]
     try:
         if hasattr(model, "eval"):
             model.eval()
+        for layer, _ in before:
+            layer.training = False
         with torch.no_grad():
             yield
     finally:
@@ -200,19 +206,25 @@ def require_finite(step: int, loss: float, parameters: Iterable[torch.Tensor] = 
 
 
 def warn_if_risen(losses: Sequence[float]) -> None:
-    """Warn of a training whose loss rose, rather than only moved up and down.
+    """Warn if the loss rose by more than noise.
 
     Warns
     -----
     TrainingWarning
-        If there are at least 50 losses, and the mean of the last tenth is above that of the first
-        by more than a tenth, or more than twice the first loss.
+        If there are at least 50 losses, and the mean of the last tenth is more than 10% above the
+        mean of the first tenth, or above the first loss, even if it were three standard deviations
+        lower.
     """
     if len(losses) < 50:
         return
     tenth = len(losses) // 10
-    first, last = sum(losses[:tenth]) / tenth, sum(losses[-tenth:]) / tenth
-    if last > min(1.1 * first, 2 * losses[0]):
+    first, last = statistics.fmean(losses[:tenth]), statistics.fmean(losses[-tenth:])
+    if last <= 0:
+        return
+    noise = statistics.stdev(losses[-tenth:]) / last  # of one loss, as a fraction of it
+    noise_of_means = noise * math.sqrt(2 / tenth)  # of a difference between two means
+    lowest, lowest_mean = last * math.exp(-3 * noise), last * math.exp(-3 * noise_of_means)
+    if lowest > 1.1 * losses[0] or lowest_mean > 1.1 * first:
         warnings.warn(
             f"the loss rose: it was {losses[0]:.4g} in the first step and {first:.4g} in the first "
             f"{tenth} steps, but {last:.4g} in the last {tenth}: is the learning rate too large?",
@@ -222,16 +234,21 @@ def warn_if_risen(losses: Sequence[float]) -> None:
 
 
 class Progress:
-    """Watches the loss of a training, and writes up to ten lines to standard error.
+    """Records the losses of a training run, and writes up to ten lines to standard error.
 
     Parameters
     ----------
     steps : int
-        Number of steps that the training will make.
+        Number of steps of the training run.
     shown : bool
         Whether to write the lines.
     parameters : list of Tensor
         What must be finite after the last step, whose loss was computed before its update.
+
+    Attributes
+    ----------
+    losses : list of float
+        The loss of every step so far.
     """
 
     def __init__(self, steps: int, shown: bool, parameters: Sequence[torch.Tensor] = ()) -> None:
@@ -241,12 +258,12 @@ class Progress:
         self.losses: list[float] = []
 
     def __call__(self, step: int, loss: float) -> float:
-        """Note the loss of a step, counted from 0, and return it.
+        """Record the loss of a step, counted from 0, and return it.
 
         Raises
         ------
         FloatingPointError
-            If the loss, or after the last step a parameter, is not finite.
+            If the loss is not finite, or a parameter after the last step.
 
         Warns
         -----

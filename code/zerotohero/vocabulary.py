@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
+from .arguments import require_string
+
 
 class Vocabulary:
     """The characters of a text, sorted; the id of each is its position.
@@ -18,56 +20,54 @@ class Vocabulary:
     ----------
     text : str
         The text, or just its characters.
+    boundary : str, optional
+        A character that gets id 0, before the sorted ones: in a list of words, it marks where a
+        word starts and where it ends.
 
     Attributes
     ----------
     characters : str
         All characters, in the order of their ids.
+    boundary : str or None
 
     Raises
     ------
+    TypeError
+        If the text or the boundary is not a string.
     ValueError
-        If the text is empty.
+        If the text is empty, or the boundary is not one character.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, boundary: str | None = None) -> None:
+        require_string(text=text)
         if not text:
             raise ValueError("text must hold at least one character, got none")
-        self._set("".join(sorted(set(text))))
-
-    def _set(self, characters: str) -> None:
-        self.characters = characters
-        points = _code_points(characters)
+        if boundary is not None:
+            require_string(boundary=boundary)
+            if len(boundary) != 1:
+                raise ValueError(f"boundary must be one character, got {boundary!r}")
+        self.boundary = boundary
+        self.characters = (boundary or "") + "".join(sorted(set(text) - {boundary}))
+        points = _code_points(self.characters)
         # The id of each code point; the last entry, -1, stands for all that are larger.
         self._id_of = np.full(int(points.max()) + 2, -1, dtype=np.int32)
-        self._id_of[points] = range(len(characters))
+        self._id_of[points] = range(len(points))
 
     @classmethod
     def of_words(cls, words: Sequence[str], boundary: str = ".") -> Vocabulary:
         """Return the vocabulary of words: the boundary has id 0; their letters follow, sorted.
 
-        The boundary is the character that marks where a word starts and where it ends.
-
         Raises
         ------
         TypeError
-            If ``words`` is a single string, or holds anything but strings.
+            If ``words`` is a single string, or contains anything but strings.
         ValueError
-            If there is no word, a word is empty or holds the boundary, or the boundary is not
+            If there is no word, a word is empty or contains the boundary, or the boundary is not
             one character.
         """
-        if len(boundary) != 1:
-            raise ValueError(f"boundary must be one character, got {boundary!r}")
         words = require_words(words)
-        letters = set("".join(words))
-        if boundary in letters:
-            i, word = next((i, word) for i, word in enumerate(words) if boundary in word)
-            raise ValueError(
-                f"words[{i}] is {word!r}, but {boundary!r} marks where a word starts and ends: "
-                "pass another character as boundary"
-            )
-        vocabulary = cls.__new__(cls)
-        vocabulary._set(boundary + "".join(sorted(letters)))
+        vocabulary = cls("".join(words), boundary)
+        require_words(words, boundary)
         return vocabulary
 
     def __len__(self) -> int:
@@ -78,6 +78,8 @@ class Vocabulary:
 
         Raises
         ------
+        TypeError
+            If the text is not a string.
         ValueError
             If a character is unknown: the message names it, and its position.
         """
@@ -114,25 +116,37 @@ class Vocabulary:
 
 
 def _code_points(text: str) -> np.ndarray:
-    """Return the numbers that Unicode gives to the characters of a text."""
+    """Return the Unicode code points of a string."""
+    require_string(text=text)
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
-def require_words(words: Sequence[str]) -> list[str]:
-    """Return the words as a list, if they are one: at least one word, and none of them empty.
+def require_words(words: Sequence[str], boundary: str | None = None) -> list[str]:
+    """Return the words as a list; raise unless there is at least one and none is empty.
 
     Raises
     ------
     TypeError
-        If ``words`` is a single string.
+        If ``words`` is a single string, or contains anything but strings.
     ValueError
-        If there is no word, or a word is empty.
+        If there is no word, or a word is empty or contains the boundary.
     """
     if isinstance(words, str):
         raise TypeError(f"words must be a list of words, got the string {words!r}")
     words = list(words)
     if not words:
         raise ValueError("words must hold at least one word, got none")
+    try:
+        letters = "".join(words)
+    except TypeError:
+        i, odd = next((i, odd) for i, odd in enumerate(words) if not isinstance(odd, str))
+        raise TypeError(f"words[{i}] must be a string, got {type(odd).__name__}") from None
     if not all(words):
-        raise ValueError(f"words[{words.index('')}] is empty; a word needs a letter")
+        raise ValueError(f"words[{words.index('')}] is empty; every word needs at least one letter")
+    if boundary is not None and boundary in letters:
+        i, word = next((i, word) for i, word in enumerate(words) if boundary in word)
+        raise ValueError(
+            f"words[{i}] is {word!r}: {boundary!r} is the boundary, which marks where words start "
+            "and end; choose another, vocabulary=Vocabulary.of_words(words, boundary=...)"
+        )
     return words

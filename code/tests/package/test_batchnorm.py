@@ -118,7 +118,7 @@ def test_any_number_of_characters() -> None:
 
 def test_it_is_a_container_of_its_layers() -> None:
     model = small(seeded(1))
-    assert [layer for _, layer in model.leaves()] == model.layers
+    assert list(model.children().values()) == model.layers
     outer = Sequential(Tanh(), model)
     named = [(f"1.{name}", id(p)) for name, p in model.named_parameters()]
     assert [(name, id(p)) for name, p in outer.named_parameters()] == named
@@ -210,6 +210,19 @@ def test_bad_sizes(name: str, size: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match=f"^{name} must be .*, got {size}$"):
         six_layers(generator, **{name: size})
     assert torch.equal(generator.get_state(), seeded(9).get_state()), "nothing was drawn"
+
+
+@pytest.mark.parametrize("name", ["activation", "norm"])
+@pytest.mark.parametrize("layer", [Tanh(), BatchNorm1d(100)], ids=["Tanh", "BatchNorm1d"])
+def test_a_layer_instead_of_its_class(name: str, layer: Layer) -> None:
+    with pytest.raises(TypeError, match=f"^{name} must be a class, {type(layer).__name__}, not"):
+        six_layers(seeded(1), **{name: layer})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("ids", [[0, -1, 2], [0, 27, 2]])
+def test_an_id_that_is_not_in_the_table(ids: list[int]) -> None:
+    with pytest.raises(IndexError, match=r"^X must hold ids from 0 to 26, got -?\d+ to \d+$"):
+        small(seeded(1))(torch.tensor([ids]))
 
 
 def test_bad_gain() -> None:

@@ -205,7 +205,7 @@ def test_the_safe_rate_of_the_message_is_safe() -> None:
     words = ["ab", "abb", "b", "ba", "aab", "cab", "ab"]
     with pytest.warns(TrainingWarning) as caught:
         NeuralModel().fit(words, learning_rate=300.0)
-    found = re.search(r"with (\S+) it can't rise", str(caught[0].message))
+    found = re.search(r"can't raise it with (\S+)\)", str(caught[0].message))
     assert found
     with warnings.catch_warnings():
         warnings.simplefilter("error")

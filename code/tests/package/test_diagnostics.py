@@ -161,6 +161,23 @@ def test_gradients_before_the_first_parameter() -> None:
     assert not inputs.requires_grad
 
 
+@kinds
+def test_gradients_where_autograd_is_off(kind: str) -> None:
+    expected = gradients(make(kind), X, Y)
+    with torch.no_grad():
+        found = gradients(make(kind), X, Y)
+        assert not torch.is_grad_enabled()
+    for ours, theirs in zip(found, expected, strict=True):
+        assert all(torch.equal(grad, theirs[name]) for name, grad in ours.items())
+
+
+@pytest.mark.parametrize("kind", ["plain", "mlp"])
+def test_an_id_that_is_not_in_the_table(kind: str) -> None:
+    for look in (activations, lambda model, X: gradients(model, X, Y)):
+        with pytest.raises(IndexError, match="got -1 to"):
+            look(make(kind), X - 1)
+
+
 # -- the plot of distributions -----------------------------------------------------------------
 
 
@@ -226,6 +243,28 @@ def test_equal_activations(value: float) -> None:
     model.C[5] = torch.nextafter(model.C[5], torch.tensor(1e9))
     plot_densities(of_kind(activations(model, X), "Embedding"), "output", ax=ax)
     drawn(ax)
+
+
+def test_spreads_of_integers_and_of_too_few_entries() -> None:
+    assert spreads({"ids": torch.tensor([0, 2])})["ids"] == Spread(1.0, math.sqrt(2), 0.5)
+    for few in (torch.zeros(0), torch.zeros(1, 1)):
+        with pytest.raises(ValueError, match=rf"^x must have at least 2 entries, got {len(few)}$"):
+            spreads({"fine": torch.zeros(3), "x": few})
+    model = DeepMLP(torch.zeros(27, 2), [Linear(6, 1), Linear(1, 1), Linear(1, 27)])
+    with pytest.raises(ValueError, match=r"^2 Linear.weight must have at least 2 entries, got 1$"):
+        grad_data(model, X, Y)
+
+
+@pytest.mark.parametrize("plot", [lambda x: plot_densities(x, "x"), plot_grad_data, plot_updates])
+def test_a_plot_of_nothing_is_refused(plot: Any) -> None:
+    with pytest.raises(ValueError, match="must hold at least one entry, got none"):
+        plot({})
+    assert plt.get_fignums() == []
+
+
+def test_a_tensor_without_entries_is_not_drawn() -> None:
+    with pytest.raises(ValueError, match=r"^x must hold at least one number, got none$"):
+        plot_densities({"x": torch.zeros(0)}, "x")
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

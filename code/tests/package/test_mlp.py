@@ -82,7 +82,7 @@ def test_a_bad_block_size_is_named(block_size: int) -> None:
 def test_bad_words_are_named() -> None:
     with pytest.raises(ValueError, match="words must hold at least one word"):
         build_contexts([])
-    with pytest.raises(ValueError, match=r"words\[1\] is 'b\.c': '\.' is not in"):
+    with pytest.raises(ValueError, match=r"words\[1\] is 'b\.c': '\.' is the boundary"):
         build_contexts(["a", "b.c"])
     with pytest.raises(ValueError, match=r"words\[0\] is 'Ava': 'A' is not in"):
         build_contexts(["Ava"], 2)
@@ -95,7 +95,7 @@ def test_bad_words_are_named() -> None:
 # -- split ---------------------------------------------------------------------------------
 
 
-@given(st.lists(letters, max_size=60), st.integers(0, 2**32))
+@given(st.lists(letters, min_size=1, max_size=60), st.integers(0, 2**32))
 def test_split_covers_all_words_once(words: list[str], seed: int) -> None:
     before, state = list(words), random.getstate()
     parts = split_words(words, seed)
@@ -104,6 +104,14 @@ def test_split_covers_all_words_once(words: list[str], seed: int) -> None:
     assert sum((Counter(part) for part in parts), Counter()) == Counter(words)
     ends = [int(share * len(words)) for share in (0.8, 0.9, 1.0)]
     assert [len(part) for part in parts] == [ends[0], ends[1] - ends[0], ends[2] - ends[1]]
+
+
+@pytest.mark.parametrize(
+    ("words", "error"), [("emma", TypeError), (["a", 3], TypeError), ([], ValueError)]
+)
+def test_split_takes_words(words: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^words"):
+        split_words(words)
 
 
 def test_split_is_that_of_the_lecture() -> None:
@@ -195,6 +203,12 @@ def test_a_bad_size_is_named_and_nothing_drawn(wrong: str, size: int) -> None:
     with pytest.raises(ValueError, match=f"{wrong} must be at least 1, got {size}"):
         MLP(generator, **{wrong: size})
     assert torch.equal(generator.get_state(), seeded(8).get_state())
+
+
+@pytest.mark.parametrize("ids", [[0, -1, 2], [0, 27, 2]])
+def test_an_id_that_is_not_in_the_table(ids: list[int]) -> None:
+    with pytest.raises(IndexError, match=r"^X must hold ids from 0 to 26, got -?\d+ to \d+$"):
+        MLP(seeded(1))(torch.tensor([ids]))
 
 
 def test_loss_of_equal_logits_is_log_27_and_leaves_no_graph() -> None:
@@ -345,6 +359,29 @@ def test_evaluation_changes_no_model_and_company_does_not_matter(
     assert sample(model, 3, 3, seeded(3)) == drawn
     assert [getattr(layer, "training", None) for layer in layers_of(model)] == modes
     assert all(torch.equal(a, b) for a, b in zip(before, state_of(model), strict=True))
+
+
+class InAList:
+    """A network as the lecture writes it: its layers in a list, and no mode of its own."""
+
+    def __init__(self) -> None:
+        self.layers = [*of_ours().layers, Sequential(BatchNorm1d(27))]
+
+    def __call__(self, X: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            X = layer(X)
+        return X
+
+
+def test_evaluation_finds_layers_in_a_list() -> None:
+    model, X, Y = InAList(), *build_contexts(["emma", "ava"])
+    norms = [model.layers[2], model.layers[4].layers[0]]
+    norms[1].eval()
+    alone = [nll(model, X[i : i + 1], Y[i : i + 1]) for i in range(len(X))]  # refused in training
+    assert nll(model, X, Y) == pytest.approx(sum(alone) / len(alone), rel=1e-5)
+    sample(model, 1, 3, seeded(1))
+    assert [norm.training for norm in norms] == [True, False]
+    assert not any(norm.running_mean.any() for norm in norms)
 
 
 def layers_of(model: Any) -> list[Any]:

@@ -182,6 +182,30 @@ def test_a_schedule_is_asked_once_a_step(loop: Train, kind: Callable[[float], An
     assert model.C.dtype == torch.float32
 
 
+class Tied:
+    """Logits that are the embedding times its transpose, and a parameter without effect."""
+
+    def __init__(self) -> None:
+        self.C, self.unused = torch.randn((27, 4), generator=seeded(3)), torch.ones(2)
+
+    def __call__(self, X: torch.Tensor) -> torch.Tensor:
+        return self.C[X].mean(1) @ self.C.T
+
+    def parameters(self) -> list[torch.Tensor]:
+        return [self.C, self.unused, self.C]
+
+
+def test_a_parameter_listed_twice_and_one_without_effect() -> None:
+    ours, theirs = Tied(), Tied()
+    history = train(ours, X, Y, **options(learning_rate=1.0))
+    theirs.parameters = lambda: [theirs.C, theirs.unused]  # type: ignore[method-assign]
+    expected = by_torch_optim(theirs, X, Y, [1.0] * 40, seeded(2), 32)
+    assert history == pytest.approx(expected, rel=1e-5)
+    torch.testing.assert_close(ours.C, theirs.C.detach())
+    assert torch.equal(ours.unused, torch.ones(2))
+    assert not any(p.requires_grad or p.grad is not None for p in ours.parameters())
+
+
 # -- what is refused -----------------------------------------------------------------------
 
 

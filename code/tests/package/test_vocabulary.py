@@ -1,5 +1,8 @@
 """Characters as tokens."""
 
+import re
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -118,15 +121,36 @@ def test_what_is_not_a_list_of_words() -> None:
     for words, message in (
         ([], "at least one word, got none"),
         (["a", ""], r"words\[1\] is empty"),
-        (["ab", "a.b"], r"words\[1\] is 'a\.b', but '\.' marks where a word starts and ends"),
+        (
+            ["ab", "a.b"],
+            r"words\[1\] is 'a\.b': '\.' is the boundary, which marks where words start and end",
+        ),
     ):
         with pytest.raises(ValueError, match=message):
             Vocabulary.of_words(words)
     with pytest.raises(TypeError, match="list of words"):
         Vocabulary.of_words("anna")
-    with pytest.raises(TypeError, match="item 1"):
-        Vocabulary.of_words(["a", 3])
+    for words, odd in ((["a", 3], "words[1] must be a string, got int"), (b"ab", "words[0] must")):
+        with pytest.raises(TypeError, match=re.escape(odd)):
+            Vocabulary.of_words(words)
     assert Vocabulary.of_words(["a.b"], boundary="#").characters == "#.ab"
     for boundary in ("", "##"):
         with pytest.raises(ValueError, match="boundary must be one character"):
             Vocabulary.of_words(["a"], boundary)
+
+
+@pytest.mark.parametrize("text", [b"abc", ["ab", "c"], None, 5])
+def test_what_is_not_a_text(text: object) -> None:
+    uses: list[Any] = [Vocabulary, Vocabulary("abc").encode]
+    for use in uses:
+        with pytest.raises(TypeError, match=r"^text must be a string, got "):
+            use(text)
+    with pytest.raises(TypeError, match=r"^boundary must be a string, got int$"):
+        Vocabulary.of_words(["a"], 5)
+
+
+@given(WORDS)
+def test_a_text_has_no_boundary_and_words_have_one(words: list[str]) -> None:
+    assert Vocabulary("".join(words)).boundary is None
+    vocabulary = Vocabulary.of_words(words)
+    assert vocabulary.boundary == "." == vocabulary.decode([0])

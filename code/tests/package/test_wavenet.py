@@ -29,7 +29,7 @@ def rand(*shape: int, seed: int = 1) -> torch.Tensor:
 def used(factors: tuple[int, ...] = (2, 2, 2), **sizes: Any) -> Sequential:
     """Return a network in evaluation mode whose averages and gains are not those of the start."""
     net = hierarchical(seeded(1), factors=factors, **({"n_embd": 5, "n_hidden": 7} | sizes))
-    for i, (_, layer) in enumerate(net.leaves()):
+    for i, layer in enumerate(net.layers):
         if isinstance(layer, BatchNorm1d):
             layer.gamma += 0.3 * rand(layer.dim, seed=i)
             layer.beta += 0.3 * rand(layer.dim, seed=i + 100)

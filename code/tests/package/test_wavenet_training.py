@@ -83,8 +83,8 @@ def test_the_schedule_rises_and_falls() -> None:
         ((0, 0.1), "steps must be at least 1, got 0"),
         ((10, -0.1), "peak must not be negative, got -0.1"),
         ((10, math.nan), "peak must be finite, got nan"),
-        ((10, 0.1, 1.0), "warmup must be from 0 to below 1, got 1.0"),
-        ((10, 0.1, -0.5), "warmup must be from 0 to below 1, got -0.5"),
+        ((10, 0.1, 1.0), "warmup must be below 1, got 1.0"),
+        ((10, 0.1, -0.5), "warmup must not be negative, got -0.5"),
     ],
 )
 def test_a_schedule_that_cannot_be(arguments: tuple[Any, ...], message: str) -> None:
