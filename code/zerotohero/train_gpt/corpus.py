@@ -1,44 +1,38 @@
-"""The text: batches to train on, the loss on what is not trained on, and samples."""
+"""The text as a training sees it: batches, estimates of the loss, and samples."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from zerotohero.files import read_limited
 from zerotohero.gpt import GPT, Vocabulary
 from zerotohero.training import evaluating
 
 from .distributed import Group, autocast
+from .settings import Settings
 
-MOST_BYTES = 10**9
+# Uses of the seed; each process adds its rank to DROPOUT.
+WEIGHTS, BATCH, SAMPLE, DROPOUT = range(4)
 
 
-def read(file: Path) -> str:
-    """Return the text of a file, with its line ends as they are, without a byte order mark.
+def seed_of(seed: int, step: int, use: int) -> int:
+    """Mix the seed of a run, a step and a use into one seed.
 
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    ValueError
-        If it is not UTF-8, larger than 1 GB, or not a regular file.
+    Every step starts its own random generators, so there is no generator state to save, and a
+    resumed run draws what the uninterrupted one would have drawn.
     """
-    try:
-        return read_limited(file, MOST_BYTES).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"text must be UTF-8: {file}: {error}") from error
+    return int(np.random.SeedSequence([seed, step, use]).generate_state(1)[0])
 
 
-def sha256_of(text: str) -> str:
-    """Return a checksum, by which to know a text again."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+def windows(ids: torch.Tensor, starts: torch.Tensor, T: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return T ids from each start, and the T ids one position later: both (B, T)."""
+    positions = starts.to(ids.device)[:, None] + torch.arange(T + 1, device=ids.device)
+    both = ids[positions]  # (B, T + 1)
+    return both[:, :-1], both[:, 1:]
 
 
 @dataclass(frozen=True)
@@ -59,12 +53,12 @@ class Corpus:
     def from_text(
         cls, text: str, block_size: int, device: torch.device, vocabulary: Vocabulary | None = None
     ) -> Corpus:
-        """Encode a text and cut it. Without a vocabulary, it is that of the text.
+        """Encode a text and split it. Without a vocabulary, the text's own is used.
 
         Raises
         ------
         ValueError
-            If a part is too short, as each needs ``block_size + 1`` characters, or a character
+            If a split is too short, as each needs ``block_size + 1`` characters, or a character
             is not in the vocabulary.
         """
         vocabulary = Vocabulary(text) if vocabulary is None else vocabulary
@@ -77,44 +71,35 @@ class Corpus:
         ids = vocabulary.encode(text).to(device)
         return cls(vocabulary, ids[:n], ids[n:])
 
+    def batch(
+        self, step: int, settings: Settings, group: Group
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Draw the batch of a step, and return this process's micro-batches of it.
 
-# -- batches -----------------------------------------------------------------------------------
-
-
-def seed_of(seed: int, step: int, use: int) -> int:
-    """Mix the seed of a run, a step and what it is for into one seed.
-
-    Every step starts random generators of its own. So there is no state of theirs to save, and
-    a resumed run draws what the uninterrupted one would have drawn.
-    """
-    return int(np.random.SeedSequence([seed, step, use]).generate_state(1)[0])
-
-
-def windows(ids: torch.Tensor, starts: torch.Tensor, T: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return T ids from each start, and the T ids one position later: both (B, T)."""
-    positions = starts.to(ids.device)[:, None] + torch.arange(T + 1, device=ids.device)
-    both = ids[positions]  # (B, T + 1)
-    return both[:, :-1], both[:, 1:]
-
-
-def batch_starts(ids: torch.Tensor, B: int, T: int, seed: int) -> torch.Tensor:
-    """Draw where the B sequences of a batch start, with replacement."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, len(ids) - T, (B,), generator=generator)
+        The sequences start anywhere in the training split, with replacement. Each micro-batch
+        has ids and targets, both (batch_size / processes / accumulate, block_size).
+        """
+        s = settings
+        generator = torch.Generator().manual_seed(seed_of(s.seed, step, BATCH))
+        starts = torch.randint(
+            0, len(self.train) - s.block_size, (s.batch_size,), generator=generator
+        )
+        micro_batches = group.shard(starts).chunk(s.accumulate)
+        return [windows(self.train, some, s.block_size) for some in micro_batches]
 
 
 # -- evaluation --------------------------------------------------------------------------------
 
 
 def window_starts(ids: torch.Tensor, T: int, number: int | None = None) -> torch.Tensor:
-    """Return starts of windows of T + 1 ids: side by side, or some of them, evenly spread."""
+    """Return the starts of consecutive windows, or of ``number`` of them, evenly spread."""
     starts = torch.arange(0, len(ids) - T, T)
     if number is None or number >= len(starts):
         return starts
     return starts[torch.arange(number) * len(starts) // number]
 
 
-def loss_on(
+def estimate_loss(
     model: GPT,
     ids: torch.Tensor,
     starts: torch.Tensor,
@@ -123,46 +108,46 @@ def loss_on(
     dtype: str,
     rest: bool = False,
     at_once: int = 32,
-    note: Callable[[int, int], None] = lambda done, of: None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> float:
-    """Return the mean negative log likelihood over windows, in nats per token.
+    """Return the mean negative log-likelihood over windows, in nats per token.
 
-    The windows are distributed among the processes, and ``at_once`` are computed together.
-    ``rest`` adds the ids after the last window, so that none is left out. ``note`` is told
-    after every batch how many are done, and of how many.
+    The windows are distributed over the processes, and each computes ``at_once`` of them
+    together. ``rest`` adds the ids after the last window, so that none is left out.
+    ``progress(done, of)`` is called after every batch.
     """
     T = model.config.block_size
     batches = [windows(ids, some, T) for some in starts.split(at_once)]
     if rest and (end := int(starts[-1]) + T) < len(ids) - 1:
         batches.append((ids[None, end:-1], ids[None, end + 1 :]))
-    total = torch.zeros(2, dtype=torch.float64)  # the sum, and of how many
+    total = torch.zeros(2, dtype=torch.float64)  # sum and count
     own = batches[group.rank :: group.size]
     with evaluating(model), autocast(dtype, ids.device):
         for i, (idx, targets) in enumerate(own):
             logits, _ = model(idx)
             nll = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="sum")
             total += torch.tensor([nll.item(), targets.numel()], dtype=torch.float64)
-            note(i + 1, len(own))
+            progress(i + 1, len(own))
     total = group.sum(total)
     return float(total[0] / total[1])
 
 
-def whole_loss(
+def full_loss(
     model: GPT,
     ids: torch.Tensor,
     group: Group,
-    note: Callable[[int, int], None] = lambda done, of: None,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> float:
-    """Return the loss over all ids, in windows side by side, in single precision.
+    """Return the loss over all ids, over consecutive windows, in float32.
 
-    Every id but the first is predicted once, from at most ``block_size`` before it.
+    Every id except the first is predicted once, from at most ``block_size`` ids before it.
     """
     starts = window_starts(ids, model.config.block_size)
-    return loss_on(model, ids, starts, group, dtype="float32", rest=True, note=note)
+    return estimate_loss(model, ids, starts, group, dtype="float32", rest=True, progress=progress)
 
 
 def sample(model: GPT, vocabulary: Vocabulary, tokens: int, seed: int) -> str:
-    """Draw a text of so many tokens. It begins as if after a line end, where there is one."""
+    """Sample so many tokens. They begin as if after a line end, if the vocabulary has one."""
     device = next(model.parameters()).device
     first = vocabulary.encode("\n" if "\n" in vocabulary.characters else vocabulary.characters[0])
     generator = torch.Generator(device).manual_seed(seed)
