@@ -302,7 +302,7 @@ def test_two_processes_resume(tmp_path: Path, text: Path, monkeypatch: pytest.Mo
 
 
 def test_a_batch_that_cannot_be_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    from zerotohero.train_gpt import loop
+    from zerotohero.train_gpt import distributed
     from zerotohero.train_gpt.distributed import Group
 
     class Three:
@@ -312,6 +312,6 @@ def test_a_batch_that_cannot_be_shared_out(monkeypatch: pytest.MonkeyPatch) -> N
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(loop, "processes", lambda _: Three())
+    monkeypatch.setattr(distributed, "processes", lambda _: Three())
     with pytest.raises(ValueError, match="multiple of accumulate times processes, 6, got 8"):
         train(tiny(batch_size=8, accumulate=2), text=TEXT)

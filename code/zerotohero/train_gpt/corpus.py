@@ -81,9 +81,8 @@ class Corpus:
         """
         s = settings
         generator = torch.Generator().manual_seed(seed_of(s.seed, step, BATCH))
-        starts = torch.randint(
-            0, len(self.train) - s.block_size, (s.batch_size,), generator=generator
-        )
+        end = len(self.train) - s.block_size
+        starts = torch.randint(0, end, (s.batch_size,), generator=generator)
         micro_batches = group.shard(starts).chunk(s.accumulate)
         return [windows(self.train, some, s.block_size) for some in micro_batches]
 
@@ -102,23 +101,23 @@ def window_starts(ids: torch.Tensor, T: int, number: int | None = None) -> torch
 def estimate_loss(
     model: GPT,
     ids: torch.Tensor,
-    starts: torch.Tensor,
     group: Group,
+    number: int | None = None,
     *,
-    dtype: str,
-    rest: bool = False,
+    dtype: str = "float32",
     at_once: int = 32,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> float:
-    """Return the mean negative log-likelihood over windows, in nats per token.
+    """Return the mean negative log-likelihood, in nats per token, over a number of windows.
 
-    The windows are distributed over the processes, and each computes ``at_once`` of them
-    together. ``rest`` adds the ids after the last window, so that none is left out.
-    ``progress(done, of)`` is called after every batch.
+    Without ``number``, it is over all ids: every id except the first is predicted once, from at
+    most ``block_size`` ids before it. The windows are distributed over the processes, and each
+    computes ``at_once`` of them together. ``progress(done, of)`` is called after every batch.
     """
     T = model.config.block_size
+    starts = window_starts(ids, T, number)
     batches = [windows(ids, some, T) for some in starts.split(at_once)]
-    if rest and (end := int(starts[-1]) + T) < len(ids) - 1:
+    if number is None and (end := int(starts[-1]) + T) < len(ids) - 1:  # the ids that are left
         batches.append((ids[None, end:-1], ids[None, end + 1 :]))
     total = torch.zeros(2, dtype=torch.float64)  # sum and count
     own = batches[group.rank :: group.size]
@@ -130,20 +129,6 @@ def estimate_loss(
             progress(i + 1, len(own))
     total = group.sum(total)
     return float(total[0] / total[1])
-
-
-def full_loss(
-    model: GPT,
-    ids: torch.Tensor,
-    group: Group,
-    progress: Callable[[int, int], None] = lambda done, of: None,
-) -> float:
-    """Return the loss over all ids, over consecutive windows, in float32.
-
-    Every id except the first is predicted once, from at most ``block_size`` ids before it.
-    """
-    starts = window_starts(ids, model.config.block_size)
-    return estimate_loss(model, ids, starts, group, dtype="float32", rest=True, progress=progress)
 
 
 def sample(model: GPT, vocabulary: Vocabulary, tokens: int, seed: int) -> str:

@@ -118,10 +118,10 @@ def clear_memory_errors() -> Iterator[None]:
     """Turn PyTorch's messages of insufficient memory into one clear ``MemoryError``."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except RuntimeError as error:
         said = str(error)
         words = ("out of memory", "not enough memory", "allocate memory", "overflow")
-        if isinstance(error, RuntimeError) and any(word in said.lower() for word in words):
+        if any(word in said.lower() for word in words):
             raise MemoryError(
                 "out of memory: make batch_size, block_size, n_embd "
                 f"or n_layer smaller, or accumulate larger (PyTorch: {said.splitlines()[0][:150]})"
@@ -157,9 +157,7 @@ class Group:
 
     def shard(self, batch: torch.Tensor) -> torch.Tensor:
         """Return this process's shard of a batch."""
-        return batch[
-            self.rank * len(batch) // self.size : (self.rank + 1) * len(batch) // self.size
-        ]
+        return batch.chunk(self.size)[self.rank]
 
     def sum(self, numbers: torch.Tensor) -> torch.Tensor:
         """Return the sum of a tensor over all processes."""

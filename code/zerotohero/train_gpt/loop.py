@@ -20,28 +20,10 @@ from zerotohero.files import read_text, write_atomically
 from zerotohero.gpt import GPT, Muon, Vocabulary
 from zerotohero.training import warn_if_risen
 
-from . import checkpoint
+from . import checkpoint, corpus, distributed
 from .checkpoint import CheckpointError, Optimizers, State
-from .corpus import (
-    DROPOUT,
-    SAMPLE,
-    WEIGHTS,
-    Corpus,
-    estimate_loss,
-    full_loss,
-    sample,
-    seed_of,
-    window_starts,
-)
-from .distributed import (
-    Group,
-    autocast,
-    catching_signals,
-    clear_memory_errors,
-    processes,
-    require_memory,
-    resolve_dtype,
-)
+from .corpus import DROPOUT, SAMPLE, WEIGHTS, Corpus, seed_of
+from .distributed import Group
 from .report import Report, sample_file, write_losses, write_result
 from .settings import Settings
 
@@ -150,8 +132,10 @@ def train(
         raise ValueError("resume needs out, the folder of the training, and no start_from")
     out = None if out is None else Path(out)
     start_from = None if start_from is None else Path(start_from)
-    with processes(device) as group, clear_memory_errors():
-        settings = dataclasses.replace(settings, dtype=resolve_dtype(settings.dtype, group.device))
+    with distributed.processes(device) as group, distributed.clear_memory_errors():
+        settings = dataclasses.replace(
+            settings, dtype=distributed.resolve_dtype(settings.dtype, group.device)
+        )
         micro_batches = settings.accumulate * group.size
         if settings.batch_size % micro_batches:
             raise ValueError(
@@ -202,7 +186,7 @@ class _Training:
         self.corpus = Corpus.from_text(content, settings.block_size, group.device, vocabulary)
         characters = self.corpus.vocabulary.characters
         self.state = State(settings, characters, digest, text_file)
-        require_memory(settings, len(characters), group)
+        distributed.require_memory(settings, len(characters), group)
         generator = torch.Generator().manual_seed(seed_of(settings.seed, 0, WEIGHTS))
         self.model = GPT(settings.config(len(characters)), generator=generator).to(group.device)
         self.optimizers = configure_optimizers(self.model, settings)
@@ -227,7 +211,7 @@ class _Training:
             # over the processes.
             local = nullcontext() if last or group.size == 1 else self.wrapped.no_sync()
             with local:
-                with autocast(s.dtype, group.device):
+                with distributed.autocast(s.dtype, group.device):
                     _, loss = self.wrapped(idx, targets)
                 (loss / len(micro_batches)).backward()
             total += loss.detach() / len(micro_batches)
@@ -269,19 +253,19 @@ class _Training:
 
     def run(self, progress: bool) -> Run:
         """Make the remaining steps, and evaluate the result."""
-        state, model, out = self.state, self.model, self.out
-        report = Report(self.settings, state.step, shown=progress and self.group.first)
+        s, state, model, out = self.settings, self.state, self.model, self.out
+        vocabulary, val = self.corpus.vocabulary, self.corpus.val
+        report = Report(s, state.step, shown=progress and self.group.first)
         if out is None:
             self._make_steps(report, lambda: False)
         else:
             if self.group.first:
-                parameters = self.settings.num_parameters(len(state.characters))
-                checkpoint.require_space(out, parameters)
+                checkpoint.require_space(out, s.num_parameters(len(vocabulary)))
             self._save()
-            with catching_signals(self.group.size) as interrupted:
+            with distributed.catching_signals(self.group.size) as interrupted:
                 self._make_steps(report, interrupted)
         model.eval()
-        val_loss = full_loss(model, self.corpus.val, self.group, report.evaluating)
+        val_loss = corpus.estimate_loss(model, val, self.group, progress=report.evaluating)
         self._require_finite(val_loss, f"the validation loss after step {state.step}")
         self.checked = state.step
         report.say(f"validation loss on the whole split: {val_loss:.4f}")
@@ -295,14 +279,7 @@ class _Training:
             )
         warn_if_risen(state.losses)
         return Run(
-            settings=self.settings,
-            model=model,
-            vocabulary=self.corpus.vocabulary,
-            losses=state.losses,
-            evaluations=state.evaluations,
-            val_loss=val_loss,
-            sample=text,
-            seconds=state.seconds,
+            s, model, vocabulary, state.losses, state.evaluations, val_loss, text, state.seconds
         )
 
     def _evaluate_and_sample(self, report: Report) -> None:
@@ -320,8 +297,7 @@ class _Training:
     def _estimate(self, number: int) -> float:
         """Return the loss on some windows of the validation split."""
         s, val = self.settings, self.corpus.val
-        starts = window_starts(val, s.block_size, number)
-        loss = estimate_loss(self.model, val, starts, self.group, dtype=s.dtype)
+        loss = corpus.estimate_loss(self.model, val, self.group, number, dtype=s.dtype)
         self._require_finite(loss, f"the validation loss after step {self.state.step}")
         self.checked = self.state.step
         return loss
@@ -334,7 +310,7 @@ class _Training:
             return ""
         seed, vocabulary = seed_of(s.seed, step, SAMPLE), self.corpus.vocabulary
         try:
-            text = sample(self.model, vocabulary, s.sample_tokens, seed)
+            text = corpus.sample(self.model, vocabulary, s.sample_tokens, seed)
         except FloatingPointError as error:
             self._diverged(f"no sample after step {step}, {error}")
         if self.out is not None:

@@ -12,6 +12,7 @@ from zerotohero.arguments import require_int, require_number
 from zerotohero.gpt import GPTConfig
 
 T = TypeVar("T")
+DTYPES = ("auto", "float32", "bfloat16")
 KINDS = {"int": int, "float": float, "str": str}
 REPORTING = ("eval_every", "eval_windows", "sample_every", "sample_tokens", "checkpoint_every")
 """Settings that affect only what is reported and saved."""
@@ -58,19 +59,12 @@ class Settings:
     accumulate: int = _setting(1, "micro-batches in a batch, to save memory", 1, MAX_INT)
     grad_clip: float = _setting(1.0, "largest norm of the gradient; 0 for no limit", 0)
     # the optimizers
-    optimizer: str = _choice(
-        "muon",
-        "muon (for the matrices of the blocks; AdamW for the rest) or adamw",
-        "muon",
-        "adamw",
-    )
+    optimizer: str = _choice("muon", "muon (blocks' matrices) or adamw", "muon", "adamw")
     lr: float = _setting(3e-3, "learning rate of AdamW", 0)
     beta2: float = _setting(0.95, "AdamW's decay rate of squared gradients", 0, 0.999999)
     weight_decay: float = _setting(0.0, "weight decay of AdamW, for embeddings and matrices", 0)
     muon_lr: float = _setting(0.02, "learning rate of Muon", 0)
-    muon_momentum: float = _setting(
-        0.95, "fraction of the old momentum that Muon keeps", 0, 0.999999
-    )
+    muon_momentum: float = _setting(0.95, "fraction of its momentum Muon keeps", 0, 0.999999)
     muon_weight_decay: float = _setting(0.0, "weight decay of Muon", 0)
     # the schedule of both learning rates
     warmup: int = _setting(0, "steps in which the learning rates rise", 0, MAX_STEPS)
@@ -78,11 +72,7 @@ class Settings:
     final_lr: float = _setting(0.0, "fraction of the rates that is left at the end", 0, 1)
     # numerical precision and seed
     dtype: str = _choice(
-        "auto",
-        "data type of matrix multiplications; auto: bfloat16 if the device supports it natively",
-        "auto",
-        "float32",
-        "bfloat16",
+        "auto", "data type of matrix multiplications; auto: bfloat16 if native", *DTYPES
     )
     seed: int = _setting(1337, "for weights, batches, dropout and samples", 0, 2**32 - 1)
     # what is reported and saved on the way
