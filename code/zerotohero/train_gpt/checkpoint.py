@@ -183,6 +183,25 @@ def locked(out: Path, *, resume: bool) -> Iterator[None]:
         os.close(descriptor)
 
 
+def require_same(old: State, settings: Settings, text_sha256: str, *, resume: bool) -> None:
+    """Raise ``CheckpointError`` unless a training can resume, or start from the weights.
+
+    To resume, the settings and the text have to be the same; to start from the weights, only the
+    sizes of the model.
+    """
+    if differences := settings.differences(old.settings, old.step if resume else None):
+        hint = "; to train on from its weights, pass its folder as --from and another --out"
+        raise CheckpointError(
+            f"the checkpoint is of a training with other settings: {'; '.join(differences)}"
+            f"{hint if resume else ''}"
+        )
+    if resume and text_sha256 != old.text_sha256:
+        raise CheckpointError(
+            "the training used another text: pass text=… (--text FILE); its SHA-256 was "
+            f"{old.text_sha256}, now it is {text_sha256}"
+        )
+
+
 def require_space(out: Path, parameters: int) -> None:
     """Raise ``OSError`` unless two checkpoints fit on the disk: the old one and the new."""
     needed, free = 2 * 12 * parameters, shutil.disk_usage(out).free

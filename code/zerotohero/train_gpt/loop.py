@@ -133,9 +133,8 @@ def train(
     out = None if out is None else Path(out)
     start_from = None if start_from is None else Path(start_from)
     with distributed.processes(device) as group, distributed.clear_memory_errors():
-        settings = dataclasses.replace(
-            settings, dtype=distributed.resolve_dtype(settings.dtype, group.device)
-        )
+        dtype = distributed.resolve_dtype(settings.dtype, group.device)
+        settings = dataclasses.replace(settings, dtype=dtype)
         micro_batches = settings.accumulate * group.size
         if settings.batch_size % micro_batches:
             raise ValueError(
@@ -145,8 +144,7 @@ def train(
         if out is not None:
             checkpoint.require_folder(out, resume=resume)
         group.barrier()  # every process checks before process 0 writes
-        writes = out is not None and group.first
-        lock = checkpoint.locked(out, resume=resume) if out and writes else nullcontext()
+        lock = checkpoint.locked(out, resume=resume) if out and group.first else nullcontext()
         cuda = [group.device] if group.device.type == "cuda" else []
         with torch.random.fork_rng(cuda):  # the caller's random numbers stay as they are
             if resume:
@@ -155,6 +153,35 @@ def train(
             training = _Training(settings, out, text, False, group, start_from)
             with lock:  # only now a folder is made: what was refused left none
                 return training.run(progress)
+
+
+def read(text: str | Path | None, old: State | None) -> tuple[str, str | None]:
+    """Return the text to train on, and what ``State.text_file`` says of where it is from.
+
+    Raises
+    ------
+    CheckpointError
+        If the checkpoint to start from is of a text of its own, and none is given.
+    OSError, ValueError
+        If the file cannot be read, or the text is not Unicode.
+    """
+    if text is None and old and old.text_file is not None:
+        raise CheckpointError(
+            "the checkpoint is of a training on a text of its own: pass text=… "
+            f"(--text {shlex.quote(old.text_file) if old.text_file else 'FILE'})"
+        )
+    if text is None:
+        return data.shakespeare(), None
+    if isinstance(text, Path):
+        return read_text(text, MAX_TEXT, skip_bom=True), str(text)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"text must be Unicode, got {text[error.start]!r} at position {error.start}, "
+            "half of a surrogate pair"
+        ) from None
+    return text, ""
 
 
 class _Training:
@@ -173,15 +200,10 @@ class _Training:
         self.saved = self.checked = -1  # the last step with a checkpoint, and with a finite loss
         folder = out if resume else start_from
         old, tensors = checkpoint.load(folder) if folder else (None, {})
-        if old and folder:
-            require_same(old, settings, text, folder, resume=resume)
-        content, text_file = read(text)
+        content, text_file = read(text, old)
         digest = checkpoint.sha256_of(content.encode("utf-8"))
-        if old and resume and digest != old.text_sha256:
-            raise CheckpointError(
-                f"the training in {folder} used another text: pass text=… (--text FILE); its "
-                f"SHA-256 was {old.text_sha256}, now it is {digest}"
-            )
+        if old:
+            checkpoint.require_same(old, settings, digest, resume=resume)
         vocabulary = Vocabulary(old.characters) if old else None
         self.corpus = Corpus.from_text(content, settings.block_size, group.device, vocabulary)
         characters = self.corpus.vocabulary.characters
@@ -355,52 +377,6 @@ class _Training:
 
 def _due(step: int, every: int) -> bool:
     return every > 0 and step % every == 0
-
-
-# -- the text and the checkpoint to start from --------------------------------------------------
-
-
-def read(text: str | Path | None) -> tuple[str, str | None]:
-    """Return the text to train on, and the file that it is from, as ``State.text_file`` says it.
-
-    Errors are those of ``zerotohero.files.read_text``, and ``ValueError`` for a lone surrogate.
-    """
-    if text is None:
-        return data.shakespeare(), None
-    if isinstance(text, Path):
-        return read_text(text, MAX_TEXT, skip_bom=True), str(text)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise ValueError(
-            f"text must be Unicode, got {text[error.start]!r} at position {error.start}, "
-            "half of a surrogate pair"
-        ) from None
-    return text, ""
-
-
-def require_same(
-    old: State, settings: Settings, text: str | Path | None, folder: Path, *, resume: bool
-) -> None:
-    """Raise unless a training can resume with these settings, or start from these weights."""
-    if text is None and old.text_file is not None:
-        raise CheckpointError(
-            f"the training in {folder} is on a text of its own: pass text=… "
-            f"(--text {shlex.quote(old.text_file) if old.text_file else 'FILE'})"
-        )
-    if resume and (differences := settings.differences(old.settings, old.step)):
-        raise CheckpointError(
-            f"the checkpoint in {folder} is of a training with other settings: "
-            f"{'; '.join(differences)}; to start a new training from its weights, pass another "
-            f"--out, and --from {folder}"
-        )
-    sizes = [
-        f"{name}: {getattr(settings, name)} here, {getattr(old.settings, name)} in the checkpoint"
-        for name in ("block_size", "n_embd", "n_head", "n_layer")
-        if getattr(settings, name) != getattr(old.settings, name)
-    ]
-    if sizes:
-        raise CheckpointError(f"the model in {folder} has other sizes: {'; '.join(sizes)}")
 
 
 # -- the optimizers ----------------------------------------------------------------------------

@@ -16,6 +16,7 @@ DTYPES = ("auto", "float32", "bfloat16")
 KINDS = {"int": int, "float": float, "str": str}
 REPORTING = ("eval_every", "eval_windows", "sample_every", "sample_tokens", "checkpoint_every")
 """Settings that affect only what is reported and saved."""
+SIZES = ("block_size", "n_embd", "n_head", "n_layer")
 SCHEDULE = ("steps", "warmup", "decay_start", "final_lr")
 MAX_INT = 2**31 - 1
 MAX_STEPS = 99_999_999  # file names have eight digits
@@ -72,7 +73,7 @@ class Settings:
     final_lr: float = _setting(0.0, "fraction of the rates that is left at the end", 0, 1)
     # numerical precision and seed
     dtype: str = _choice(
-        "auto", "data type of matrix multiplications; auto: bfloat16 if native", *DTYPES
+        "auto", "data type of matrix multiplications; auto: bfloat16 where native", *DTYPES
     )
     seed: int = _setting(1337, "for weights, batches, dropout and samples", 0, 2**32 - 1)
     # what is reported and saved on the way
@@ -129,23 +130,26 @@ class Settings:
         fallen = (step - start) / (self.steps - start)  # 0 at first, below 1 in the last step
         return rise * (1 - fallen * (1 - self.final_lr))
 
-    def differences(self, old: Settings, steps_done: int) -> list[str]:
+    def differences(self, old: Settings, steps_done: int | None) -> list[str]:
         """List the settings that prevent resuming a training that was begun with others.
 
-        What only affects reporting may change, and so may the schedule, if the steps that are
-        done would have had the same learning rates.
+        Settings that only affect reporting may change, and so may the schedule, if the steps
+        that are done would have had the same learning rates.
 
         Parameters
         ----------
         old : Settings
             Those in the checkpoint.
-        steps_done : int
-            How many steps were made with them.
+        steps_done : int or None
+            How many steps were made with them. If None, only the sizes of the model count: that
+            is enough to start a new training from the weights.
         """
         here, there = dataclasses.asdict(self), dataclasses.asdict(old)
         changed = [n for n in here if here[n] != there[n] and n not in REPORTING]
         reason = ""
-        if any(name in SCHEDULE for name in changed):
+        if steps_done is None:
+            changed = [name for name in changed if name in SIZES]
+        elif any(name in SCHEDULE for name in changed):
             if self.steps < steps_done:
                 reason = f" ({steps_done:,} steps are made already)"
             elif any(self.lr_factor(i) != old.lr_factor(i) for i in range(steps_done)):
