@@ -66,7 +66,7 @@ def test_no_checkpoint(tmp_path: Path) -> None:
 def test_other_settings(run: Path) -> None:
     refused(
         run,
-        r"with other settings: n_embd: 32 here, 16 in .*; lr: 0\.1 here, 0\.003 in the .*; to train",
+        r"with other settings: n_embd: 32 here, 16 in .*; lr: 0\.1 here, 0\.003 in .*; to train",
         n_embd=32,
         lr=0.1,
     )

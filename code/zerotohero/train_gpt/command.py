@@ -58,11 +58,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--resume", action="store_true", help="continue from the checkpoint in --out")
     add("--from", type=Path, metavar="DIR", dest="start_from", help="start from these weights")
     add("--device", default="cpu", help="cpu, cuda or mps (cpu)")
-    add(
-        "--threads",
-        type=int,
-        help=f"PyTorch threads, at most {MAX_THREADS} (PyTorch's choice)",
-    )
+    add("--threads", type=int, help=f"PyTorch threads, up to {MAX_THREADS} (PyTorch's choice)")
     add("--quiet", action="store_true", help="show no progress")
     group = parser.add_argument_group(
         "settings", "each overrides the preset's value, which is in parentheses"
