@@ -20,9 +20,9 @@ from zerotohero.files import read_text, write_atomically
 from zerotohero.gpt import GPT, Muon, Vocabulary
 from zerotohero.training import warn_if_risen
 
-from . import checkpoint, corpus, distributed
+from . import checkpoint, distributed
 from .checkpoint import CheckpointError, Optimizers, State
-from .corpus import DROPOUT, SAMPLE, WEIGHTS, Corpus, seed_of
+from .corpus import DROPOUT, SAMPLE, WEIGHTS, Corpus, estimate_loss, sample, seed_of
 from .distributed import Group
 from .report import Report, sample_file, write_losses, write_result
 from .settings import Settings
@@ -287,7 +287,7 @@ class _Training:
             with distributed.catching_signals(self.group.size) as interrupted:
                 self._make_steps(report, interrupted)
         model.eval()
-        val_loss = corpus.estimate_loss(model, val, self.group, progress=report.evaluating)
+        val_loss = estimate_loss(model, val, self.group, progress=report.evaluating)
         self._require_finite(val_loss, f"the validation loss after step {state.step}")
         self.checked = state.step
         report.say(f"validation loss on the whole split: {val_loss:.4f}")
@@ -319,7 +319,7 @@ class _Training:
     def _estimate(self, number: int) -> float:
         """Return the loss on some windows of the validation split."""
         s, val = self.settings, self.corpus.val
-        loss = corpus.estimate_loss(self.model, val, self.group, number, dtype=s.dtype)
+        loss = estimate_loss(self.model, val, self.group, number, dtype=s.dtype)
         self._require_finite(loss, f"the validation loss after step {self.state.step}")
         self.checked = self.state.step
         return loss
@@ -332,7 +332,7 @@ class _Training:
             return ""
         seed, vocabulary = seed_of(s.seed, step, SAMPLE), self.corpus.vocabulary
         try:
-            text = corpus.sample(self.model, vocabulary, s.sample_tokens, seed)
+            text = sample(self.model, vocabulary, s.sample_tokens, seed)
         except FloatingPointError as error:
             self._diverged(f"no sample after step {step}, {error}")
         if self.out is not None:
