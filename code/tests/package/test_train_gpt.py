@@ -14,9 +14,9 @@ from training import TEXT, TINY, tiny
 from zerotohero import data
 from zerotohero.gpt import GPT, Vocabulary
 from zerotohero.train_gpt import Settings, load_model, train
+from zerotohero.train_gpt.corpus import seed_of
 from zerotohero.train_gpt.distributed import Group
 from zerotohero.train_gpt.loop import _Training
-from zerotohero.train_gpt.text import batch_starts, seed_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -89,7 +89,8 @@ def test_steps_are_those_of_a_plain_loop() -> None:
         model.parameters(), lr=settings.lr, betas=(0.9, settings.beta2), weight_decay=0
     )
     for step, expected in enumerate(run.losses):
-        starts = batch_starts(ids, 4, 8, seed_of(7, step, 1)).tolist()
+        draw = torch.Generator().manual_seed(seed_of(7, step, 1))
+        starts = torch.randint(0, len(ids) - 8, (4,), generator=draw).tolist()
         x = torch.stack([ids[i : i + 8] for i in starts])
         y = torch.stack([ids[i + 1 : i + 9] for i in starts])
         _, loss = model(x, y)
@@ -174,10 +175,10 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     out = tmp_path / "run"
     quiet(tiny(steps=1), out)
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
-    with pytest.raises(FileExistsError, match=r"out is there already, .*run: resume it, or"):
+    with pytest.raises(FileExistsError, match=r"run already exists and is not empty: pass resume"):
         quiet(tiny(steps=1), out)
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
-    with pytest.raises(FileExistsError, match="out is there already"):
+    with pytest.raises(FileExistsError, match="already exists and is not a folder"):
         quiet(tiny(steps=1), out / "losses.csv")
     (tmp_path / "empty").mkdir()
     quiet(tiny(steps=1), tmp_path / "empty")

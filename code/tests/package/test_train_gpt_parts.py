@@ -11,18 +11,16 @@ import torch
 import torch.nn.functional as F
 from training import TEXT, TINY, tiny
 
-from zerotohero.gpt import GPT, Muon
+from zerotohero.gpt import GPT, Muon, Vocabulary
 from zerotohero.train_gpt import PRESETS, Settings, train
-from zerotohero.train_gpt.distributed import Group
-from zerotohero.train_gpt.optimizers import make_optimizers
-from zerotohero.train_gpt.text import (
+from zerotohero.train_gpt.corpus import (
     Corpus,
-    batch_starts,
-    loss_on,
-    whole_loss,
+    estimate_loss,
     window_starts,
     windows,
 )
+from zerotohero.train_gpt.distributed import Group
+from zerotohero.train_gpt.loop import configure_optimizers
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -62,7 +60,7 @@ def test_bad_settings(changes: dict[str, Any], error: type[Exception], message: 
 
 def test_settings_travel_as_a_dictionary() -> None:
     assert Settings.from_dict(json.loads(json.dumps(vars(TINY)))) == TINY
-    with pytest.raises(ValueError, match="settings are missing or unknown: speed, steps"):
+    with pytest.raises(ValueError, match="missing or unknown: speed, steps"):
         Settings.from_dict({k: v for k, v in vars(TINY).items() if k != "steps"} | {"speed": 1})
 
 
@@ -102,7 +100,7 @@ def test_the_learning_rates_follow_the_schedule(monkeypatch: pytest.MonkeyPatch)
 def test_every_parameter_has_one_optimizer() -> None:
     model = GPT(TINY.config(27))
     names = {p: name for name, p in model.named_parameters()}
-    found = make_optimizers(model, tiny(weight_decay=0.1, muon_weight_decay=0.2))
+    found = configure_optimizers(model, tiny(weight_decay=0.1, muon_weight_decay=0.2))
     groups = [g for o in found.values() for g in o.param_groups]
     params = [p for group in groups for p in group["params"]]
     assert len(params) == len({id(p) for p in params}) == len(names)
@@ -119,7 +117,7 @@ def test_every_parameter_has_one_optimizer() -> None:
 
 def test_adamw_alone_takes_all() -> None:
     model = GPT(TINY.config(27))
-    (adamw,) = make_optimizers(model, tiny(optimizer="adamw")).values()
+    (adamw,) = configure_optimizers(model, tiny(optimizer="adamw")).values()
     assert isinstance(adamw, torch.optim.AdamW)
     assert sum(len(g["params"]) for g in adamw.param_groups) == len(list(model.parameters()))
 
@@ -149,8 +147,22 @@ def test_windows_and_what_follows() -> None:
     x, y = windows(ids, torch.tensor([0, 40, 91]), 8)
     assert x[1].tolist() == list(range(40, 48))
     assert torch.equal(y, x + 1)
-    starts = batch_starts(ids, 5000, 8, 1)
-    assert (int(starts.min()), int(starts.max())) == (0, 91)  # the last one reaches the end
+
+
+def test_a_batch_reaches_every_token_and_is_the_same_however_it_is_divided() -> None:
+    corpus = Corpus(Vocabulary("ab"), torch.arange(100), torch.arange(9))
+    settings = tiny(batch_size=6000, accumulate=1)
+    ((x, y),) = corpus.batch(3, settings, ALONE)
+    assert torch.equal(y, x + 1)
+    assert (int(x.min()), int(y.max())) == (0, 99)
+    divided = [
+        micro_batch
+        for rank in range(3)
+        for micro_batch in corpus.batch(3, tiny(batch_size=6000, accumulate=4), Group(rank, 3, CPU))
+    ]
+    assert [len(ids) for ids, _ in divided] == [500] * 12
+    assert torch.equal(torch.cat([ids for ids, _ in divided]), x)
+    assert not torch.equal(corpus.batch(4, settings, ALONE)[0][0], x)
 
 
 @pytest.mark.parametrize("length", [9, 10, 17, 18, 100, 203])
@@ -163,7 +175,7 @@ def test_the_whole_validation_loss_leaves_no_token_out(length: int) -> None:
         start = (i - 1) // 8 * 8
         logits, _ = model(ids[None, start:i])
         total += F.cross_entropy(logits[0, -1], ids[i]).item()
-    assert whole_loss(model, ids, ALONE) == pytest.approx(total / (length - 1), abs=1e-5)
+    assert estimate_loss(model, ids, ALONE) == pytest.approx(total / (length - 1), abs=1e-5)
     assert model.training
 
 
@@ -177,6 +189,5 @@ def test_windows_of_an_estimate_are_spread() -> None:
 def test_windows_at_once_do_not_matter() -> None:
     model = GPT(TINY.config(27))
     ids = torch.randint(0, 27, (300,))
-    starts = window_starts(ids, 8)
-    losses = [loss_on(model, ids, starts, ALONE, dtype="float32", at_once=n) for n in (1, 7, 99)]
+    losses = [estimate_loss(model, ids, ALONE, at_once=n) for n in (1, 7, 99)]
     assert losses == pytest.approx([losses[0]] * 3, abs=1e-5)

@@ -4,8 +4,10 @@ import hashlib
 import json
 import math
 import os
+import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import warnings
@@ -20,11 +22,12 @@ from conftest import listing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
-from training import TEXT, TINY, tiny
+from training import TEXT, TINY, options, tiny
 
+from zerotohero import train_gpt
 from zerotohero.gpt import GPT
 from zerotohero.train_gpt import CheckpointError, Run, Settings, checkpoint, load_model, train
-from zerotohero.train_gpt.command import main
+from zerotohero.train_gpt.command import main, make_parser, settings_from
 from zerotohero.train_gpt.distributed import Group, memory_of, require_memory
 from zerotohero.train_gpt.loop import _Training
 from zerotohero.training import TrainingWarning
@@ -122,13 +125,13 @@ def test_nothing_that_is_not_finite_is_saved(tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_Training, "__init__", note)
-        with before_step(7, spoil), pytest.raises(FloatingPointError, match="average after step"):
+        with before_step(7, spoil), pytest.raises(FloatingPointError, match="moment after step"):
             quiet(tiny(), out)
     assert checkpoint.load(out)[0].step == 5
 
 
 def test_a_rising_loss_gets_a_word() -> None:
-    with pytest.warns(TrainingWarning, match=r"the loss rose, from 3\.\d+ at the beginning to "):
+    with pytest.warns(TrainingWarning, match=r"the loss rose: it was 3\.\d+ in the first step"):
         quiet(tiny(lr=1.0, muon_lr=1.0, steps=60, decay_start=1.0))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -184,10 +187,63 @@ def test_the_command_says_what_is_saved(
     assert main(given) == 130
     said = capsys.readouterr().err
     if saved:
-        expected = "step 0 of 200 is saved; go on: python -m zerotohero.train_gpt --resume "
-        assert said == f"interrupted: {expected}--out run --text 'my text.txt'\n"
+        expected = "step 0 of 200 is saved; to continue: python -m zerotohero.train_gpt --resume "
+        assert said == f"interrupted: {expected}--quiet --out run --text 'my text.txt'\n"
     else:
         assert said == "interrupted: nothing was saved\n"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--steps", "60", "--decay-start", "1", "--sample-every", "7"],
+        ["--preset", "smoke", *options(tiny(decay_start=1.0, eval_every=4)), "--threads", "1"],
+        ["--device", "cpu", "--quiet"],
+    ],
+)
+def test_the_command_to_continue_keeps_what_was_given(
+    given: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It parses to the same settings, also when they are not yet in the checkpoint."""
+    out, file = tmp_path / "my run", tmp_path / "text.txt"
+    file.write_text(TEXT, encoding="utf-8")
+    stopped_at(2, tiny(decay_start=1.0), out)
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_Training, "_make_steps", stop)
+    given = ["--out", str(out), "--text", str(file), "--resume", *given]
+    assert main(given) == 130
+    said = capsys.readouterr().err
+    start = "interrupted: step 3 of 12 is saved; to continue: python -m zerotohero.train_gpt "
+    assert said.startswith(start)
+    parser = make_parser()
+    again = parser.parse_args(shlex.split(said.removeprefix(start)))
+    assert settings_from(again) == settings_from(parser.parse_args(given))
+    assert vars(again) == vars(parser.parse_args(given))
+
+
+def test_ctrl_c_while_torch_is_loading_is_quiet(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise KeyboardInterrupt", encoding="utf-8")
+    code = Path(train_gpt.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "zerotohero.train_gpt", "--out", str(tmp_path / "run")],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(code)])},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_all_public_names_can_be_imported() -> None:
+    assert set(train_gpt.__all__) <= set(dir(train_gpt))
+    assert all(hasattr(train_gpt, name) for name in train_gpt.__all__)
+    assert not hasattr(train_gpt, "no_such_name")
 
 
 def test_in_another_thread_there_are_no_signals() -> None:
@@ -223,8 +279,9 @@ def test_more_steps_where_those_made_stay_the_same(tmp_path: Path) -> None:
     quiet(tiny(decay_start=1.0), tmp_path / "flat")
     resumed = quiet(tiny(decay_start=1.0, steps=20), tmp_path / "flat", resume=True)
     assert resumed.losses == quiet(tiny(decay_start=1.0, steps=20)).losses
-    for steps in (30, 5):
-        with pytest.raises(CheckpointError, match=rf"steps is {steps}, there 20; .* --from "):
+    for steps, reason in ((30, "steps made would have had other"), (5, "20 steps are made")):
+        message = rf"steps: {steps} here, 20 in the checkpoint \(.*{reason}.*--from"
+        with pytest.raises(CheckpointError, match=message):
             quiet(tiny(steps=steps), tmp_path / "run", resume=True)
 
 
@@ -241,8 +298,25 @@ def test_training_on_from_finished_weights(tmp_path: Path) -> None:
     assert quiet(TINY, tmp_path / "few", text=few, resume=True).losses == again.losses
     with pytest.raises(ValueError, match="'€' at position 6000"):
         quiet(TINY, tmp_path / "new", text=TEXT + "€", start_from=tmp_path / "first")
-    with pytest.raises(CheckpointError, match="in this training"):
-        quiet(tiny(n_embd=8), tmp_path / "other", start_from=tmp_path / "first")
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"n_embd": 8}, "n_embd: 8 here, 16 in the checkpoint"),
+        (
+            {"n_layer": 3, "n_head": 4},
+            "n_head: 4 here, 2 in .*; n_layer: 3 here, 2 in the checkpoint",
+        ),
+        ({"block_size": 9}, "block_size: 9 here, 8 in the checkpoint"),
+    ],
+)
+def test_weights_of_other_sizes_are_refused_by_name(
+    changes: dict[str, int], named: str, finished: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckpointError, match=f"with other settings: {named}$"):
+        quiet(tiny(**changes), tmp_path / "new", start_from=finished)
+    assert listing(tmp_path) == []
 
 
 def test_a_text_of_ones_own_is_asked_for(tmp_path: Path) -> None:
@@ -250,8 +324,46 @@ def test_a_text_of_ones_own_is_asked_for(tmp_path: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbf" + TEXT.encode("utf-8"))
     run = quiet(TINY, tmp_path / "run", text=file)
     assert run.vocabulary.characters == "".join(sorted(set(TEXT))), "a byte order mark is no token"
-    with pytest.raises(CheckpointError, match=r"on a text of its own: pass --text '.*a text\.txt'"):
+    with pytest.raises(CheckpointError, match=r"on a text of its own: .*--text '.*a text\.txt'"):
         train(TINY, tmp_path / "run", resume=True)
+    with pytest.raises(CheckpointError, match=r"on a text of its own: .*--text '.*a text\.txt'"):
+        train(TINY, tmp_path / "on", start_from=tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("settings", "options", "error", "message"),
+    [
+        (TINY, {"text": TEXT.encode()}, TypeError, "^text must be a string or a Path, got bytes$"),
+        (TINY, {"text": [TEXT]}, TypeError, "^text must be a string or a Path, got list$"),
+        (
+            "smoke",
+            {},
+            TypeError,
+            r"^settings must be Settings, as PRESETS\['smoke'\] is, got 'smoke'",
+        ),
+        (None, {}, TypeError, "^settings must be Settings"),
+        (
+            TINY,
+            {"text": TEXT + "\ud800"},
+            ValueError,
+            r"^text must be Unicode, got '\\ud800' at .* 6000",
+        ),
+    ],
+)
+def test_arguments_of_another_kind(
+    settings: Any, options: dict[str, Any], error: type[Exception], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(error, match=message) as caught:
+        quiet(settings, tmp_path / "run", **options)
+    assert type(caught.value) is error
+    assert listing(tmp_path) == []
+
+
+def test_equal_settings_need_no_comparison_of_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = tiny(steps=99_999_999, eval_every=0)
+    monkeypatch.setattr(Settings, "lr_factor", lambda *_: pytest.fail("computed step by step"))
+    assert long.differences(long, long.steps) == []
+    assert tiny(steps=99_999_999, eval_every=0, sample_tokens=5).differences(long, 10**7) == []
 
 
 # -- files -------------------------------------------------------------------------------------
@@ -294,6 +406,81 @@ def test_two_cannot_train_in_one_folder(tmp_path: Path) -> None:
     with before_step(7, resume):
         run = quiet(TINY, out)
     assert quiet(TINY, out, resume=True).losses == run.losses, "the lock is gone"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--text", "nofile"], "nofile: No such file or directory"),
+        (["--text", "short.txt"], "text must be longer for block_size = 8"),
+        (["--from", "nowhere"], "there is no checkpoint: "),
+        (["--from", "run/checkpoint.json"], "must be the folder of a training, but is a file"),
+        (["--from", "run", "--text", "euro.txt"], "'€' at position"),
+        (["--n-embd", "99999998"], "make n_layer, n_embd, block_size"),
+        (["--out", "link"], "link already exists and is not a folder"),
+        (["--out", "short.txt"], "short.txt already exists and is not a folder"),
+        (["--out", "run"], "run already exists and is not empty: pass resume"),
+    ],
+)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_what_is_refused_leaves_nothing_behind_and_one_process_says_so(
+    arguments: list[str],
+    message: str,
+    rank: int,
+    finished: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RANK", str(rank))  # of one process: the others keep quiet
+    shutil.copytree(finished, "run")
+    Path("link").symlink_to("gone")
+    for name, text in {"text.txt": TEXT, "short.txt": "short", "euro.txt": TEXT + "€"}.items():
+        Path(name).write_text(text, encoding="utf-8")
+    before = listing(tmp_path)
+    given = ["--out", "new", "--text", "text.txt", "--quiet", *options(TINY), *arguments]
+    assert main(given) == 1
+    said = capsys.readouterr().err
+    if rank == 0 or "n_layer" in message:  # memory may be one process's own
+        assert said.startswith("error: ")
+        assert message in said
+        assert said.count("\n") == 1
+    else:
+        assert said == ""
+    assert listing(tmp_path) == before
+
+
+def test_the_tensors_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings, progress, and what to do after Ctrl-C, come from the JSON file."""
+    stopped_at(6, TINY, tmp_path / "run")
+    read, files = checkpoint.read_limited, []
+    monkeypatch.setattr(
+        checkpoint,
+        "read_limited",
+        lambda path, limit: (files.append(path.suffix), read(path, limit))[1],
+    )
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
+    given = ["--out", str(tmp_path / "run"), "--text", str(tmp_path / "text.txt"), "--quiet"]
+    assert main([*given, "--resume", "--checkpoint-every", "1"]) == 0
+    assert sorted(files) == [".json", ".json", ".safetensors"]
+    assert checkpoint.load_state(tmp_path / "run").step == 12
+
+
+def test_a_folder_that_another_process_filled_in_the_meantime_is_left_alone(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    init = _Training.__init__
+
+    def fill(self: _Training, *arguments: Any) -> None:
+        init(self, *arguments)
+        shutil.copytree(finished, out)
+
+    monkeypatch.setattr(_Training, "__init__", fill)
+    with pytest.raises(FileExistsError, match="already exists and is not empty"):
+        quiet(TINY, out)
+    assert checkpoint.load_state(out).step == 3
 
 
 def test_a_model_can_be_loaded_whenever_one_is_saved(
@@ -340,7 +527,7 @@ def test_the_estimate_of_parameters_is_near(changes: dict[str, int]) -> None:
     sizes = tiny(**changes)
     with torch.device("meta"):
         exact = sum(p.numel() for p in GPT(sizes.config(27)).parameters())
-    assert 0.85 * exact < sizes.parameters(27) <= exact
+    assert 0.85 * exact < sizes.num_parameters(27) <= exact
 
 
 @pytest.mark.parametrize(
@@ -363,7 +550,7 @@ def test_what_is_too_large_all_the_same_is_one_line(monkeypatch: pytest.MonkeyPa
         torch.empty(2**60)
 
     monkeypatch.setattr(GPT, "forward", forward)
-    with pytest.raises(MemoryError, match="the memory does not suffice for these sizes: make"):
+    with pytest.raises(MemoryError, match="out of memory: make"):
         quiet(TINY)
 
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 from training import FILE, TEXT, TINY, command, finish, options, tiny, together
 
-from zerotohero.train_gpt import PRESETS, Settings, checkpoint, train
+from zerotohero.train_gpt import PRESETS, CheckpointError, Settings, checkpoint, train
 from zerotohero.train_gpt.command import main, make_parser, settings_from
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -89,11 +89,11 @@ def test_it_trains_on_a_file(tmp_path: Path, text: Path) -> None:
         (["--out", "short.txt/run"], "short.txt/run: Not a directory"),
         (["--device", "tpu"], "device must be cpu, cuda, cuda:0, cuda:1, … or mps, got 'tpu'"),
         (["--text", "no-such-file"], "no-such-file: No such file or directory"),
-        (["--text", "latin-1.txt"], "text must be UTF-8: latin-1.txt: "),
+        (["--text", "latin-1.txt"], "latin-1.txt: byte 0 is not UTF-8"),
         (["--text", "short.txt"], "text must be longer for block_size = 8: "),
         (["--text", "empty.txt"], "text must hold at least one character, got none"),
         (["--resume"], "there is no checkpoint: run/checkpoint.json is missing"),
-        (["--out", "full"], "out is there already, full: resume it, or name another folder"),
+        (["--out", "full"], "full already exists and is not empty: pass resume"),
         (
             ["--lr", "1e30", "--optimizer", "adamw", "--grad-clip", "0"],
             "the training diverged: the ",
@@ -139,11 +139,11 @@ def test_resuming_needs_no_settings_but_checks_those_it_gets(
     assert main([*arguments, "--resume"]) == 0
     assert main([*arguments, "--resume", *options(TINY)]) == 0
     assert main([*arguments, "--resume", "--seed", "8"]) == 1
-    assert "with other settings: seed is 8, there 7" in capsys.readouterr().err
+    assert "with other settings: seed: 8 here, 7 in the checkpoint" in capsys.readouterr().err
     assert main([*arguments, "--resume", "--preset", "smoke"]) == 1
-    assert "with other settings: block_size is 32, there 8; " in capsys.readouterr().err
+    assert "with other settings: block_size: 32 here, 8 in the " in capsys.readouterr().err
     assert main([*arguments, "--resume", "--text", str(FILE)]) == 1
-    assert "is of a training on another text" in capsys.readouterr().err
+    assert "used another text" in capsys.readouterr().err
 
 
 # -- interrupted and killed --------------------------------------------------------------------
@@ -153,10 +153,18 @@ posix = pytest.mark.skipif(
 )
 
 
+def reached_in(out: Path) -> int:
+    """Return the step of the checkpoint, and -1 if there is none."""
+    try:
+        return checkpoint.load_state(out).step
+    except CheckpointError:
+        return -1
+
+
 def wait_for(process: subprocess.Popen[str], out: Path, step: int) -> None:
     """Wait for a checkpoint at or after a step."""
     deadline = time.monotonic() + 240
-    while (state := checkpoint.state_in(out)) is None or state.step < step:
+    while reached_in(out) < step:
         assert process.poll() is None, process.communicate()[1]
         assert time.monotonic() < deadline, f"no checkpoint at step {step}"
         time.sleep(0.005)
@@ -175,7 +183,7 @@ def test_a_signal_saves_and_names_the_step(tmp_path: Path, text: Path, number: i
     assert process.returncode == 130
     step = checkpoint.load(out)[0].step
     *_, last = said.splitlines()
-    assert last.startswith(f"interrupted: step {step:,} of 100,000 is saved; go on: python -m ")
+    assert last.startswith(f"interrupted: step {step:,} of 100,000 is saved; to continue: python ")
     assert f"--resume --out {out} --text {text} --threads 1" in last
     assert "Traceback" not in said
 
@@ -268,7 +276,7 @@ def test_two_processes_train_as_one(tmp_path: Path, text: Path, optimizer: str) 
         again = command("--out", out, "--text", text, *options(settings), processes=2)
         _, said = again.communicate(timeout=240)
         assert again.returncode != 0
-        assert "error: out is there already" in said
+        assert "already exists and is not empty" in said
 
 
 @by_torchrun
@@ -294,7 +302,7 @@ def test_two_processes_resume(tmp_path: Path, text: Path, monkeypatch: pytest.Mo
 
 
 def test_a_batch_that_cannot_be_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    from zerotohero.train_gpt import loop
+    from zerotohero.train_gpt import distributed
     from zerotohero.train_gpt.distributed import Group
 
     class Three:
@@ -304,6 +312,6 @@ def test_a_batch_that_cannot_be_shared_out(monkeypatch: pytest.MonkeyPatch) -> N
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(loop, "processes", lambda _: Three())
+    monkeypatch.setattr(distributed, "processes", lambda _: Three())
     with pytest.raises(ValueError, match="multiple of accumulate times processes, 6, got 8"):
         train(tiny(batch_size=8, accumulate=2), text=TEXT)

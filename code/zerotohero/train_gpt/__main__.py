@@ -1,5 +1,13 @@
 """Train a GPT: ``python -m zerotohero.train_gpt --help``."""
 
-from .command import main
+from zerotohero.console import run_command
 
-raise SystemExit(main())
+
+def main() -> int:
+    """Run the command."""
+    from .command import main  # imports torch, which takes seconds: Ctrl-C ends that, too
+
+    return main()
+
+
+raise SystemExit(run_command(main))

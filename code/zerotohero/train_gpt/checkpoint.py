@@ -1,8 +1,8 @@
-"""Checkpoints: all that a training needs to go on, in two files.
+"""Checkpoints: everything that a training needs to resume, in two files.
 
-``checkpoint.json`` says what was trained how far, and carries the checksum of the file with
-the tensors, ``checkpoint-00000500.safetensors`` for step 500. That one is written first; the
-checkpoint changes in the moment in which the JSON file is replaced. So the two always fit.
+``checkpoint.json`` records the settings and progress, and the checksum of the file with the
+tensors, ``checkpoint-00000500.safetensors`` for step 500. That one is written first, and replacing
+the JSON file switches to it, so the two files always match.
 
 Neither file can hold code: JSON has only data, and safetensors only numbers, unlike a pickle.
 """
@@ -34,27 +34,24 @@ from zerotohero.files import read_limited, write_atomically
 from zerotohero.gpt import GPT, Vocabulary
 
 from .distributed import device_of
-from .optimizers import Optimizers
-from .settings import Settings
+from .settings import Settings, from_fields
 
 FORMAT = "zerotohero.train_gpt checkpoint, version 1"
 JSON = "checkpoint.json"
 LOCK = ".lock"
-PART = re.compile(r"\.(checkpoint|losses|result)[-.].*\.\d+-[0-9a-f]{8}\.part")
-"""What a crash leaves of a file that was being written."""
-MOST_BYTES = 8 * 2**20  # of the JSON file: a hundred thousand estimates, and any vocabulary
-KEPT = {"adamw": ("exp_avg", "exp_avg_sq", "step"), "muon": ("momentum",)}
-"""What each optimizer remembers of a parameter."""
-NUMBER = torch.Size()
+MAX_JSON = 8 * 2**20  # bytes: a hundred thousand estimates, and any vocabulary
+
+Optimizers = dict[str, torch.optim.Optimizer]
+"""The optimizers of a training: ``adamw``, and perhaps ``muon``."""
 
 
 class CheckpointError(ValueError):
-    """A checkpoint is missing, damaged, or of something else."""
+    """A checkpoint is missing, damaged, or does not fit."""
 
 
 @dataclass
 class State:
-    """How far a training is; what is not a parameter or in an optimizer.
+    """The progress of a training: everything except the parameters and the optimizers' state.
 
     Attributes
     ----------
@@ -65,7 +62,7 @@ class State:
     text_sha256 : str
         Checksum of the whole text.
     text_file : str or None
-        Where the text was read from; empty if it was no file's, None for Tiny Shakespeare.
+        Where the text was read from; empty if it was not a file, None for Tiny Shakespeare.
     step : int
         Updates made.
     before : int or None
@@ -97,13 +94,14 @@ class State:
         require_int(0, self.settings.steps, step=self.step)
         require_int(0, self.step, before=self.before or 0)
         require_number(0, seconds=self.seconds)
-        for made, loss in self.evaluations:
-            require_int(0, self.step, made=made)
+        for step, loss in self.evaluations:
+            require_int(0, self.step, step=step)
             require_number(loss=loss)
-        self.evaluations = [(made, float(loss)) for made, loss in self.evaluations]
+        self.evaluations = [(step, float(loss)) for step, loss in self.evaluations]
 
 
-def _sha256(data: bytes) -> str:
+def sha256_of(data: bytes) -> str:
+    """Return the SHA-256 checksum."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -119,34 +117,44 @@ def _tensors_file(out: Path, step: int) -> Path:
 
 
 def require_folder(out: Path, *, resume: bool) -> None:
-    """Raise unless a folder has a checkpoint, or is new or empty if it should have none.
+    """Raise unless a folder has a checkpoint to resume, or else is new or empty.
 
     Raises
     ------
     CheckpointError
         If there is no checkpoint.
     FileExistsError
-        If there is a file, or a folder that is not empty.
+        If it is a file, or a folder that is not empty.
     """
     if resume:
         if not (out / JSON).exists():
             raise CheckpointError(f"there is no checkpoint: {out / JSON} is missing")
-    elif out.exists() and (not out.is_dir() or any(p.name != LOCK for p in out.iterdir())):
-        raise FileExistsError(f"out is there already, {out}: resume it, or name another folder")
+    elif os.path.lexists(out):  # also a link to nowhere
+        if not out.is_dir():
+            raise FileExistsError(f"{out} already exists and is not a folder: choose another out")
+        if any(path.name != LOCK for path in out.iterdir()):
+            raise FileExistsError(
+                f"{out} already exists and is not empty: pass resume (--resume), or choose another "
+                "out (--out)"
+            )
+
+
+PART_FILE = re.compile(r"\.(checkpoint|losses|result)[-.].*\.\d+-[0-9a-f]{8}\.part")
+"""What a crash leaves of a file that was being written."""
 
 
 @contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Keep a folder to this process within a ``with``. Make it if it is not there.
+def locked(out: Path, *, resume: bool) -> Iterator[None]:
+    """Lock a folder for this process within a ``with``; create it if it does not exist.
 
     The system releases the lock when the process ends, however it ends.
 
     Raises
     ------
     OSError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or is not as ``require_folder`` wants it.
     BlockingIOError
-        If another process has it.
+        If another process has the lock.
     """
     out.mkdir(parents=True, exist_ok=True)
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
@@ -165,13 +173,33 @@ def locked(out: Path) -> Iterator[None]:
             raise BlockingIOError(f"another process is training in {out}") from None
         except OSError as error:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-                raise  # those: a file system that has no locks
+                raise  # those: a file system without locks
         for path in out.iterdir():
-            if PART.fullmatch(path.name):
+            if PART_FILE.fullmatch(path.name):
                 path.unlink()
+        require_folder(out, resume=resume)  # another process may have had the lock before
         yield
     finally:
         os.close(descriptor)
+
+
+def require_same(old: State, settings: Settings, text_sha256: str, *, resume: bool) -> None:
+    """Raise ``CheckpointError`` unless a training can resume, or start from the weights.
+
+    To resume, the settings and the text have to be the same; to start from the weights, only the
+    sizes of the model.
+    """
+    if differences := settings.differences(old.settings, old.step if resume else None):
+        hint = "; to train on from its weights, pass its folder as --from and another --out"
+        raise CheckpointError(
+            f"the checkpoint is of a training with other settings: {'; '.join(differences)}"
+            f"{hint if resume else ''}"
+        )
+    if resume and text_sha256 != old.text_sha256:
+        raise CheckpointError(
+            "the training used another text: pass text=… (--text FILE); its SHA-256 was "
+            f"{old.text_sha256}, now it is {text_sha256}"
+        )
 
 
 def require_space(out: Path, parameters: int) -> None:
@@ -201,23 +229,22 @@ def all_finite(model: GPT, optimizers: Optimizers) -> bool:
     return all(bool(t.isfinite().all()) for t in tensors)
 
 
-def save(out: Path, state: State, model: GPT, optimizers: Optimizers) -> None:
-    """Write a checkpoint; then remove the tensors of the one before."""
+def save(out: Path, state: State, model: GPT, optimizers: Optimizers, previous: int | None) -> None:
+    """Write a checkpoint; then remove the tensors of the previous one, of step ``previous``."""
     tensors = {
         "losses": torch.tensor(state.losses, dtype=torch.float64),
         **{f"model/{name}": p for name, p in model.state_dict().items()},
         **_optimizer_tensors(model, optimizers),
     }
     data = bytes_of({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
-    old = state_in(out)
-    state.before = old.step if old else None
-    about = dataclasses.asdict(state) | {"tensors_sha256": _sha256(data)}
+    old = (previous, state.before)  # a crash may have come before the removal of the latter
+    state.before = previous
+    about = dataclasses.asdict(state) | {"tensors_sha256": sha256_of(data)}
     del about["losses"]
     write_atomically(_tensors_file(out, state.step), data)
-    whole = {"format": FORMAT, "sha256": _sha256(_canonical(about)), "state": about}
+    whole = {"format": FORMAT, "sha256": sha256_of(_canonical(about)), "state": about}
     write_atomically(out / JSON, json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n")
-    # A crash may have come before the removal of the tensors before the last.
-    for step in (old.step, old.before) if old else ():
+    for step in old:
         if step is not None and step != state.step:
             _tensors_file(out, step).unlink(missing_ok=True)
 
@@ -225,37 +252,76 @@ def save(out: Path, state: State, model: GPT, optimizers: Optimizers) -> None:
 # -- loading -----------------------------------------------------------------------------------
 
 
-def load(out: Path) -> tuple[State, dict[str, torch.Tensor]]:
-    """Read a checkpoint, and check that it is whole.
+def _load_json(out: Path) -> dict[str, Any]:
+    """Return the content of the JSON file, after a check of its format and checksum."""
+    path = out / JSON
+    try:
+        found = json.loads(read_limited(path, MAX_JSON))
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no checkpoint: {path} is missing") from None
+    except NotADirectoryError:
+        raise CheckpointError(f"{out} must be the folder of a training, but is a file") from None
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged: it is not JSON ({error})") from error
+    if not isinstance(found, dict) or "format" not in found:
+        raise CheckpointError(f"{path} is not a checkpoint of this trainer: it names no format")
+    if found["format"] != FORMAT:
+        raise CheckpointError(
+            f"{path} has the format {str(found['format'])[:80]!r}; this trainer reads {FORMAT!r}"
+        )
+    about = found.get("state")
+    with contextlib.suppress(ValueError, RecursionError):  # NaN and infinity are not JSON
+        if isinstance(about, dict) and sha256_of(_canonical(about)) == found.get("sha256"):
+            return about
+    raise CheckpointError(f"{path} is damaged: its checksum does not match its content")
+
+
+def _state_of(about: dict[str, Any], out: Path) -> State:
+    """Return the state in the JSON file, without the losses, which are with the tensors."""
+    about = {"text_file": None, "before": None} | about  # older checkpoints lack these two
+    try:
+        del about["tensors_sha256"]
+        settings = Settings.from_dict(about["settings"])
+        return from_fields(State, about | {"settings": settings, "losses": []})
+    except (TypeError, ValueError, KeyError, OverflowError) as error:
+        raise CheckpointError(f"{out / JSON} was written by another version: {error}") from error
+
+
+def load_state(out: Path) -> State:
+    """Return the state of a checkpoint, without its losses. The tensors are not read.
 
     Raises
     ------
     CheckpointError
         If there is none, it is damaged, or it is something else.
     """
-    about = _load_json(out / JSON)
+    return _state_of(_load_json(out), out)
+
+
+def load(out: Path) -> tuple[State, dict[str, torch.Tensor]]:
+    """Read a checkpoint, and check that it is whole. Errors are those of ``load_state``."""
     while True:
+        about = _load_json(out)
         try:
-            return _load(out, about)
-        except CheckpointError:  # has a newer one just taken its place?
-            read, about = about, _load_json(out / JSON)
-            if about == read:
+            return _load_tensors(_state_of(about, out), about["tensors_sha256"], out)
+        except CheckpointError:
+            if _load_json(out) == about:  # else a newer one has just replaced it
                 raise
 
 
-def _load(out: Path, about: dict[str, Any]) -> tuple[State, dict[str, torch.Tensor]]:
-    state, digest = _state(out / JSON, about)
+def _load_tensors(state: State, digest: object, out: Path) -> tuple[State, dict[str, torch.Tensor]]:
+    """Read the tensors that belong to a state, and add its losses to it."""
     path = _tensors_file(out, state.step)
-    parameters = state.settings.parameters(len(state.characters))
+    parameters = state.settings.num_parameters(len(state.characters))
     try:
         data = read_limited(path, 16 * parameters + 8 * state.step + 2**24)
     except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing; {JSON} says that it is there") from None
+        raise CheckpointError(f"{path} is missing, although {JSON} refers to it") from None
     except ValueError as error:
         raise CheckpointError(str(error)) from None
-    if _sha256(data) != digest:
+    if sha256_of(data) != digest:
         raise CheckpointError(
-            f"{path} is damaged: its SHA-256 is {_sha256(data)}, {JSON} says {digest}"
+            f"{path} is damaged: its SHA-256 is {sha256_of(data)}, {JSON} says {digest}"
         )
     try:
         tensors = tensors_from(data)
@@ -276,58 +342,14 @@ def _load(out: Path, about: dict[str, Any]) -> tuple[State, dict[str, torch.Tens
     return state, tensors
 
 
-def _state(path: Path, about: dict[str, Any]) -> tuple[State, str]:
-    """Return the state that a JSON file describes, and the checksum of its tensors."""
-    about = dict(about)
-    try:
-        settings = Settings.from_dict(about.pop("settings"))
-        digest = about.pop("tensors_sha256")
-        about = {"text_file": None, "before": None} | about  # the first edition's do not say
-        known = {field.name for field in dataclasses.fields(State)} - {"settings", "losses"}
-        if odd := sorted(known ^ set(about)):
-            raise ValueError(f"missing or unknown: {', '.join(odd)}")
-        return State(settings, **about), str(digest)
-    except (TypeError, ValueError, KeyError, OverflowError) as error:
-        raise CheckpointError(f"{path} is of another version: {error}") from error
-
-
-def _not_a_number(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _load_json(path: Path) -> dict[str, Any]:
-    """Return the state in the JSON file, after a look at its format and its checksum."""
-    try:
-        found = json.loads(read_limited(path, MOST_BYTES), parse_constant=_not_a_number)
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no checkpoint: {path} is missing") from None
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged: it is not JSON ({error})") from error
-    if not isinstance(found, dict) or "format" not in found:
-        raise CheckpointError(f"{path} is not a checkpoint of this trainer: it names no format")
-    if found["format"] != FORMAT:
-        raise CheckpointError(
-            f"{path} has the format {str(found['format'])[:80]!r}; this trainer reads {FORMAT!r}"
-        )
-    about = found.get("state")
-    with contextlib.suppress(ValueError, RecursionError):  # 1e999 is infinite, JSON has no word
-        if isinstance(about, dict) and _sha256(_canonical(about)) == found.get("sha256"):
-            return about
-    raise CheckpointError(f"{path} is damaged: its checksum does not fit its content")
-
-
-def state_in(out: Path) -> State | None:
-    """Return how far the checkpoint in a folder is; None if there is none that can be read."""
-    try:
-        return _state(out / JSON, _load_json(out / JSON))[0]
-    except (CheckpointError, OSError):
-        return None
+KEYS = {"adamw": ("exp_avg", "exp_avg_sq", "step"), "muon": ("momentum",)}
+"""The state that each optimizer keeps for a parameter; ``step`` is one number."""
 
 
 def restore(
     step: int, model: GPT, optimizers: Optimizers, tensors: dict[str, torch.Tensor]
 ) -> None:
-    """Put the tensors of a checkpoint into a model and its optimizers.
+    """Load the tensors of a checkpoint into a model and its optimizers.
 
     Parameters
     ----------
@@ -339,35 +361,37 @@ def restore(
     CheckpointError
         If names or shapes are not those of the model and the optimizers.
     """
-    own = {f"model/{name}": tensor.shape for name, tensor in model.state_dict().items()}
-    kept: dict[str, dict[int, dict[str, str]]] = {}  # names, by optimizer, parameter and key
     names = {p: name for name, p in model.named_parameters()}
-    for kind, optimizer in optimizers.items():
-        kept[kind] = {}
-        params = [p for group in optimizer.param_groups for p in group["params"]]
-        for i, p in enumerate(params if step else []):
-            kept[kind][i] = {key: f"{kind}/{names[p]}/{key}" for key in KEPT[kind]}
-            own |= {n: NUMBER if key == "step" else p.shape for key, n in kept[kind][i].items()}
-    for name in sorted(own.keys() | tensors.keys()):
-        found = tensors[name].shape if name in tensors else None
+    params = {
+        kind: [p for group in optimizer.param_groups for p in group["params"]] if step else []
+        for kind, optimizer in optimizers.items()
+    }
+    expected = {f"model/{name}": tensor.shape for name, tensor in model.state_dict().items()}
+    for kind in params:
+        for p in params[kind]:
+            for key in KEYS[kind]:
+                shape = torch.Size() if key == "step" else p.shape
+                expected[f"{kind}/{names[p]}/{key}"] = shape
+    for name in sorted(expected.keys() | tensors.keys()):
         if name in tensors and tensors[name].dtype != torch.float32:
             raise CheckpointError(f"{name} is of type {tensors[name].dtype}, not torch.float32")
-        if own.get(name) != found:
-            shapes = [None if s is None else tuple(s) for s in (found, own.get(name))]
+        found = tensors[name].shape if name in tensors else None
+        if expected.get(name) != found:
+            shapes = [None if s is None else tuple(s) for s in (found, expected.get(name))]
             raise CheckpointError(
                 f"{name} has the shape {shapes[0]} in the checkpoint, {shapes[1]} in this training"
             )
     model.load_state_dict({name: tensors[f"model/{name}"] for name in model.state_dict()})
     for kind, optimizer in optimizers.items():
         states = {
-            i: {key: tensors[name] for key, name in named.items()}
-            for i, named in kept[kind].items()
+            i: {key: tensors[f"{kind}/{names[p]}/{key}"] for key in KEYS[kind]}
+            for i, p in enumerate(params[kind])
         }
         optimizer.load_state_dict(optimizer.state_dict() | {"state": states})
 
 
 def restore_weights(model: GPT, tensors: dict[str, torch.Tensor]) -> None:
-    """Put only the weights of a checkpoint into a model. Errors are those of ``restore``."""
+    """Load only the weights of a checkpoint into a model. Errors are those of ``restore``."""
     restore(0, model, {}, {n: t for n, t in tensors.items() if n.startswith("model/")})
 
 

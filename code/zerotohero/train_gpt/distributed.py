@@ -1,6 +1,6 @@
-"""Where a training computes: devices, their numbers, their memory; and several processes.
+"""Devices, data types, memory, and processes.
 
-Each of several processes computes a part of every batch, and they train one model.
+Each of several processes computes a shard of every batch, and together they train one model.
 """
 
 from __future__ import annotations
@@ -8,10 +8,14 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-from collections.abc import Iterator
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import distributed, nn
@@ -23,7 +27,7 @@ from .settings import Settings
 
 
 def device_of(name: str) -> torch.device:
-    """Return a device that is there.
+    """Return an available device.
 
     Raises
     ------
@@ -45,7 +49,7 @@ def device_of(name: str) -> torch.device:
 
 
 def has_bfloat16(device: torch.device) -> bool:
-    """Whether a device multiplies matrices of bfloat16 itself, and not by a detour."""
+    """Whether a device multiplies bfloat16 matrices natively."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
@@ -57,15 +61,15 @@ def has_bfloat16(device: torch.device) -> bool:
     return False
 
 
-def resolve(dtype: str, device: torch.device) -> str:
-    """Turn ``auto`` into ``bfloat16`` or ``float32``; leave those as they are."""
+def resolve_dtype(dtype: str, device: torch.device) -> str:
+    """Resolve ``auto`` to ``bfloat16`` or ``float32``; leave those as they are."""
     if dtype != "auto":
         return dtype
     return "bfloat16" if has_bfloat16(device) else "float32"
 
 
 def autocast(dtype: str, device: torch.device) -> AbstractContextManager[object]:
-    """Multiply matrices in bfloat16, if that is asked for. Weights stay in float32."""
+    """Multiply matrices in bfloat16, if ``dtype`` says so. Weights stay in float32."""
     context: AbstractContextManager[object] = torch.autocast(
         device.type, torch.bfloat16, enabled=dtype == "bfloat16"
     )
@@ -76,7 +80,7 @@ def autocast(dtype: str, device: torch.device) -> AbstractContextManager[object]
 
 
 def memory_of(device: torch.device) -> float:
-    """Return the bytes of memory that a device has in all; infinity where nobody says."""
+    """Return the total memory of a device in bytes, or infinity if unknown."""
     if device.type == "cuda":
         return float(torch.cuda.mem_get_info(device)[1])
     limits = [math.inf]
@@ -89,14 +93,14 @@ def memory_of(device: torch.device) -> float:
 
 
 def require_memory(settings: Settings, vocab_size: int, group: Group) -> None:
-    """Raise ``MemoryError`` for sizes that surely need more memory than the device has.
+    """Raise ``MemoryError`` for sizes that certainly need more memory than the device has.
 
-    Each parameter takes four bytes, and so do its gradient and what an optimizer remembers of
-    it. For the backward pass, each token leaves at least 32 bytes for each of its numbers in a
-    block, and 8 for each logit. What is more than that can still be too much.
+    Each parameter takes four bytes, and so do its gradient and its optimizer state. The backward
+    pass needs at least 32 bytes for each token, block and embedding dimension, and 8 for each
+    logit. Sizes below this estimate may still not fit.
     """
     s = settings
-    parameters = s.parameters(vocab_size)
+    parameters = s.num_parameters(vocab_size)
     tokens = s.batch_size // (s.accumulate * group.size) * s.block_size
     needed = 12 * parameters + tokens * (32 * s.n_layer * s.n_embd + 8 * vocab_size)
     if group.device.type == "cpu":
@@ -110,16 +114,16 @@ def require_memory(settings: Settings, vocab_size: int, group: Group) -> None:
 
 
 @contextmanager
-def naming_memory() -> Iterator[None]:
-    """Turn what PyTorch says when the memory does not suffice into one clear ``MemoryError``."""
+def clear_memory_errors() -> Iterator[None]:
+    """Turn PyTorch's messages of insufficient memory into one clear ``MemoryError``."""
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except RuntimeError as error:
         said = str(error)
         words = ("out of memory", "not enough memory", "allocate memory", "overflow")
-        if isinstance(error, RuntimeError) and any(word in said.lower() for word in words):
+        if any(word in said.lower() for word in words):
             raise MemoryError(
-                "the memory does not suffice for these sizes: make batch_size, block_size, n_embd "
+                "out of memory: make batch_size, block_size, n_embd "
                 f"or n_layer smaller, or accumulate larger (PyTorch: {said.splitlines()[0][:150]})"
             ) from error
         raise
@@ -151,14 +155,12 @@ class Group:
         """Whether this is process 0."""
         return self.rank == 0
 
-    def part(self, batch: torch.Tensor) -> torch.Tensor:
-        """Return this process's part of a batch."""
-        return batch[
-            self.rank * len(batch) // self.size : (self.rank + 1) * len(batch) // self.size
-        ]
+    def shard(self, batch: torch.Tensor) -> torch.Tensor:
+        """Return this process's shard of a batch."""
+        return batch.chunk(self.size)[self.rank]
 
     def sum(self, numbers: torch.Tensor) -> torch.Tensor:
-        """Add up a tensor over all processes, in place, and return it."""
+        """Return the sum of a tensor over all processes."""
         if self.size == 1:
             return numbers
         moved = numbers.to(self.device) if self.device.type == "cuda" else numbers
@@ -169,8 +171,8 @@ class Group:
         """Whether something holds in one of the processes."""
         return fact if self.size == 1 else bool(self.sum(torch.tensor(float(fact))))
 
-    def wait(self) -> None:
-        """Go on when all processes have come here."""
+    def barrier(self) -> None:
+        """Wait until all processes are here."""
         if self.size > 1:
             distributed.barrier()
 
@@ -183,14 +185,14 @@ class Group:
 def processes(device: str) -> Iterator[Group]:
     """Join the processes that ``torchrun`` started; without it there is one.
 
-    They talk by NCCL on CUDA devices, a device each, and by Gloo on processors.
+    They communicate over NCCL on CUDA devices, one device each, and over Gloo on CPUs.
 
     Raises
     ------
     ConnectionError
         If another process has ended.
     ValueError
-        If several processes are to share one MPS device, or the device is not there.
+        If several processes would share one MPS device, or the device is not available.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
@@ -213,3 +215,29 @@ def processes(device: str) -> Iterator[Group]:
         raise
     finally:
         distributed.destroy_process_group()
+
+
+@contextmanager
+def catching_signals(processes: int) -> Iterator[Callable[[], bool]]:
+    """Within a ``with``, record Ctrl-C and SIGTERM instead of stopping; yield whether one came.
+
+    The second one stops at once. With several processes, ``torchrun`` passes each signal on to
+    processes that have it already, so that a signal within two seconds counts as the same.
+    """
+    caught: list[float] = []
+
+    def record(*_: object) -> None:
+        if caught and time.monotonic() - caught[0] >= (2 if processes > 1 else 0):
+            raise KeyboardInterrupt
+        caught.append(time.monotonic())
+
+    handlers: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():  # other threads get no signals
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                handlers[number] = signal.signal(number, record)
+    try:
+        yield lambda: bool(caught)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -1,4 +1,4 @@
-"""The settings of a training, and three sets of them that have proved themselves."""
+"""The settings of a training, and three presets."""
 
 from __future__ import annotations
 
@@ -6,22 +6,25 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from zerotohero.arguments import require_int, require_number
 from zerotohero.gpt import GPTConfig
 
+T = TypeVar("T")
+DTYPES = ("auto", "float32", "bfloat16")
 KINDS = {"int": int, "float": float, "str": str}
-WATCHING = ("eval_every", "eval_windows", "sample_every", "sample_tokens", "checkpoint_every")
-"""Settings that change what is seen of a training, and nothing else."""
+REPORTING = ("eval_every", "eval_windows", "sample_every", "sample_tokens", "checkpoint_every")
+"""Settings that affect only what is reported and saved."""
+SIZES = ("block_size", "n_embd", "n_head", "n_layer")
 SCHEDULE = ("steps", "warmup", "decay_start", "final_lr")
-MOST = 2**31 - 1
-MOST_STEPS = 99_999_999  # names of files have eight digits
-MOST_EVALUATIONS = 100_000  # they are part of each checkpoint
+MAX_INT = 2**31 - 1
+MAX_STEPS = 99_999_999  # file names have eight digits
+MAX_EVALUATIONS = 100_000  # they are part of each checkpoint
 
 
 def _setting(default: Any, what: str, least: float = -math.inf, most: float = math.inf) -> Any:
-    """Describe one setting, and the range that it has to lie in."""
+    """Describe a setting, and its range."""
     return dataclasses.field(default=default, metadata={"what": what, "range": (least, most)})
 
 
@@ -34,7 +37,7 @@ def _choice(default: str, what: str, *choices: str) -> Any:
 class Settings:
     """Everything that determines the result of a training, except the text.
 
-    Each setting is described in this class, and by ``python -m zerotohero.train_gpt --help``.
+    ``python -m zerotohero.train_gpt --help`` describes each setting.
     The defaults are those of the preset ``smoke``.
 
     Raises
@@ -46,47 +49,36 @@ class Settings:
     """
 
     # the model
-    block_size: int = _setting(32, "longest context, in tokens", 1, MOST)
-    n_embd: int = _setting(32, "embedding dimension, a multiple of n_head", 1, MOST)
-    n_head: int = _setting(4, "attention heads in a block", 1, MOST)
+    block_size: int = _setting(32, "longest context, in tokens", 1, MAX_INT)
+    n_embd: int = _setting(32, "embedding dimension, a multiple of n_head", 1, MAX_INT)
+    n_head: int = _setting(4, "attention heads in a block", 1, MAX_INT)
     n_layer: int = _setting(2, "blocks", 1, 1000)
     dropout: float = _setting(0.0, "fraction of activations set to zero in training", 0, 0.99)
     # the steps
-    steps: int = _setting(200, "number of updates", 0, MOST_STEPS)
-    batch_size: int = _setting(16, "sequences in a batch, of all processes together", 1, MOST)
-    accumulate: int = _setting(1, "parts that a batch is computed in, to save memory", 1, MOST)
+    steps: int = _setting(200, "number of updates", 0, MAX_STEPS)
+    batch_size: int = _setting(16, "sequences in a batch, of all processes together", 1, MAX_INT)
+    accumulate: int = _setting(1, "micro-batches in a batch, to save memory", 1, MAX_INT)
     grad_clip: float = _setting(1.0, "largest norm of the gradient; 0 for no limit", 0)
     # the optimizers
-    optimizer: str = _choice(
-        "muon",
-        "muon (for the matrices of the blocks; AdamW for the rest) or adamw",
-        "muon",
-        "adamw",
-    )
+    optimizer: str = _choice("muon", "muon (blocks' matrices) or adamw", "muon", "adamw")
     lr: float = _setting(3e-3, "learning rate of AdamW", 0)
-    beta2: float = _setting(0.95, "how long AdamW remembers squared gradients", 0, 0.999999)
-    weight_decay: float = _setting(0.0, "of AdamW, for embeddings and matrices", 0)
+    beta2: float = _setting(0.95, "AdamW's decay rate of squared gradients", 0, 0.999999)
+    weight_decay: float = _setting(0.0, "weight decay of AdamW, for embeddings and matrices", 0)
     muon_lr: float = _setting(0.02, "learning rate of Muon", 0)
-    muon_momentum: float = _setting(
-        0.95, "fraction of the old momentum that Muon keeps", 0, 0.999999
-    )
-    muon_weight_decay: float = _setting(0.0, "of Muon", 0)
+    muon_momentum: float = _setting(0.95, "fraction of its momentum Muon keeps", 0, 0.999999)
+    muon_weight_decay: float = _setting(0.0, "weight decay of Muon", 0)
     # the schedule of both learning rates
-    warmup: int = _setting(0, "steps in which the learning rates rise", 0, MOST_STEPS)
+    warmup: int = _setting(0, "steps in which the learning rates rise", 0, MAX_STEPS)
     decay_start: float = _setting(0.3, "fraction of the steps before the rates fall", 0, 1)
     final_lr: float = _setting(0.0, "fraction of the rates that is left at the end", 0, 1)
-    # what is computed how
+    # numerical precision and seed
     dtype: str = _choice(
-        "auto",
-        "type of the numbers in products of matrices; auto: bfloat16 if the processor has it",
-        "auto",
-        "float32",
-        "bfloat16",
+        "auto", "data type of matrix multiplications; auto: bfloat16 where native", *DTYPES
     )
-    seed: int = _setting(1337, "sets first weights, batches, dropout and samples", 0, 2**32 - 1)
-    # what is looked at on the way
+    seed: int = _setting(1337, "for weights, batches, dropout and samples", 0, 2**32 - 1)
+    # what is reported and saved on the way
     eval_every: int = _setting(50, "steps between estimates of the validation loss; 0: none", 0)
-    eval_windows: int = _setting(64, "contexts in such an estimate", 1, MOST)
+    eval_windows: int = _setting(64, "windows of block_size tokens in such an estimate", 1, MAX_INT)
     sample_every: int = _setting(0, "steps between samples; 0: only at the end", 0)
     sample_tokens: int = _setting(300, "tokens in a sample", 0, 1_000_000)
     checkpoint_every: int = _setting(100, "steps between checkpoints; 0: only at the end", 0)
@@ -107,12 +99,12 @@ class Settings:
             raise ValueError(
                 f"accumulate must divide batch_size, got {self.accumulate} and {self.batch_size}"
             )
-        if self.eval_every and self.steps > MOST_EVALUATIONS * self.eval_every:
+        if self.eval_every and self.steps > MAX_EVALUATIONS * self.eval_every:
             raise ValueError(
-                f"eval_every must give at most {MOST_EVALUATIONS:,} estimates, "
+                f"eval_every must give at most {MAX_EVALUATIONS:,} estimates, "
                 f"got {self.eval_every} for {self.steps:,} steps"
             )
-        self.config(1)  # checks what the sizes have to do with each other
+        self.config(1)  # checks that the sizes fit together
 
     def config(self, vocab_size: int) -> GPTConfig:
         """Return the sizes of the model for a vocabulary."""
@@ -120,16 +112,16 @@ class Settings:
             vocab_size, self.block_size, self.n_embd, self.n_head, self.n_layer, self.dropout
         )
 
-    def parameters(self, vocab_size: int) -> int:
-        """Return how many numbers the matrices of the model have; biases and gains are few."""
+    def num_parameters(self, vocab_size: int) -> int:
+        """Return the number of weights in the model's matrices; biases and gains are few."""
         tables = (2 * vocab_size + self.block_size) * self.n_embd
         return tables + 12 * self.n_layer * self.n_embd**2
 
     def lr_factor(self, step: int) -> float:
         """Return the fraction of the full learning rates in a step, counted from 0.
 
-        It rises in a straight line over ``warmup`` steps, stays at 1, and falls in a straight
-        line from ``decay_start`` on, to ``final_lr`` after the last step.
+        It rises linearly over ``warmup`` steps, stays at 1, and from ``decay_start`` on falls
+        linearly, to ``final_lr`` after the last step.
         """
         rise = min(1.0, (step + 1) / (self.warmup + 1))
         start = self.decay_start * self.steps
@@ -138,44 +130,56 @@ class Settings:
         fallen = (step - start) / (self.steps - start)  # 0 at first, below 1 in the last step
         return rise * (1 - fallen * (1 - self.final_lr))
 
-    def differences(self, other: Settings, made: int) -> list[str]:
-        """Say which settings forbid to go on with a training that was begun with others.
+    def differences(self, old: Settings, steps_done: int | None) -> list[str]:
+        """List the settings that prevent resuming a training that was begun with others.
 
-        What only watches the training may change. So may the schedule, as long as the steps
-        that are made would have had the same learning rates.
+        Settings that only affect reporting may change, and so may the schedule, if the steps
+        that are done would have had the same learning rates.
 
         Parameters
         ----------
-        other : Settings
-            With what the training was begun.
-        made : int
-            Its number of steps so far.
+        old : Settings
+            Those in the checkpoint.
+        steps_done : int or None
+            How many steps were made with them. If None, only the sizes of the model count: that
+            is enough to start a new training from the weights.
         """
-        free = set(WATCHING)
-        if made <= self.steps and all(
-            self.lr_factor(step) == other.lr_factor(step) for step in range(made)
-        ):
-            free |= set(SCHEDULE)
-        mine, others = dataclasses.asdict(self), dataclasses.asdict(other)
+        here, there = dataclasses.asdict(self), dataclasses.asdict(old)
+        changed = [n for n in here if here[n] != there[n] and n not in REPORTING]
+        reason = ""
+        if steps_done is None:
+            changed = [name for name in changed if name in SIZES]
+        elif any(name in SCHEDULE for name in changed):
+            if self.steps < steps_done:
+                reason = f" ({steps_done:,} steps are made already)"
+            elif any(self.lr_factor(i) != old.lr_factor(i) for i in range(steps_done)):
+                reason = f" (the {steps_done:,} steps made would have had other learning rates)"
+            else:
+                changed = [name for name in changed if name not in SCHEDULE]
         return [
-            f"{name} is {mine[name]}, there {others[name]}"
-            for name in mine
-            if mine[name] != others[name] and name not in free
+            f"{name}: {here[name]} here, {there[name]} in the checkpoint"
+            + (reason if name in SCHEDULE else "")
+            for name in changed
         ]
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
-        """Make settings of what ``dataclasses.asdict`` gave.
+        """Make settings of what ``dataclasses.asdict`` returned.
 
         Raises
         ------
         ValueError
             If a setting is missing, or one is unknown.
         """
-        known = {field.name for field in dataclasses.fields(cls)}
-        if odd := sorted(known ^ set(values)):
-            raise ValueError(f"settings are missing or unknown: {', '.join(odd)}")
-        return cls(**values)
+        return from_fields(cls, values)
+
+
+def from_fields(kind: type[T], values: Mapping[str, Any]) -> T:
+    """Make a dataclass of its fields. ``ValueError`` names those that are missing or unknown."""
+    known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type] # is one
+    if odd := sorted(known ^ set(values)):
+        raise ValueError(f"{kind.__name__}: missing or unknown: {', '.join(odd)}")
+    return kind(**values)
 
 
 PRESETS = {
