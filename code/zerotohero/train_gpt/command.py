@@ -56,7 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     add("--preset", choices=PRESETS, help="settings to start from (cpu, if none is named)")
     add("--text", type=Path, metavar="FILE", help="UTF-8 (by default Tiny Shakespeare)")
     add("--resume", action="store_true", help="continue from the checkpoint in --out")
-    add("--from", type=Path, metavar="DIR", dest="start_from", help="start from these weights")
+    add("--from", type=Path, metavar="DIR", dest="start_from", help="start from the weights in DIR")
     add("--device", default="cpu", help="cpu, cuda or mps (cpu)")
     add("--threads", type=int, help=f"PyTorch threads, up to {MAX_THREADS} (PyTorch's choice)")
     add("--quiet", action="store_true", help="show no progress")

@@ -60,7 +60,7 @@ class Settings:
     accumulate: int = _setting(1, "micro-batches in a batch, to save memory", 1, MAX_INT)
     grad_clip: float = _setting(1.0, "largest norm of the gradient; 0 for no limit", 0)
     # the optimizers
-    optimizer: str = _choice("muon", "muon (blocks' matrices) or adamw", "muon", "adamw")
+    optimizer: str = _choice("muon", "muon (in blocks; AdamW elsewhere) or adamw", "muon", "adamw")
     lr: float = _setting(3e-3, "learning rate of AdamW", 0)
     beta2: float = _setting(0.95, "AdamW's decay rate of squared gradients", 0, 0.999999)
     weight_decay: float = _setting(0.0, "weight decay of AdamW, for embeddings and matrices", 0)
@@ -75,7 +75,7 @@ class Settings:
     dtype: str = _choice(
         "auto", "data type of matrix multiplications; auto: bfloat16 where native", *DTYPES
     )
-    seed: int = _setting(1337, "for weights, batches, dropout and samples", 0, 2**32 - 1)
+    seed: int = _setting(1337, "determines weights, batches, dropout, samples", 0, 2**32 - 1)
     # what is reported and saved on the way
     eval_every: int = _setting(50, "steps between estimates of the validation loss; 0: none", 0)
     eval_windows: int = _setting(64, "windows of block_size tokens in such an estimate", 1, MAX_INT)
