@@ -13,6 +13,7 @@ nothing for it.
 
 import hashlib
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,7 +34,13 @@ CONTENT = "".join(f"line {i}\n" for i in range(2000)).encode()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each of several workers of pytest-xdist one thread, and what it starts, too."""
+    """Give each of several workers of pytest-xdist one thread, and what it starts, too.
+
+    And heed Ctrl-C: a shell that runs the tests in the background has them ignore it, and what
+    they start.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         torch.set_num_threads(1)
         os.environ["OMP_NUM_THREADS"] = "1"
