@@ -97,7 +97,7 @@ def train_together(
 
     Parameters
     ----------
-    models : sequence of MLP
+    models : sequence of zerotohero.mlp.MLP
         K networks with parameters of the same shapes and dtypes. They are changed in place, at the
         end.
     X, Y, steps, learning_rate, generator, batch_size, progress
