@@ -49,8 +49,7 @@ class Vocabulary:
         self.boundary = boundary
         self.characters = (boundary or "") + "".join(sorted(set(text) - {boundary}))
         points = _code_points(self.characters)
-        # The id of each code point; the last entry, -1, stands for all that are larger.
-        self._id_of = np.full(int(points.max()) + 2, -1, dtype=np.int32)
+        self._id_of = np.full(int(points.max()) + 1, -1)  # for each code point its id, or -1
         self._id_of[points] = range(len(points))
 
     @classmethod
@@ -83,14 +82,17 @@ class Vocabulary:
         ValueError
             If a character is unknown: the message names it, and its position.
         """
-        ids = self._id_of[np.minimum(_code_points(text), len(self._id_of) - 1)]
-        if (ids < 0).any():
-            position = int((ids < 0).argmax())
+        try:
+            ids = self._id_of[_code_points(text)]
+        except IndexError:  # a code point above all that are known
+            ids = np.array([-1])
+        if ids.size and ids.min() < 0:
+            position = next(i for i, c in enumerate(text) if c not in self.characters)
             raise ValueError(
                 f"text has a character that is not in the vocabulary: {text[position]!r} "
                 f"at position {position}"
             )
-        return torch.from_numpy(ids.astype(np.int64))
+        return torch.from_numpy(ids)
 
     def decode(self, ids: Iterable[int] | torch.Tensor) -> str:
         """Return the text of a sequence of ids.

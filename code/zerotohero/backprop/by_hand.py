@@ -185,7 +185,7 @@ def train_by_hand(
     history = []
     with torch.no_grad():  # no autograd graph is needed
         for step, ix in enumerate(batches):
-            v = fused.forward(model, X[ix], Y[ix])
+            v = fused.forward(model, X[ix], Y[ix], checked=True)
             d = fused.backward(v)
             lr = float(schedule(step))
             for name in PARAMETERS:
