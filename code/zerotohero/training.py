@@ -211,20 +211,22 @@ def warn_if_risen(losses: Sequence[float]) -> None:
     Warns
     -----
     TrainingWarning
-        If there are at least 50 losses, and the mean of the last tenth is more than 10% above the
-        mean of the first tenth, or above the first loss, even if it were three standard deviations
-        lower.
+        If the mean of the last tenth of the losses is more than 10% above the mean of the first
+        tenth, or above the first loss, even if it were three standard deviations lower. Fewer
+        than 50 losses don't show their noise: then, if it is more than three times the first loss.
     """
-    if len(losses) < 50:
+    if not losses:
         return
-    tenth = len(losses) // 10
+    tenth = max(1, len(losses) // 10)
     first, last = statistics.fmean(losses[:tenth]), statistics.fmean(losses[-tenth:])
-    if last <= 0:
-        return
-    noise = statistics.stdev(losses[-tenth:]) / last  # of one loss, as a fraction of it
-    noise_of_means = noise * math.sqrt(2 / tenth)  # of a difference between two means
-    lowest, lowest_mean = last * math.exp(-3 * noise), last * math.exp(-3 * noise_of_means)
-    if lowest > 1.1 * losses[0] or lowest_mean > 1.1 * first:
+    if len(losses) < 50 or last <= 0:
+        risen = last > 3 * losses[0]
+    else:
+        noise = statistics.stdev(losses[-tenth:]) / last  # of one loss, as a fraction of it
+        noise_of_means = noise * math.sqrt(2 / tenth)  # of a difference between two means
+        lowest, lowest_mean = last * math.exp(-3 * noise), last * math.exp(-3 * noise_of_means)
+        risen = lowest > 1.1 * losses[0] or lowest_mean > 1.1 * first
+    if risen:
         warnings.warn(
             f"the loss rose: it was {losses[0]:.4g} in the first step and {first:.4g} in the first "
             f"{tenth} steps, but {last:.4g} in the last {tenth}: is the learning rate too large?",

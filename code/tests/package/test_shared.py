@@ -419,6 +419,15 @@ def test_a_loss_that_rises_is_told(capsys) -> None:
     assert len(capsys.readouterr().err.splitlines()) == 10
 
 
+def test_few_losses_are_told_only_if_they_rose_far(recwarn) -> None:
+    for losses in ([], [1.0], [1.0, 2.9], [4.0, 0.1, 7.0], [2.0] * 40 + [5.9] * 9):
+        warn_if_risen(losses)
+    assert not recwarn.list
+    for losses in ([4.2, 5000.0], [2.0] * 40 + [6.1] * 9):
+        with pytest.warns(TrainingWarning):
+            warn_if_risen(losses)
+
+
 def test_a_loss_that_jumps_at_once_and_stays_there_is_told() -> None:
     with pytest.warns(TrainingWarning, match=r"3 in the first step"):
         warn_if_risen([3.0, 20.0, *[10.0] * 98])
