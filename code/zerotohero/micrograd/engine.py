@@ -179,17 +179,17 @@ def topological_order(root: Value) -> list[Value]:
     """
     order: list[Value] = []
     seen: set[Value] = set()
-    todo = [(root, False)]
-    while todo:
-        node, done = todo.pop()
+    stack = [(root, False)]
+    while stack:
+        node, done = stack.pop()
         if done:
             order.append(node)
         elif node not in seen:
             seen.add(node)
-            todo.append((node, True))
+            stack.append((node, True))
             for child in node._children:
                 if child not in seen:
-                    todo.append((child, False))
+                    stack.append((child, False))
     return order
 
 
