@@ -10,7 +10,7 @@ STRICT := -W -n --keep-going
 export PYTHONPATH := $(CURDIR)/book/_ext$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 .PHONY: help book draft chapter serve pdf pdf-check notebooks notebooks-check binder-check publish-notebooks \
-	test test-build test-site test-all lint types spelling bench compare links lighthouse release-check data clean
+	test test-mutants test-build test-site test-all lint types spelling bench compare links lighthouse release-check data clean
 .DEFAULT_GOAL := help
 
 help:
@@ -109,11 +109,15 @@ SHARED := -q -n 2 --dist loadfile
 test-build: data
 	@$(BIN)/python -m pytest $(SHARED) $(addprefix code/tests/,slow fetched network build)
 
+# Each right answer of each exercise, broken in every place: the checks have to refuse it.
+test-mutants: $(READY)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal code/tests/mutants
+
 # after `make book`
 test-site: $(READY)
 	@$(BIN)/python -m pytest $(SHARED) -n 4 code/tests/site # they mostly wait for the browser
 
-test-all: test test-build book test-site
+test-all: test test-mutants test-build book test-site
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -38,7 +38,9 @@ CHECKS = '''\
 from typing import Any
 
 from ..scratch import double
-from .verdict import checker, close, fail, run
+from .numbers import close
+from .running import run
+from .verdict import checker, fail
 
 
 @checker

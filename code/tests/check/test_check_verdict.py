@@ -13,7 +13,9 @@ import torch
 from check_modules import checks_of
 
 from zerotohero.check import micrograd
-from zerotohero.check.verdict import Verdict, checker, close, expect_numbers, fail, run
+from zerotohero.check.numbers import close, expect_numbers
+from zerotohero.check.running import run
+from zerotohero.check.verdict import Verdict, checker, fail
 
 CHECKS = checks_of(micrograd)
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from zerotohero.check.verdict import Verdict, checker, fail, run, stop, stopped
+from zerotohero.check.running import run
+from zerotohero.check.verdict import Verdict, checker, fail, stop, stopped
 
 
 def test_stop_is_what_a_check_answers() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .verdict import close, fail
+from .numbers import close
+from .running import guarded
+from .verdict import fail
 
 
 def missing(name: str) -> Callable[..., Any]:
@@ -18,11 +20,8 @@ def missing(name: str) -> Callable[..., Any]:
 
 
 def backward(out: Any, shown: str) -> None:
-    """Call ``out.backward()``; an exception ends the check."""
-    try:
-        out.backward()
-    except (Exception, SystemExit) as error:
-        fail(f"backward() on {shown} raised {type(error).__name__}: {error}")
+    """Call ``out.backward()``; an exception, or no end in time, ends the check."""
+    guarded(lambda: out.backward(), f"backward() on {shown}")
 
 
 def expect_data(out: Any, expected: float, shown: str) -> None:

@@ -6,6 +6,7 @@ import reprlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from .verdict import fail
@@ -24,7 +25,7 @@ def expect_tensor(
     Parameters
     ----------
     received
-        A tensor, an array, or nested lists.
+        A tensor, an array, or nested lists of numbers or of those.
     expected : Tensor
         What is right.
     shown : str
@@ -37,10 +38,7 @@ def expect_tensor(
     tolerance : float
         Allowed difference, relative to 1.
     """
-    try:
-        tensor = torch.as_tensor(received).detach()
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        fail(f"{shown} should return a tensor, received {reprlib.repr(received)}.")
+    tensor = as_tensor(received, shown)
     if tensor.is_complex():  # double() would drop the imaginary part
         fail(f"{shown} should return real numbers, received {tensor.dtype}.")
     tensor = tensor.double()
@@ -56,11 +54,28 @@ def expect_tensor(
     off = ~torch.isclose(tensor, right, rtol=tolerance, atol=tolerance)
     position = tuple(off.nonzero()[0].tolist())
     where = f"entry {position} " if position else ""
+    count = f" ({int(off.sum())} of {off.numel()} differ)" if off.numel() > 1 else ""
     fail(
         f"{shown}: {where}should be {right[position].item():.6g}, "
-        f"received {tensor[position].item():.6g} ({int(off.sum())} of {off.numel()} differ).",
+        f"received {tensor[position].item():.6g}{count}.",
         hint or otherwise,
     )
+
+
+def as_tensor(received: Any, shown: str) -> torch.Tensor:
+    """Return what an answer gave as a tensor: nested lists, too, also of tensors."""
+    try:
+        return _joined(received).detach()
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        fail(f"{shown} should return a tensor, received {reprlib.repr(received)}.")
+
+
+def _joined(received: Any) -> torch.Tensor:
+    if isinstance(received, (list, tuple)):
+        inside = (list, tuple, torch.Tensor, np.ndarray)
+        if any(isinstance(item, inside) for item in received):
+            return torch.stack([_joined(item) for item in received])
+    return torch.as_tensor(received)
 
 
 def _same(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:

@@ -7,12 +7,10 @@ and calls ``fail`` or ``not_done`` to stop. Nothing that an answer does makes it
 from __future__ import annotations
 
 import functools
-import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from itertools import islice
 from typing import Any, Literal, NoReturn
 
 Status = Literal["right", "wrong", "not done yet"]
@@ -70,8 +68,8 @@ def _for_console(text: str) -> str:
     return "".join(map(printable, text))
 
 
-class _Found(Exception):
-    """Carries a verdict out of a checker."""
+class Found(BaseException):
+    """Carries a verdict out of a checker, past any ``except Exception`` of the answer."""
 
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
@@ -83,146 +81,43 @@ def checker(check: Callable[[Any], str]) -> Callable[[Any], Verdict]:
     @functools.wraps(check)
     def checked(answer: Any) -> Verdict:
         if answer is None or answer is ...:
-            return Verdict("not done yet", _FILL_IN)
+            return Verdict("not done yet", FILL_IN)
         try:
             return Verdict("right", check(answer))
-        except _Found as found:
+        except Found as found:
             return found.verdict
         except (Exception, SystemExit) as error:  # even objects that fail to compare
-            return Verdict("wrong", f"The answer cannot be checked: {_describe(error)}")
+            return Verdict("wrong", f"The answer cannot be checked: {describe(error)}")
 
     return checked
 
 
-_FILL_IN = "Fill in the stub, then run the cell again."
-
-
-def not_done(shown: str) -> NoReturn:
-    """Stop: the stub that ``shown`` calls is untouched."""
-    raise _Found(Verdict("not done yet", f"{shown} returns nothing yet. {_FILL_IN}"))
+FILL_IN = "Fill in the stub, then run the cell again."
 
 
 def fail(message: str, hint: str = "") -> NoReturn:
     """Stop: the answer is wrong."""
-    raise _Found(Verdict("wrong", message, hint))
+    raise Found(Verdict("wrong", message, hint))
 
 
 def stop(verdict: Verdict) -> NoReturn:
     """Stop with a verdict of one's own."""
-    raise _Found(verdict)
+    raise Found(verdict)
 
 
 def stopped(part: Callable[[], object]) -> Verdict | None:
     """Run a part of a check, and return the verdict with which it stopped, if it did."""
     try:
         part()
-    except _Found as found:
+    except Found as found:
         return found.verdict
     return None
 
 
-def run(
-    answer: Callable[..., Any], *args: Any, shown: str, too_deep: str = "", raised: str = ""
-) -> Any:
-    """Call an answer. A stub, or an exception, ends the check.
-
-    Parameters
-    ----------
-    answer : callable
-        The reader's function.
-    *args
-        Its arguments.
-    shown : str
-        The call as the reader would write it, for messages.
-    too_deep : str
-        The hint for a ``RecursionError``.
-    raised : str
-        The hint for any other exception.
-    """
-    if not callable(answer):
-        fail(f"Expected a function, received {answer!r}.")
-    try:
-        result = answer(*args)
-    except _Found:  # a method that is missing, say
-        raise
-    except NotImplementedError:
-        not_done(shown)
-    except (Exception, SystemExit) as error:
-        hint = too_deep if isinstance(error, RecursionError) else raised
-        fail(f"{shown} raised {_describe(error)}", hint)
-    if result is None or result is ...:
-        if _has_empty_body(answer):
-            not_done(shown)
-        fail(f"{shown} returned {result!r}.", "Does every path through the function return?")
-    return result
-
-
-def close(received: Any, expected: float, tolerance: float = 1e-6) -> bool:
-    """Whether a received number equals the expected one, up to ``tolerance`` relative to 1."""
-    number = _number(received)
-    return number is not None and abs(number - expected) <= tolerance * max(1.0, abs(expected))
-
-
-def expect_numbers(
-    received: Any,
-    expected: list[float],
-    shown: str,
-    misconceptions: Sequence[tuple[int, float, str]] = (),
-    otherwise: str = "",
-) -> None:
-    """Stop unless ``received`` holds the expected numbers.
-
-    ``misconceptions`` are (entry, number, hint): the first whose number was received at its
-    entry, instead of the right one, gives the hint. Without any, the hint is ``otherwise``.
-    """
-    try:
-        items = list(islice(received, len(expected) + 1))  # a generator may have no end
-    except TypeError:
-        fail(f"{shown} should return {len(expected)} numbers, received {received!r}.")
-    numbers = [_number(item) for item in items]
-    if len(items) != len(expected) or None in numbers:
-        fail(f"{shown} should return {len(expected)} numbers, received {received!r}.")
-    floats = [number for number in numbers if number is not None]
-    for i, (ours, right) in enumerate(zip(floats, expected)):
-        if not close(ours, right):
-            hints = (
-                hint
-                for j, wrong, hint in misconceptions
-                if close(floats[j], wrong) and not close(floats[j], expected[j])
-            )
-            fail(
-                f"{shown}: entry {i} should be {right:.8g}, received {ours:.8g}.",
-                next(hints, otherwise),
-            )
-
-
-def _number(item: Any) -> float | None:
-    if isinstance(item, (str, bytes)):  # float would read "1.5" as a number
-        return None
-    try:
-        number = float(item)
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        return None
-    return number if not math.isnan(number) else None
-
-
-def _describe(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
+    """Return the kind of an exception and what it says."""
     try:
         text = str(error)
     except (Exception, SystemExit):  # an exception of the answer's own, which cannot say what it is
         text = ""
     return f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}."
-
-
-def _has_empty_body(function: Callable[..., Any]) -> bool:
-    """Whether a function only holds a docstring, ``...``, ``pass`` or ``return None``."""
-
-    def stub() -> None: ...
-
-    def documented_stub() -> None:
-        """Do nothing."""
-
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return False
-    return code.co_code in (stub.__code__.co_code, documented_stub.__code__.co_code)

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 
 from ...backprop import batchnorm_backward, layernorm_backward
 from ...backprop.model import EPS
+from ..running import run
 from ..tensors import expect_tensor
-from ..verdict import checker, fail, run
+from ..verdict import checker, fail
 from .hints import usual_mistake
 
 

@@ -12,8 +12,9 @@ import torch
 
 from ...backprop import BatchNormMLP, cross_entropy_backward, steps
 from ...backprop.model import EPS, PARAMETERS
+from ..running import run
 from ..tensors import expect_tensor
-from ..verdict import Verdict, checker, fail, run, stop, stopped
+from ..verdict import Verdict, checker, fail, stop, stopped
 from .hints import usual_mistake
 from .lines import LINES
 

@@ -12,8 +12,10 @@ import torch.nn.functional as F
 
 from ...bigrams import V
 from ...layers import BatchNorm1d, Linear
+from ..numbers import close
+from ..running import run
 from ..tensors import expect_tensor
-from ..verdict import checker, close, fail, run
+from ..verdict import checker, fail
 from .norms import Mistakes, random_tensor
 
 SHAPES = {"C": (V, 10), "W1": (30, 200), "b1": (200,), "W2": (200, V), "b2": (V,)}

@@ -7,8 +7,9 @@ from typing import Any
 
 import torch
 
+from ..running import run
 from ..tensors import expect_tensor
-from ..verdict import checker, run
+from ..verdict import checker
 
 Mistakes = list[tuple[torch.Tensor, str]]
 

@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 
 from ...gpt import GPT, GPTConfig, Vocabulary
+from ..running import run
 from ..tensors import expect_tensor
-from ..verdict import checker, fail, run
+from ..verdict import checker, fail
 from .attention import random_tensor
 
 SIGNS = "0123456789+="

@@ -9,7 +9,9 @@ from typing import Any
 
 from ...micrograd import MLP, Value
 from ...micrograd import topological_order as reference_order
-from ..verdict import checker, close, expect_numbers, fail, run
+from ..numbers import close, expect_numbers
+from ..running import run
+from ..verdict import checker, fail
 
 Point = tuple[float, float, float]
 

@@ -6,7 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ..verdict import checker, expect_numbers, fail, run
+from ..numbers import expect_numbers
+from ..running import run
+from ..verdict import checker, fail
 
 
 def _f(a: float, b: float, c: float) -> float:

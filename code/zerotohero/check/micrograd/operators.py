@@ -7,7 +7,9 @@ import operator
 from typing import Any, NamedTuple
 
 from ..nodes import backward, expect_data, expect_grad, missing
-from ..verdict import checker, close, fail, run
+from ..numbers import close
+from ..running import run
+from ..verdict import checker, fail
 
 
 class Case(NamedTuple):

@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from ...bigrams import V
 from ...data import names
 from ...mlp import MLP, build_contexts, nll, split_words
+from ..running import run
 from ..tensors import expect_tensor
-from ..verdict import checker, fail, run
+from ..verdict import checker, fail
 
 
 def _generator(seed: int) -> torch.Generator:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ...tokenizer import naive
 from ...tokenizer.naive import Pair
-from ..verdict import checker, fail, run
+from ..running import run
+from ..verdict import checker, fail
 from .ids import Mistakes, expect_ids
 
 TOY = "aaabdaaabac"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from ..verdict import checker, run
+from ..running import run
+from ..verdict import checker
 from .ids import Mistakes, expect_ids
 
 LEARNED = ["▁t", "he", "▁a", "▁the", "er", "▁▁", "in", "an", "▁an", "nn"]

@@ -11,8 +11,10 @@ import torch.nn.functional as F
 from ...bigrams import V
 from ...data import names
 from ...mlp import build_contexts, split_words
+from ..numbers import expect_numbers
+from ..running import run
 from ..tensors import expect_tensor
-from ..verdict import checker, expect_numbers, fail, run
+from ..verdict import checker, fail
 
 
 def _random(*shape: int, seed: int) -> torch.Tensor:
