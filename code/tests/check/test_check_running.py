@@ -1,6 +1,7 @@
 """How an answer is run: not without an end, and told what it changed and which line failed."""
 
 import itertools
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -53,7 +54,36 @@ def generates(x: Any) -> Any:
     yield x
 
 
-@pytest.mark.parametrize("answer", [loops, loops_past_its_own_except, sleeps, generates])
+ENDLESS = [loops, loops_past_its_own_except, generates]
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs an alarm")
+def test_a_sleep_is_stopped() -> None:
+    assert "was stopped" in verdict(sleeps, 1).message
+
+
+@pytest.mark.parametrize("answer", ENDLESS)
+def test_without_an_alarm_as_by_ctrl_c(
+    answer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(signal, "setitimer", raising=False)
+    assert "was stopped" in verdict(answer, 1).message
+    time.sleep(0.3)  # no interrupt is left
+    assert verdict(lambda x: x, 1)
+
+
+@pytest.mark.parametrize("alarm", [True, False])
+def test_a_real_ctrl_c_is_passed_on(alarm: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(x: Any) -> None:
+        raise KeyboardInterrupt
+
+    if not alarm:
+        monkeypatch.delattr(signal, "setitimer", raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        verdict(interrupted, 1)
+
+
+@pytest.mark.parametrize("answer", ENDLESS)
 def test_an_answer_that_does_not_end_is_stopped(answer: Callable[..., Any]) -> None:
     start = time.monotonic()
     found = verdict(answer, 1)
