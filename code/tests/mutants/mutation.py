@@ -332,7 +332,7 @@ def _branch(node: ast.If, taken: bool) -> None:
 
 
 def _result(node: ast.Return, kind: str) -> None:
-    """Return minus the result, half of it, its whole part, or its transpose; so the first of a tuple.
+    """Return minus the result, half of it, its whole part or its transpose: of a tuple, the first.
 
     The answer finds the functions ``whole`` and ``turned`` where it is run.
     """
