@@ -233,4 +233,4 @@ def test_no_two_works_are_cited_alike() -> None:
         names = [" ".join([*p.prelast_names, *p.last_names]) for p in entry.persons["author"]]
         authors = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
         other = cited.setdefault((authors, entry.fields["year"]), key)
-        assert other == key, f"{other} and {key} are both cited as {authors}, {entry.fields['year']}"
+        assert other == key, f"{other} and {key}: {authors}, {entry.fields['year']}"
