@@ -102,11 +102,8 @@ def fold(answer: Any) -> str:
             shown=f"calling the layer that {shown} returned",
         )
         expect_tensor(ours, bn(linear(x)), f"the output of {shown}", _mistakes(linear, bn, x))
-        if received.bias.shape != (FAN_OUT,):
-            fail(
-                f"{shown}: the new bias should have shape ({FAN_OUT},), "
-                f"received {tuple(received.bias.shape)}."
-            )
+        if getattr(received.bias, "shape", None) != (FAN_OUT,):
+            fail(f"{shown}: the bias of the new layer should have shape ({FAN_OUT},).")
     return "One linear layer does the work of both."
 
 
