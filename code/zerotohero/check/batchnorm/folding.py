@@ -109,19 +109,18 @@ def fold(answer: Any) -> str:
 
 def _folded(answer: Any, linear: Linear, bn: BatchNorm1d, shown: str) -> Any:
     """Call the answer; an exception about None comes with a word about the missing bias."""
-    received = None
+    received: list[Any] = []
 
     def call() -> None:
-        nonlocal received
         # What it changes is compared afterwards: a BatchNorm holds more than parameters.
-        received = run(answer, linear, bn, shown=shown, may_change=(0, 1))
+        received.append(run(answer, linear, bn, shown=shown, may_change=(0, 1)))
 
     found = stopped(call)
-    if found and linear.bias is None and "NoneType" in found.message:
-        stop(replace(found, hint="A Linear without a bias has None there. Take zero instead."))
-    if found:
-        stop(found)
-    return received
+    if found is None:
+        return received[0]
+    if linear.bias is None and "NoneType" in found.message:
+        found = replace(found, hint="A Linear without a bias has None there. Take zero instead.")
+    stop(found)
 
 
 def _equal(old: Linear | BatchNorm1d, now: Linear | BatchNorm1d) -> bool:
