@@ -155,6 +155,12 @@ def test_zero_start_keeps_what_it_is_given() -> None:
 # -- no autograd -----------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def torch_func() -> None:
+    """Import what PyTorch imports at the first use of torch.func: that takes seconds."""
+    torch.func.grad(torch.sin)(torch.ones(()))
+
+
 def loss(b2: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     return F.cross_entropy(b2.expand(len(Y), 27), Y)
 
@@ -204,6 +210,7 @@ def by_training(X: torch.Tensor, Y: torch.Tensor) -> dict[str, Any]:
         with_func(lambda f: lambda b2: torch.autograd.functional.jacobian(f, b2)),
     ],
 )
+@pytest.mark.usefixtures("torch_func")
 def test_zero_start_without_autograd(answer: Answer) -> None:
     hint = "The exercise is to find the gradients by thinking, without autograd."
     outcome(batchnorm.zero_start(answer), "is ruled out in this exercise.", hint=hint)

@@ -213,7 +213,9 @@ def test_running_keeps_what_it_is_given() -> None:
     outcome(batchnorm.running(in_place), changed.replace("running_mean", "mean"), hint=hint)
 
 
-BY_HAND = "Write the formula out, with means and variances. Ready-made norms are not allowed here."
+BY_HAND = (
+    "Write the formula out, with means and variances. Ready-made normalization is not allowed."
+)
 
 
 @pytest.mark.parametrize(

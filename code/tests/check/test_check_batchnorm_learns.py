@@ -26,6 +26,7 @@ def by_training(nonzero: set[str]) -> bool:
     return bool(net(X).std(0).max() > 0)
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_training_says_the_same() -> None:
     verdict = learns(by_training)
     assert verdict, verdict.message

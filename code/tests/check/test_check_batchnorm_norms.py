@@ -89,7 +89,9 @@ def by_torch_batch_norm(x: T, gamma: T, beta: T, eps: float) -> T:
     return layer(x)
 
 
-BY_HAND = "Write the formula out, with means and variances. Ready-made norms are not allowed here."
+BY_HAND = (
+    "Write the formula out, with means and variances. Ready-made normalization is not allowed."
+)
 
 
 @pytest.mark.parametrize(

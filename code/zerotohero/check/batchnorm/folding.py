@@ -14,18 +14,27 @@ from ..tensors import expect_tensor
 from ..verdict import checker, fail, stop, stopped
 from .norms import Mistakes, random_tensor
 
-FAN_OUT = 6
+# Seed, fan_in, fan_out, whether the linear layer has a bias, eps.
+CASES = (
+    (10, 6, 6, False, 0.01),
+    (20, 4, 7, True, 0.2),
+    (30, 9, 5, True, 0.05),
+    (40, 4, 3, False, 0.1),
+)
+MISSING = "A Linear without a bias has None there. Take zero instead."
 NEW = "Make a new Linear, with tensors of its own."
 
 
-def _pair(seed: int, fan_in: int, bias: bool, eps: float) -> tuple[Linear, BatchNorm1d]:
+def _pair(
+    seed: int, fan_in: int, fan_out: int, bias: bool, eps: float
+) -> tuple[Linear, BatchNorm1d]:
     """Make a linear layer and a BatchNorm after it, with nothing at its starting value."""
-    linear = Linear(fan_in, FAN_OUT, bias, generator=torch.Generator().manual_seed(seed))
+    linear = Linear(fan_in, fan_out, bias, generator=torch.Generator().manual_seed(seed))
     if linear.bias is not None:
-        linear.bias = random_tensor(FAN_OUT, seed=seed + 1)
-    bn = BatchNorm1d(FAN_OUT, eps)
-    bn.gamma, bn.beta, bn.running_mean = (random_tensor(FAN_OUT, seed=seed + i) for i in (2, 3, 4))
-    bn.running_var = 0.1 + random_tensor(FAN_OUT, seed=seed + 5).square()
+        linear.bias = random_tensor(fan_out, seed=seed + 1)
+    bn = BatchNorm1d(fan_out, eps)
+    bn.gamma, bn.beta, bn.running_mean = (random_tensor(fan_out, seed=seed + i) for i in (2, 3, 4))
+    bn.running_var = 0.1 + random_tensor(fan_out, seed=seed + 5).square()
     bn.running_var[0] = 1e-4  # so small that eps matters, whatever it is
     bn.eval()
     return linear, bn
@@ -75,13 +84,15 @@ def _mistakes(linear: Linear, bn: BatchNorm1d, x: torch.Tensor) -> Mistakes:
 @checker
 def fold(answer: Any) -> str:
     """Check a function ``(linear, bn)`` that returns one ``Linear`` in place of the two."""
-    cases = ((10, 6, False, 0.01), (20, 4, True, 0.2), (30, 9, True, 0.05), (40, 4, False, 0.1))
-    for seed, fan_in, bias, eps in cases:
+    for seed, fan_in, fan_out, bias, eps in CASES:
         has_bias = "with a bias" if bias else "where linear.bias is None"
-        shown = f"fold(linear, bn), linear of shape ({fan_in}, {FAN_OUT}) {has_bias}"
-        given, given_bn = _pair(seed, fan_in, bias, eps)
-        received = _folded(answer, given, given_bn, shown)
-        linear, bn = _pair(seed, fan_in, bias, eps)  # as they were, whatever became of them
+        shown = f"fold(linear, bn), linear of shape ({fan_in}, {fan_out}) {has_bias}"
+        given, given_bn = _pair(seed, fan_in, fan_out, bias, eps)
+        call = _call if bias else _call_without_bias
+        received = call(answer, given, given_bn, shown)
+        linear, bn = _pair(
+            seed, fan_in, fan_out, bias, eps
+        )  # as they were, whatever became of them
         for name, old, now in (("linear", linear, given), ("bn", bn, given_bn)):
             if not _equal(old, now):
                 fail(f"{shown} changed {name}, which it was given.", NEW)
@@ -94,7 +105,7 @@ def fold(answer: Any) -> str:
                 f"received {type(received).__name__}.",
                 other if isinstance(received, torch.nn.Linear) else "",
             )
-        x = random_tensor(9, fan_in, seed=seed + 6)
+        x = random_tensor(12, fan_in, seed=seed + 6)
         dtype = getattr(received.weight, "dtype", None)  # of an answer in double precision
         ours = run(
             received,
@@ -102,25 +113,27 @@ def fold(answer: Any) -> str:
             shown=f"calling the layer that {shown} returned",
         )
         expect_tensor(ours, bn(linear(x)), f"the output of {shown}", _mistakes(linear, bn, x))
-        if getattr(received.bias, "shape", None) != (FAN_OUT,):
-            fail(f"{shown}: the bias of the new layer should have shape ({FAN_OUT},).")
+        if getattr(received.bias, "shape", None) != (fan_out,):
+            fail(f"{shown}: the bias of the new layer should have shape ({fan_out},).")
     return "One linear layer does the work of both."
 
 
-def _folded(answer: Any, linear: Linear, bn: BatchNorm1d, shown: str) -> Any:
-    """Call the answer; an exception about None comes with a word about the missing bias."""
+def _call(answer: Any, linear: Linear, bn: BatchNorm1d, shown: str) -> Any:
+    # What it changes is compared afterwards: a BatchNorm holds more than parameters.
+    return run(answer, linear, bn, shown=shown, may_change=(0, 1))
+
+
+def _call_without_bias(answer: Any, linear: Linear, bn: BatchNorm1d, shown: str) -> Any:
+    """Call the answer; an exception that only None as a bias brings has a hint about it."""
     received: list[Any] = []
-
-    def call() -> None:
-        # What it changes is compared afterwards: a BatchNorm holds more than parameters.
-        received.append(run(answer, linear, bn, shown=shown, may_change=(0, 1)))
-
-    found = stopped(call)
-    if found is None:
-        return received[0]
-    if linear.bias is None and "NoneType" in found.message:
-        found = replace(found, hint="A Linear without a bias has None there. Take zero instead.")
-    stop(found)
+    found = stopped(lambda: received.append(_call(answer, linear, bn, shown)))
+    if found is not None:
+        if "NoneType" in found.message:
+            with_bias = _pair(50, len(linear.weight), bn.dim, True, bn.eps)
+            if stopped(lambda: _call(answer, *with_bias, shown)) is None:
+                found = replace(found, hint=MISSING)
+        stop(found)
+    return received[0]
 
 
 def _equal(old: Linear | BatchNorm1d, now: Linear | BatchNorm1d) -> bool:

@@ -18,7 +18,9 @@ from ..verdict import checker, fail
 
 Mistakes = list[tuple[torch.Tensor, str]]
 
-BY_HAND = "Write the formula out, with means and variances. Ready-made norms are not allowed here."
+BY_HAND = (
+    "Write the formula out, with means and variances. Ready-made normalization is not allowed."
+)
 READY_MADE = (*NORMALIZATION, *(f"native_{name}" for name in NORMALIZATION))
 LAYERS = (layers.BatchNorm1d, layers.LayerNorm, layers.RMSNorm, layers.GroupNorm)
 TYPED_IN = (1e-5, 1e-8, 1e-6, 1e-3)  # the values of eps that readers type in
