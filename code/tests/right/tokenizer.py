@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 import numpy as np
 import regex
@@ -49,7 +49,7 @@ class basic__with_strings:
     """Each token is a character; str.replace merges from left to right."""
 
     def train(self, text, vocab_size):
-        symbols = text.encode().decode("latin-1")
+        symbols = "".join(map(chr, text.encode()))
         self.merges = []
         for idx in range(256, vocab_size):
             ((pair, _),) = Counter(map("".join, pairwise(symbols))).most_common(1)
@@ -57,16 +57,16 @@ class basic__with_strings:
             self.merges.append(pair)
 
     def encode(self, text):
-        symbols = text.encode().decode("latin-1")
+        symbols = "".join(map(chr, text.encode()))
         for i, pair in enumerate(self.merges):
             symbols = symbols.replace(pair, chr(256 + i))
-        return list(map(ord, symbols))
+        return map(ord, symbols)
 
     def decode(self, ids):
         symbols = "".join(map(chr, ids))
         for i, pair in reversed(list(enumerate(self.merges))):
             symbols = symbols.replace(chr(256 + i), pair)
-        return symbols.encode("latin-1").decode("utf-8", "replace")
+        return bytes(map(ord, symbols)).decode(errors="replace")
 
 
 class basic__with_tokens_as_bytes:
@@ -74,13 +74,13 @@ class basic__with_tokens_as_bytes:
 
     def train(self, text, vocab_size):
         self.ranks = {bytes([i]): i for i in range(256)}
-        parts = [bytes([byte]) for byte in text.encode("utf-8")]
-        while len(self.ranks) < vocab_size:
+        parts = [bytes([byte]) for byte in text.encode()]
+        for rank in range(256, vocab_size):
             counts = Counter(zip(parts, parts[1:]))
             most = max(counts.values())
             pair = next(pair for pair in counts if counts[pair] == most)
             parts = self.joined(parts, pair)
-            self.ranks[pair[0] + pair[1]] = len(self.ranks)
+            self.ranks[pair[0] + pair[1]] = rank
 
     def joined(self, parts, pair):
         done = []
@@ -92,17 +92,18 @@ class basic__with_tokens_as_bytes:
         return done
 
     def encode(self, text):
-        parts = [bytes([byte]) for byte in text.encode("utf-8")]
-        for _ in range(len(parts)):
-            known = [(self.ranks[a + b], i) for i, (a, b) in enumerate(zip(parts, parts[1:])) if a + b in self.ranks]
+        parts = [bytes([byte]) for byte in text.encode()]
+        for _ in parts[1:]:
+            joined = map(bytes.__add__, parts, parts[1:])
+            known = [(self.ranks[pair], i) for i, pair in enumerate(joined) if pair in self.ranks]
             if known:
                 _, i = min(known)
                 parts[i : i + 2] = [parts[i] + parts[i + 1]]
-        return tuple(self.ranks[part] for part in parts)
+        return [*map(self.ranks.get, parts)]
 
     def decode(self, ids):
         tokens = list(self.ranks)
-        return b"".join([tokens[i] for i in ids]).decode("utf-8", errors="replace")
+        return b"".join([tokens[i] for i in ids]).decode(errors="replace")
 
 
 class basic__rebased:
@@ -167,7 +168,7 @@ class regex__with_strings:
         self.pattern = re.compile(pattern)
 
     def symbols(self, text):
-        return [m.group().encode().decode("latin-1") for m in self.pattern.finditer(text)]
+        return ["".join(map(chr, m.group().encode())) for m in self.pattern.finditer(text)]
 
     def train(self, text, vocab_size):
         chunks = self.symbols(text)
@@ -188,7 +189,7 @@ class regex__with_strings:
         symbols = "".join(map(chr, ids))
         for pair, new in reversed(self.merges.items()):
             symbols = symbols.replace(new, pair)
-        return symbols.encode("latin-1").decode("utf-8", "replace")
+        return bytes(map(ord, symbols)).decode(errors="replace")
 
 
 class regex__of_different_chunks:
@@ -199,7 +200,7 @@ class regex__of_different_chunks:
 
     def train(self, text, vocab_size):
         chunks = Counter(regex.findall(self.pattern, text))
-        words = {word: list(word.encode()) for word in chunks}
+        words = {word: word.encode() for word in chunks}
         self.merges = {}
         self.vocab = [bytes([idx]) for idx in range(256)]
         for idx in range(256, vocab_size):
@@ -207,7 +208,7 @@ class regex__of_different_chunks:
             for word, ids in words.items():
                 for pair in zip(ids, ids[1:]):
                     counts[pair] += chunks[word]
-            (pair, _), *_ = counts.most_common(1)
+            pair = max(counts, key=counts.get)
             self.merges[pair] = idx
             self.vocab.append(self.vocab[pair[0]] + self.vocab[pair[1]])
             words = {word: self.merged(ids, pair, idx) for word, ids in words.items()}
@@ -223,7 +224,7 @@ class regex__of_different_chunks:
     def encode(self, text):
         result = []
         for word in regex.findall(self.pattern, text):
-            ids = list(word.encode())
+            ids = word.encode()
             for pair, idx in self.merges.items():
                 ids = self.merged(ids, pair, idx)
             result.extend(ids)
@@ -294,14 +295,14 @@ def special__step_by_step(text, special_tokens, encode_ordinary, allowed_special
     if allowed_special == "none_raise":
         found = [token for token in special_tokens if token in text]
         if found:
-            raise ValueError(f"not allowed: {found}")
+            raise ValueError(found)
     if isinstance(allowed_special, str):
         allowed_special = special_tokens if allowed_special == "all" else []
     ids = []
     waiting = ""
-    skip = 0
+    skip = False
     for i in range(len(text)):
-        if skip > 0:
+        if skip:
             skip -= 1
             continue
         here = [token for token in allowed_special if text.startswith(token, i)]
@@ -319,9 +320,8 @@ def special__step_by_step(text, special_tokens, encode_ordinary, allowed_special
 def special__with_finditer(text, special_tokens, encode_ordinary, allowed_special):
     match allowed_special:
         case "none_raise":
-            for token in special_tokens:
-                if text.find(token) != -1:
-                    raise ValueError("special token " + token)
+            for token in filter(text.__contains__, special_tokens):
+                raise ValueError(token)
             allowed = {}
         case "none":
             allowed = {}
@@ -344,19 +344,20 @@ def special__with_finditer(text, special_tokens, encode_ordinary, allowed_specia
 def special__recursive(text, special_tokens, encode_ordinary, allowed_special):
     """Cut at the first special token, then go on with the rest."""
     if allowed_special == "all":
-        allowed_special = set(special_tokens)
+        allowed_special = special_tokens
     elif allowed_special == "none":
-        allowed_special = set()
+        allowed_special = ()
     elif allowed_special == "none_raise":
         for token in special_tokens:
             if token in text:
                 raise ValueError(token)
-        allowed_special = set()
+        allowed_special = ()
     places = [(text.index(token), -len(token), token) for token in allowed_special if token in text]
     if not places:
-        return np.array(encode_ordinary(text), dtype=int)
+        return encode_ordinary(text)
     at, _, token = min(places)
-    rest = special__recursive(text[at + len(token) :], special_tokens, encode_ordinary, allowed_special)
+    rest = text[at + len(token) :]
+    rest = special__recursive(rest, special_tokens, encode_ordinary, allowed_special)
     return np.array([*encode_ordinary(text[:at]), special_tokens[token], *rest])
 
 
@@ -379,7 +380,7 @@ def pieces__one_list_a_step(text, pieces):
         if symbol in pieces:
             ids.append(pieces[symbol])
         else:
-            ids.extend(pieces[f"<0x{byte:02X}>"] for byte in symbol.encode("utf-8"))
+            ids.extend(pieces[f"<0x{byte:02X}>"] for byte in symbol.encode())
     return ids
 
 
@@ -395,16 +396,15 @@ def pieces__recursive(text, pieces):
         return join([*symbols[:i], pairs[i], *symbols[i + 2 :]])
 
     def ids(symbol):
-        if symbol in pieces:
-            return [pieces[symbol]]
-        return [pieces["<0x%02X>" % byte] for byte in symbol.encode()]
+        names = [symbol] if symbol in pieces else ["<0x%02X>" % byte for byte in symbol.encode()]
+        return [*map(pieces.get, names)]
 
-    return np.concatenate([ids(symbol) for symbol in join(tuple(("▁" + text).replace(" ", "▁")))])
+    return np.concatenate([ids(symbol) for symbol in join(("▁" + text).replace(" ", "▁"))])
 
 
 def pieces__by_id(text, pieces):
     """All places of a piece at once, the lowest id first; bytes come before the pieces."""
-    symbols = list("▁" + "▁".join(text.split(" ")))
+    symbols = "▁" + "▁".join(text.split(" "))
     for piece in sorted(pieces, key=pieces.get):
         done = []
         for symbol in symbols:

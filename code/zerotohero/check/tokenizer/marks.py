@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial, wraps
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -15,7 +15,8 @@ from ..verdict import checker, describe, fail
 from .ids import Call, Ids, expect_calls
 
 Ordinary = Callable[[str], Ids]
-CHAT = {"<|end|>": 500, "<|user|>: ": 502, "<|user|>": 501}
+# A token may come before or after a longer one that begins with it.
+CHAT = {"<|end|>": 500, "<|user|>": 501, "<|user|>: ": 502}
 SIGNS = {"[a-z]": 11, "*": 30, "(?:": 0, "\\d+": 12, "$x^": 13, "[a": 14}
 OVERLAPS = {"ende": 7, "en": 40, "🙂": 2, "deen": 8, "«ü»": 9, "안녕": 3, "n": 20}
 
@@ -80,7 +81,7 @@ REFUSED = [
     ("a<|end|>b", CHAT),
     ("<|user|>", CHAT | OVERLAPS),
     ("deen", {"ende": 7, "een": 40, "een!": 3}),
-    ("안녕", OVERLAPS),
+    ("no", OVERLAPS),
 ]
 
 # -- ways to encode --------------------------------------------------------------------
@@ -133,6 +134,20 @@ def split_in_turn(case: Case, order: Callable[[Case], list[str]]) -> Ids:
     return ids
 
 
+# When an answer may let all special tokens count, though only some are allowed.
+CONDITIONS: list[Callable[[Any], bool]] = [
+    lambda _: True,
+    bool,
+    lambda allowed: allowed != "none",
+    lambda allowed: bool(allowed) and allowed != "none",
+]
+
+
+def split_all_if(case: Case, condition: Callable[[Any], bool]) -> Ids:
+    """Encode: let all special tokens count, on a condition."""
+    return split_once(case, whichever if condition(case.allowed) else longest_first)
+
+
 LONGEST = "Where several start at one position, the longest counts: try it first."
 LEFT = "Read from left to right: of two that overlap, the one that starts first counts."
 LOST = "The special tokens are lost: re.split keeps what is in parentheses."
@@ -144,12 +159,7 @@ MISTAKES: list[tuple[Callable[[Case], Ids], str]] = [
     (lambda case: split_once(case, shortest_first), LONGEST),
     (lambda case: split_once(case, as_they_come), LONGEST),
     (lambda case: split_in_turn(case, longest_first), LEFT),
-    (lambda case: split_once(case, whichever), ALLOWED),
-    (lambda case: split_once(case, whichever if case.count else longest_first), ALLOWED),
-    (
-        lambda case: split_once(case, longest_first if case.allowed == "none" else whichever),
-        ALLOWED,
-    ),
+    *((partial(split_all_if, condition=condition), ALLOWED) for condition in CONDITIONS),
 ]
 ESCAPE = "Signs such as | and * mean something in regular expressions: use re.escape."
 TIKTOKEN = (
@@ -189,7 +199,7 @@ def _explained(answer: Callable[..., Any], case: Case) -> Callable[..., Any]:
         return answer
     refused = [token for token in case.special_tokens if token in case.text]
 
-    @functools.wraps(answer)
+    @wraps(answer)
     def explained(*given: Any) -> Any:
         try:
             return answer(*given)

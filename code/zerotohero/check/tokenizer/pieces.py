@@ -19,8 +19,8 @@ ENGLISH = [
     *"▁theraéni",
 ]
 OTHERS = [
-    "sc", "ch", "ei", "▁s", "sch", "en", "▁▁", "▁sch", "in", "▁ein", "안녕", "😉😉", "üß", "ss", "▁▁▁",
-    *"▁schinüß안녕세요😉",
+    "sc", "ch", "ei", "▁s", "sch", "en", "▁▁", "▁sch", "in", "▁ein", "안녕", "😉😉",
+    "üß", "ss", "▁▁▁", *"▁schinüß안녕세요😉",
 ]
 # fmt: on
 

@@ -25,7 +25,17 @@ CODE = [
 PROSE = [
     *(("über", 7), ("be", 9), ("er", 8), (" über", 3), ("ber", 4), ("aber", 3)),
     *(("안녕", 5), ("안녕하세요", 3), ("😉😉😉", 3), ("e\u0301te\u0301", 4), ("녕하", 2)),
-    *(("." * 9, 3), ("." * 3, 9), (" ü", 9), (" a", 5), (" an", 4), ("an", 7), ("ana", 3), ("banana", 3), ("na", 2)),
+    *(
+        ("." * 9, 3),
+        ("." * 3, 9),
+        (" ü", 9),
+        (" a", 5),
+        (" an", 4),
+        ("an", 7),
+        ("ana", 3),
+        ("banana", 3),
+        ("na", 2),
+    ),
 ]
 
 
@@ -53,7 +63,11 @@ def _ranking(seed: int, texts: list[str]) -> Ranking:
         (bytes(map(shuffle.index, token)), rank)
         for rank, token in naive.build_vocab(merges).items()
     ]
+    learned, single = tokens[256:], tokens[:256]
+    rng.shuffle(learned)
+    tokens = [*single, *learned[2:]]
     rng.shuffle(tokens)
+    tokens = [*learned[:1], *tokens, *learned[1:2]]  # longer ones at both ends
     return Ranking(dict(tokens), merges, shuffle)
 
 
@@ -111,14 +125,15 @@ def _check_merges(received: Mapping[Any, Any], ranking: Ranking) -> None:
         try:
             found[operator.index(rank)] = pair
         except TypeError:
-            fail(f"The merges should lead from pairs to ranks. The pair {pair!r} leads to {rank!r}.")
+            fail(
+                f"The merges should lead from pairs to ranks. The pair {pair!r} leads to {rank!r}."
+            )
     for pair, rank in merges.items():
         mine = found.get(rank, pair)
         if mine != pair:
-            fail(
-                f"The pair of rank {rank}, {token_of[rank]!r}, should be {pair}, received {mine!r}.",
-                _hint(mine, rank, ranking, token_of),
-            )
+            what = f"The pair of rank {rank}, {token_of[rank]!r}"
+            hint = _hint(mine, rank, ranking, token_of)
+            fail(f"{what}, should be {pair}, received {mine!r}.", hint)
     missing = [rank for rank in merges.values() if rank not in found]
     if missing:
         fail(f"There is no pair of rank {missing[0]}, {token_of[missing[0]]!r}.", ALL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import regex
@@ -60,7 +61,7 @@ def to_code_points(text: str) -> Ids:
 
 def apart(ids: Ids, counts: dict[Pair, int]) -> None:
     """Count the pairs that can be merged at once: one in 1, 1, 1."""
-    for pair in dict.fromkeys(zip(ids, ids[1:])):
+    for pair in dict.fromkeys(pairwise(ids)):
         merged = len(ids) - len(naive.merge(ids, pair, -1))
         counts[pair] = counts.get(pair, 0) + merged
 
