@@ -232,6 +232,12 @@ class Ignoring(Plain):
         return b"".join(vocab[idx] for idx in ids).decode(errors="ignore")
 
 
+class BytesBack(Plain):
+    def decode(self, ids: list[int]) -> bytes:
+        vocab = naive.build_vocab(self.merges)
+        return b"".join(vocab[idx] for idx in ids)
+
+
 class Unguarded(Plain):
     def encode(self, text: str) -> list[int]:
         ids = list(text.encode())
@@ -295,6 +301,7 @@ JOIN = "A character may have several bytes: join all bytes first, then decode."
         ),
         (TokenByToken, JOIN),
         (StrictTokenByToken, JOIN),
+        (BytesBack, 'decode returns a string: turn the bytes into one, with errors="replace".'),
         (Strict, 'Not all bytes are valid UTF-8: decode with errors="replace".'),
         (Ignoring, 'Bytes that are not valid UTF-8 should leave a mark: errors="replace".'),
         (Unguarded, "With fewer than two ids there is no pair to look for."),

@@ -183,7 +183,7 @@ LIST = "The ranks of the bytes should be a list of 256 numbers, or a dictionary.
         (changed(as_text), "", TOKENS),
         (
             changed(lambda merges, _: {rank: pair for pair, rank in merges.items()}),
-            "",
+            "The merges should lead from pairs to ranks, and lead from ranks to pairs.",
             "Turn the dictionary around: from the pair to the rank of its token.",
         ),
         (

@@ -63,6 +63,7 @@ TIE = "Two pairs occur equally often: take the one that occurs first."
 COUNT = "The first new id is 256, the last one vocab_size - 1: vocab_size - 256 merges."
 SHARED = "All tokenizers share their merges: give each object its own, with self.merges = {}."
 JOIN = "A character may have several bytes: join all bytes first, then decode."
+NOT_TEXT = 'decode returns a string: turn the bytes into one, with errors="replace".'
 REPLACE = 'Not all bytes are valid UTF-8: decode with errors="replace".'
 MARK = 'Bytes that are not valid UTF-8 should leave a mark: errors="replace".'
 MISTAKES: list[tuple[Way, str]] = [
@@ -89,7 +90,7 @@ MISTAKES: list[tuple[Way, str]] = [
         "Not the longest token from the left: the pair that was learned first.",
     ),
     (
-        Way(count=ways.apart),
+        Way(counting=ways.apart),
         "Pairs that overlap all count: in aaa, the pair of two a's occurs twice.",
     ),
     (
@@ -220,6 +221,7 @@ def _check_decode(tokenizers: Sequence[Any], trainings: Sequence[Training]) -> N
             if received != text:
                 by_token = "".join(naive.decode([i], vocab) for i in ids)
                 hint = JOIN if received == by_token else ""
+                hint = NOT_TEXT if isinstance(received, (bytes, bytearray)) else hint
                 fail(f"decode({ids}) should be {text!r}, received {received!r}.", hint)
         largest = max(vocab)
         for ids in ([104, 128, 105], [largest, 0xEC, 0x95], [0xFF, largest, 0]):

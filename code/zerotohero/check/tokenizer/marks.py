@@ -35,7 +35,7 @@ class Case(NamedTuple):
     text: str
     special_tokens: dict[str, int]
     allowed: str | set[str]
-    count: Sequence[str]
+    counting: Sequence[str]
     start: int = 1000
 
     @property
@@ -89,17 +89,17 @@ REFUSED = [
 
 def longest_first(case: Case) -> list[str]:
     """Return the tokens that count, the longest first."""
-    return sorted(case.count, key=len, reverse=True)
+    return sorted(case.counting, key=len, reverse=True)
 
 
 def shortest_first(case: Case) -> list[str]:
     """Return the tokens that count, the shortest first."""
-    return sorted(case.count, key=len)
+    return sorted(case.counting, key=len)
 
 
 def as_they_come(case: Case) -> list[str]:
     """Return the tokens that count, in the order of the dictionary."""
-    return [token for token in case.special_tokens if token in case.count]
+    return [token for token in case.special_tokens if token in case.counting]
 
 
 def whichever(case: Case) -> list[str]:
@@ -125,12 +125,12 @@ def split_in_turn(case: Case, order: Callable[[Case], list[str]]) -> Ids:
     """Encode: split by one special token after the other."""
     parts = [case.text]
     for token in order(case):
-        divided = [p if p in case.count else re.split(f"({re.escape(token)})", p) for p in parts]
+        divided = [p if p in case.counting else re.split(f"({re.escape(token)})", p) for p in parts]
         parts = [p for d in divided for p in ([d] if isinstance(d, str) else d)]
     ids: Ids = []
     for part in parts:
-        token = part in case.count
-        ids += [case.special_tokens[part]] if token else ordinary(case.start)(part)
+        marked = part in case.counting
+        ids += [case.special_tokens[part]] if marked else ordinary(case.start)(part)
     return ids
 
 

@@ -49,13 +49,18 @@ def lowest(idx: int, position: int, _pair: str) -> Any:
     return idx, position
 
 
+def byte_pieces(symbol: str) -> list[str]:
+    """Return the pieces of a symbol's bytes."""
+    return [f"<0x{byte:02X}>" for byte in symbol.encode("utf-8")]
+
+
 class Way(NamedTuple):
     """A way to encode: the right one, but for what is given."""
 
     prefix: str = "▁"
     spaces: Callable[[str], str] = lambda text: text.replace(" ", "▁")
     key: Key = lowest
-    in_bytes: Callable[[str], list[str]] = lambda symbol: [f"<0x{b:02X}>" for b in symbol.encode()]
+    in_bytes: Callable[[str], list[str]] = byte_pieces
 
 
 def encode(text: str, pieces: dict[str, int], way: Way) -> Ids:

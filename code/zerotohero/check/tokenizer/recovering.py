@@ -106,9 +106,10 @@ def recover(answer: Any) -> str:
 def _check_shuffle(received: Any, ranking: Ranking) -> None:
     try:
         shuffle = [operator.index(received[byte]) for byte in range(256)]
+        too_many = len(received) > 256
     except (TypeError, ValueError, LookupError):
-        shuffle = []
-    if not shuffle or len(received) != 256:
+        too_many, shuffle = False, []
+    if too_many or not shuffle:
         fail("The ranks of the bytes should be a list of 256 numbers, or a dictionary.")
     back = [ranking.shuffle.index(byte) for byte in range(256)]
     mistakes = [([[*range(256)]], LOOK_UP), ([back], BACK)]
@@ -151,5 +152,5 @@ def _hint(mine: Any, rank: int, ranking: Ranking, token_of: Mapping[int, bytes])
     left, right = (token_of.get(i, b"") for i in mine)
     if left + right == token_of[rank]:
         return PARTS
-    as_ranks = tuple(ranking.shuffle[i] if 0 <= i < 256 else i for i in mine)
-    return NOT_BYTES if ranking.merges.get(as_ranks) == rank else ""
+    left_rank, right_rank = (ranking.shuffle[i] if 0 <= i < 256 else i for i in mine)
+    return NOT_BYTES if ranking.merges.get((left_rank, right_rank)) == rank else ""

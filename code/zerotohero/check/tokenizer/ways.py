@@ -102,7 +102,7 @@ def unmerged(ids: Ids, _merges: Merges) -> Ids:
 
 def longest(ids: Ids, merges: Merges) -> Ids:
     """Encode: take the longest token, from left to right."""
-    parts = {idx: (idx,) for idx in ids}
+    parts: dict[int, tuple[int, ...]] = {idx: (idx,) for idx in ids}
     for (left, right), idx in merges.items():
         parts[idx] = parts.get(left, (left,)) + parts.get(right, (right,))
     found, start = [], 0
@@ -123,7 +123,7 @@ class Way(NamedTuple):
     trained_on: Split = split
     encoded: Split = split
     symbols: Callable[[str], Ids] = to_bytes
-    count: Callable[[Ids, dict[Pair, int]], None] = count_all
+    counting: Callable[[Ids, dict[Pair, int]], None] = count_all
     tie: Callable[[Sequence[Pair]], Pair] = first
     encode: Callable[[Ids, Merges], Ids] = learned_first
     more: int = 0  # merges that are learned beyond vocab_size - 256
@@ -143,7 +143,7 @@ def learn(way: Way, training: Training) -> Merges:
     for idx in range(256, training.vocab_size + way.more):
         counts: dict[Pair, int] = {}
         for ids in sequences:
-            way.count(ids, counts)
+            way.counting(ids, counts)
         if not counts:
             break
         most = max(counts.values())
