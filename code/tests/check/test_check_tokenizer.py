@@ -59,8 +59,11 @@ class Plain:
             if not counts:
                 break
             pair = self.choose(counts)
-            sequences = [naive.merge(ids, pair, idx) for ids in sequences]
+            sequences = [self.merge(ids, pair, idx) for ids in sequences]
             self.merges[pair] = idx
+
+    def merge(self, ids: list[int], pair: tuple[int, int], idx: int) -> list[int]:
+        return naive.merge(ids, pair, idx)
 
     def next_pair(self, ids: list[int]) -> Any:
         return min(naive.get_stats(ids), key=lambda pair: self.merges.get(pair, math.inf))
@@ -72,7 +75,7 @@ class Plain:
                 pair = self.next_pair(ids)
                 if pair not in self.merges:
                     break
-                ids = naive.merge(ids, pair, self.merges[pair])
+                ids = self.merge(ids, pair, self.merges[pair])
             found += ids
         return found
 
@@ -196,6 +199,11 @@ class CountsApart(Plain):
             counts[pair] = counts.get(pair, 0) + merged.count(-1)
 
 
+class FromRight(Plain):
+    def merge(self, ids: list[int], pair: tuple[int, int], idx: int) -> list[int]:
+        return naive.merge(ids[::-1], pair[::-1], idx)[::-1]
+
+
 class CodePoints(Plain):
     def symbols(self, text: str) -> list[int]:
         return [ord(char) for char in text]
@@ -206,6 +214,11 @@ class Shared(Plain):
 
     def train(self, text: str, vocab_size: int) -> None:
         self.merges.update(naive.train([text.encode()], vocab_size - 256))
+
+
+class EncodesFromRight(FromRight):
+    def train(self, text: str, vocab_size: int) -> None:
+        self.merges = naive.train([text.encode()], vocab_size - 256)
 
 
 class TokenByToken(Plain):
@@ -255,6 +268,7 @@ class Popping(Plain):
         return str(text)
 
 
+LEFT_TO_RIGHT = "Replace pairs from left to right: aaa becomes X a, not a X."
 TIE = "Two pairs occur equally often: take the one that occurs first."
 COUNT = "The first new id is 256, the last one vocab_size - 1: vocab_size - 256 merges."
 BYTES = "An id is a whole number: return the ids of the tokens, not their bytes."
@@ -291,6 +305,8 @@ JOIN = "A character may have several bytes: join all bytes first, then decode."
             CountsApart,
             "Pairs that overlap all count: in aaa, the pair of two a's occurs twice.",
         ),
+        (FromRight, LEFT_TO_RIGHT),
+        (EncodesFromRight, LEFT_TO_RIGHT),
         (
             CodePoints,
             "Start from the bytes of the text, text.encode(), not from its characters.",

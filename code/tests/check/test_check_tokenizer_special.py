@@ -27,6 +27,7 @@ def split_with(
     error: Callable[[str], Exception] = lambda token: ValueError(f"there is {token}"),
     check_first: bool = True,
     as_tiktoken: bool = False,
+    look_up_all: bool = False,
 ) -> list[int]:
     """As in the chapter, or with a mistake."""
     if allowed_special == "none_raise" and check_first:
@@ -38,7 +39,7 @@ def split_with(
     )
     if not isinstance(allowed_special, str):
         allowed |= set(allowed_special)
-    if as_tiktoken and not isinstance(allowed_special, str):
+    if as_tiktoken and allowed_special != "none_raise":
         for token in special_tokens.keys() - allowed:
             if token in text:
                 raise ValueError(f"disallowed special token {token!r}")
@@ -47,7 +48,8 @@ def split_with(
     ordered = order([token for token in special_tokens if token in allowed])
     ids: list[int] = []
     for part in split(group.format("|".join(map(escape, ordered))), text):
-        ids += [special_tokens[part]] if part in allowed else encode_ordinary(part)
+        known = special_tokens if look_up_all else allowed
+        ids += [special_tokens[part]] if part in known else encode_ordinary(part)
     return ids
 
 
@@ -84,6 +86,14 @@ def spoiling(
     if isinstance(allowed_special, set):
         allowed_special.clear()
     return ids
+
+
+def none_as_none_raise(
+    text: str, special_tokens: dict[str, int], encode_ordinary: Answer, allowed_special: Any
+) -> list[int]:
+    if allowed_special == "none":
+        allowed_special = "none_raise"
+    return split_with(text, special_tokens, encode_ordinary, allowed_special)
 
 
 def assertion(
@@ -126,7 +136,9 @@ TIKTOKEN = (
         (mistaken(everything=lambda _: True), ALLOWED),
         (mistaken(everything=lambda allowed: allowed not in ("none", "none_raise")), ALLOWED),
         (mistaken(everything=bool), ALLOWED),
+        (mistaken(look_up_all=True), ALLOWED),
         (mistaken(as_tiktoken=True), TIKTOKEN),
+        (none_as_none_raise, TIKTOKEN),
         (assertion, ERROR),
         (mistaken(error=KeyError), ERROR),
         (mistaken(error=AssertionError), ERROR),

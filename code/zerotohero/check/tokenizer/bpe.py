@@ -21,7 +21,7 @@ OTHER = "a woodchuck would much rather,  would it!"  # not trained on
 UMLAUTS = "Müde Mäuse müssen im Müll wühlen, mühsam: Mühe über Mühe"
 KOREAN = "안녕 안녕하세요, 안녕히! 😉😉 세요"
 MARKS = "e\u0301te\u0301, re\u0301pe\u0301te\u0301e"  # accents that follow their letters
-MIXED = f"wood, Müll; 안녕 😉 {MARKS}"
+MIXED = f"\twood, Müll; 안녕 😉 {MARKS}\n "
 METHODS = ("train", "encode", "decode")
 
 
@@ -66,6 +66,11 @@ JOIN = "A character may have several bytes: join all bytes first, then decode."
 NOT_TEXT = 'decode returns a string: turn the bytes into one, with errors="replace".'
 REPLACE = 'Not all bytes are valid UTF-8: decode with errors="replace".'
 MARK = 'Bytes that are not valid UTF-8 should leave a mark: errors="replace".'
+FROM_RIGHT = [
+    Way(merge=ways.from_right),
+    Way(merge=ways.from_right, encode=ways.learned_first_from_right),
+    Way(encode=ways.learned_first_from_right),
+]
 MISTAKES: list[tuple[Way, str]] = [
     (Way(encode=ways.unmerged), "Those are the bytes: encode has to merge."),
     *((Way(tie=tie), TIE) for tie in (max, min, ways.last)),
@@ -89,6 +94,7 @@ MISTAKES: list[tuple[Way, str]] = [
         Way(encode=ways.longest),
         "Not the longest token from the left: the pair that was learned first.",
     ),
+    *((way, "Replace pairs from left to right: aaa becomes X a, not a X.") for way in FROM_RIGHT),
     (
         Way(counting=ways.apart),
         "Pairs that overlap all count: in aaa, the pair of two a's occurs twice.",

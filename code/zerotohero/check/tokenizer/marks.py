@@ -59,7 +59,9 @@ CASES = [
     _some("a<|end|>b<|user|>c", CHAT, "<|end|>"),
     _some("<|user|>: hi<|user|>", CHAT, "<|user|>", start=2000),
     _some("<|user|>: hi<|user|>", CHAT, "<|end|>", "<|user|>: "),
+    _some("<|user|><|end|>", CHAT, "<|end|>"),
     _some("a<|end|>b", CHAT),
+    _some("<|end|>", CHAT),
     Case("a<|end|>b<|user|>", CHAT, "none", []),
     Case("nothing special", CHAT, "none_raise", [], 2000),
     _all("[a-z]*b(?:\\d+5$x^[ab", SIGNS, 4000),
@@ -70,6 +72,7 @@ CASES = [
     _some("ende 🙂 dn", OVERLAPS, "deen", "en", "🙂", start=6000),
     Case("none n", OVERLAPS, "none", []),
     Case("<|user|>", OVERLAPS, "none_raise", []),  # a special token of others
+    _all(" a\n<|end|>\n <|END|> ", CHAT),
     _all("<|end|>", CHAT),
     _all("<|end|>", {}, 7000),
     _all("", CHAT),
@@ -107,14 +110,21 @@ def whichever(case: Case) -> list[str]:
     return sorted(case.special_tokens, key=len, reverse=True)
 
 
-def split_once(case: Case, order: Callable[[Case], list[str]], *, keep: bool = True) -> Ids:
+def split_once(
+    case: Case,
+    order: Callable[[Case], list[str]],
+    *,
+    looked_up: Callable[[Case], list[str]] | None = None,
+    keep: bool = True,
+) -> Ids:
     """Encode: split by all special tokens at once, tried in this order."""
     tokens = order(case)
     if not tokens:
         return ordinary(case.start)(case.text)
+    known = looked_up(case) if looked_up else tokens
     ids: Ids = []
     for part in re.split(f"({'|'.join(map(re.escape, tokens))})", case.text):
-        if part not in tokens:
+        if part not in known:
             ids += ordinary(case.start)(part)
         elif keep:
             ids.append(case.special_tokens[part])
@@ -159,6 +169,7 @@ MISTAKES: list[tuple[Callable[[Case], Ids], str]] = [
     (lambda case: split_once(case, shortest_first), LONGEST),
     (lambda case: split_once(case, as_they_come), LONGEST),
     (lambda case: split_in_turn(case, longest_first), LEFT),
+    (lambda case: split_once(case, longest_first, looked_up=whichever), ALLOWED),
     *((partial(split_all_if, condition=condition), ALLOWED) for condition in CONDITIONS),
 ]
 ESCAPE = "Signs such as | and * mean something in regular expressions: use re.escape."
@@ -197,7 +208,8 @@ def _explained(answer: Callable[..., Any], case: Case) -> Callable[..., Any]:
     """Return the answer, with hints for two exceptions."""
     if not callable(answer):
         return answer
-    refused = [token for token in case.special_tokens if token in case.text]
+    others = case.special_tokens.keys() - set(case.counting)
+    refused = [token for token in others if token in case.text]
 
     @wraps(answer)
     def explained(*given: Any) -> Any:
@@ -207,7 +219,7 @@ def _explained(answer: Callable[..., Any], case: Case) -> Callable[..., Any]:
             fail(f"{case.shown} raised {describe(error)}", ESCAPE)
         except ValueError as error:
             named = any(token in str(error) for token in refused)
-            if named and not isinstance(case.allowed, str):
+            if named and case.allowed != "none_raise":
                 fail(f"{case.shown} raised {describe(error)}", TIKTOKEN)
             raise
 

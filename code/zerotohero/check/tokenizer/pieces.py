@@ -35,7 +35,17 @@ def toy_pieces(learned: list[str], seed: int) -> dict[str, int]:
 
 TOYS = [toy_pieces(ENGLISH, 1), toy_pieces(OTHERS, 2)]
 TEXTS = [
-    ("the other", "a  then an inn", " the", "hé 안 there", "annie", "nnn", "there  \t\n", "    in"),
+    (
+        "the other",
+        "a  then an inn",
+        " the",
+        "hé 안 there",
+        "annie",
+        "nnn",
+        "there  \t\n",
+        "    in",
+        "The HE",
+    ),
     ("schein schön", "  scheiden ", "üß안녕하세요", "😉😉😉 e\u0301ss", "sssch\x07", "x", "ß", " "),
 ]
 

@@ -147,10 +147,11 @@ def _check_merges(received: Mapping[Any, Any], ranking: Ranking) -> None:
 
 def _hint(mine: Any, rank: int, ranking: Ranking, token_of: Mapping[int, bytes]) -> str:
     """Return the hint for a wrong pair."""
-    if not isinstance(mine, tuple) or len(mine) != 2 or not all(isinstance(i, int) for i in mine):
+    try:
+        left, right = map(operator.index, mine)
+    except (TypeError, ValueError):
         return RANKS
-    left, right = (token_of.get(i, b"") for i in mine)
-    if left + right == token_of[rank]:
+    if token_of.get(left, b"") + token_of.get(right, b"") == token_of[rank]:
         return PARTS
-    left_rank, right_rank = (ranking.shuffle[i] if 0 <= i < 256 else i for i in mine)
-    return NOT_BYTES if ranking.merges.get((left_rank, right_rank)) == rank else ""
+    pair = tuple(ranking.shuffle[i] if 0 <= i < 256 else i for i in (left, right))
+    return NOT_BYTES if ranking.merges.get((pair[0], pair[1])) == rank else ""

@@ -15,6 +15,7 @@ from .ids import Ids
 
 Merges = dict[Pair, int]
 Split = Callable[[str, str], list[str]]
+Merge = Callable[[Ids, Pair, int], Ids]
 
 
 class Training(NamedTuple):
@@ -71,6 +72,11 @@ def count_all(ids: Ids, counts: dict[Pair, int]) -> None:
     naive.get_stats(ids, counts)
 
 
+def from_right(ids: Ids, pair: Pair, idx: int) -> Ids:
+    """Merge from right to left."""
+    return naive.merge(ids[::-1], pair[::-1], idx)[::-1]
+
+
 def first(pairs: Sequence[Pair]) -> Pair:
     """Return the pair that occurs first."""
     return pairs[0]
@@ -81,15 +87,18 @@ def last(pairs: Sequence[Pair]) -> Pair:
     return pairs[-1]
 
 
-def in_turn(ids: Ids, merges: Merges, key: Callable[[Merges, Ids, Pair], int]) -> Ids:
+def in_turn(
+    ids: Ids, merges: Merges, key: Callable[[Merges, Ids, Pair], int], merge: Merge = naive.merge
+) -> Ids:
     """Encode: merge the known pair with the smallest key, again and again."""
     while known := [pair for pair in naive.get_stats(ids) if pair in merges]:
         pair = min(known, key=lambda pair: key(merges, ids, pair))
-        ids = naive.merge(ids, pair, merges[pair])
+        ids = merge(ids, pair, merges[pair])
     return ids
 
 
 learned_first = partial(in_turn, key=lambda merges, _, pair: merges[pair])
+learned_first_from_right = partial(learned_first, merge=from_right)
 learned_last = partial(in_turn, key=lambda merges, _, pair: -merges[pair])
 frequent_first = partial(in_turn, key=lambda _, ids, pair: -naive.get_stats(ids)[pair])
 leftmost_first = partial(in_turn, key=lambda merges, ids, pair: 0)
@@ -125,6 +134,7 @@ class Way(NamedTuple):
     symbols: Callable[[str], Ids] = to_bytes
     counting: Callable[[Ids, dict[Pair, int]], None] = count_all
     tie: Callable[[Sequence[Pair]], Pair] = first
+    merge: Merge = naive.merge
     encode: Callable[[Ids, Merges], Ids] = learned_first
     more: int = 0  # merges that are learned beyond vocab_size - 256
     shift: int = 0  # what is added to each new id
@@ -148,7 +158,7 @@ def learn(way: Way, training: Training) -> Merges:
             break
         most = max(counts.values())
         pair = way.tie([pair for pair, count in counts.items() if count == most])
-        sequences = [naive.merge(ids, pair, idx) for ids in sequences]
+        sequences = [way.merge(ids, pair, idx) for ids in sequences]
         merges[pair] = idx
     return merges
 
