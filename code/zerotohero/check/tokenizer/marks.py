@@ -18,7 +18,7 @@ Ordinary = Callable[[str], Ids]
 # A token may come before or after a longer one that begins with it.
 CHAT = {"<|end|>": 500, "<|user|>": 501, "<|user|>: ": 502}
 SIGNS = {"[a-z]": 11, "*": 30, "(?:": 0, "\\d+": 12, "$x^": 13, "[a": 14}
-OVERLAPS = {"ende": 7, "en": 40, "🙂": 2, "deen": 8, "«ü»": 9, "안녕": 3, "n": 20}
+OVERLAPS = {"abra": 7, "ab": 40, "🙂": 2, "raab": 8, "«ü»": 9, "안녕": 3, "n": 20}
 
 
 def ordinary(start: int) -> Ordinary:
@@ -67,9 +67,9 @@ CASES = [
     _all("[a-z]*b(?:\\d+5$x^[ab", SIGNS, 4000),
     _some("x*[a-z](?:", SIGNS, "*", "(?:"),
     _some("[a-z]\\d+", SIGNS, "[a-z]"),
-    _all("endeen dende: deende", OVERLAPS),
+    _all("abraab dabra: raabra", OVERLAPS),
     _all("🙂🙂 grün «ü» 안녕안 e\u0301", OVERLAPS, 5000),
-    _some("ende 🙂 dn", OVERLAPS, "deen", "en", "🙂", start=6000),
+    _some("abra 🙂 dn", OVERLAPS, "raab", "ab", "🙂", start=6000),
     Case("none n", OVERLAPS, "none", []),
     Case("<|user|>", OVERLAPS, "none_raise", []),  # a special token of others
     _all(" a\n<|end|>\n <|END|> ", CHAT),
@@ -83,7 +83,7 @@ CASES = [
 REFUSED = [
     ("a<|end|>b", CHAT),
     ("<|user|>", CHAT | OVERLAPS),
-    ("deen", {"ende": 7, "een": 40, "een!": 3}),
+    ("raab", {"abra": 7, "aab": 40, "aab!": 3}),
     ("no", OVERLAPS),
 ]
 

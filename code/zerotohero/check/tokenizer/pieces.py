@@ -15,7 +15,7 @@ from .ids import Call, Ids, expect_calls
 # What was learned, in order, and then the single characters, as in a model of SentencePiece.
 # fmt: off
 ENGLISH = [
-    "▁t", "he", "▁a", "▁the", "er", "▁▁", "in", "an", "▁an", "nn", "▁▁▁▁", "th", "ther", "ere",
+    "▁t", "he", "▁a", "▁the", "er", "▁▁", "in", "an", "▁an", "nn", "▁▁▁▁", "th", "ere", "eren",
     *"▁theraéni",
 ]
 OTHERS = [
