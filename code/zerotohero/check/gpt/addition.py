@@ -63,7 +63,7 @@ def _check(
 
 def _digits_instead(received: torch.Tensor, expected: torch.Tensor) -> torch.Tensor:
     """Return what was received, but with the digits themselves where digits should be."""
-    if received.shape != expected.shape:
+    if received.shape != expected.shape or received.is_complex():
         return expected
     digit = (expected > 0) & (expected < 11)  # + is 0, = is 11
     return torch.where(digit, expected - 1, received.double())
