@@ -11,6 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import FrameType, SimpleNamespace
@@ -192,10 +193,8 @@ _LIBRARIES = [
 def own_line(error: BaseException) -> str:
     """Return the last line of the answer itself that an exception passed, or an empty string."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
-        if any(path.is_relative_to(folder) for folder in _LIBRARIES):
-            continue
-        return frame.line or f"line {frame.lineno}"
+        if not of_library(frame.filename):
+            return frame.line or f"line {frame.lineno}"
     return ""
 
 
@@ -203,6 +202,15 @@ def _is_raised_by_name(error: NotImplementedError) -> bool:
     """Whether a stub raised it, and not PyTorch, which has some of its own."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return type(error).__name__ in frame.f_code.co_names
+
+
+@cache
+def of_library(filename: str) -> bool:
+    """Whether a file belongs to Python, an installed package or this one: not to an answer."""
+    if filename.startswith("<frozen "):  # Python's own import system
+        return True
+    path = Path(filename)
+    return any(path.is_relative_to(folder) for folder in _LIBRARIES)
 
 
 # -- changes ---------------------------------------------------------------------------
