@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import dis
 import inspect
 import signal
 import sys
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import islice
 from pathlib import Path
-from types import FrameType, SimpleNamespace
+from types import FrameType, SimpleNamespace, TracebackType
 from typing import Any, NoReturn
 
 from .verdict import FILL_IN, Verdict, describe, fail, stop
@@ -105,7 +106,7 @@ def guarded(
     except RecursionError as error:
         fail(f"{shown} raised {describe(error)}", too_deep)
     except (Exception, SystemExit) as error:
-        if isinstance(error, NotImplementedError) and _is_raised_by_name(error):
+        if isinstance(error, NotImplementedError) and _is_raised_by_hand(error):
             not_done(shown)
         line = own_line(error)
         where = f"\nThe line that raised it: {line}" if line else ""
@@ -198,10 +199,18 @@ def own_line(error: BaseException) -> str:
     return ""
 
 
-def _is_raised_by_name(error: NotImplementedError) -> bool:
+def _is_raised_by_hand(error: NotImplementedError) -> bool:
     """Whether a stub raised it, and not PyTorch, which has some of its own."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return type(error).__name__ in frame.f_code.co_names
+    *_, last = _steps_of(error.__traceback__)
+    code = last.tb_frame.f_code
+    raised = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+    return raised and not of_library(code.co_filename)
+
+
+def _steps_of(step: TracebackType | None) -> Iterator[TracebackType]:
+    while step is not None:
+        yield step
+        step = step.tb_next
 
 
 @cache
