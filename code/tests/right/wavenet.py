@@ -53,8 +53,9 @@ def normalize__with_torch(x, gamma, beta, eps):
     return flat.view(x.shape)
 
 
-def normalize__with_numpy(x, gamma, beta, eps):
-    x, gamma, beta = x.numpy(), gamma.numpy(), beta.numpy()
+def normalize__with_numpy(*given):
+    x, gamma, beta = (tensor.numpy().astype(float) for tensor in given[:3])
+    eps = given[3]
     return gamma * (x - x.mean((0, 1))) / np.sqrt(x.var((0, 1)) + eps) + beta
 
 
@@ -148,8 +149,9 @@ def dilated__by_loops(x, weight, dilation):
     return torch.stack([pair @ weight for pair in pairs], 1)
 
 
-def dilated__with_einsum(x, weight, dilation):
-    x, weight = x.numpy(), weight.numpy()
+def dilated__with_einsum(*given):
+    x, weight = (tensor.numpy().astype(float) for tensor in given[:2])
+    dilation = given[2]
     halves = weight.reshape(2, x.shape[2], weight.shape[1])
     taps = np.stack([x[:, :-dilation], x[:, dilation:]])
     return np.einsum("kbtc,kcf->btf", taps, halves)
@@ -171,8 +173,8 @@ def gated__by_slices(x, Wf, Wg, Wr):
     return newer + z @ Wr, z
 
 
-def gated__with_numpy(x, Wf, Wg, Wr):
-    x, Wf, Wg, Wr = (given.numpy() for given in (x, Wf, Wg, Wr))
+def gated__with_numpy(*given):
+    x, Wf, Wg, Wr = (tensor.numpy().astype(float) for tensor in given)
     B, T, C = x.shape
     p = x.reshape(B, T // 2, 2 * C)
     z = np.tanh(p @ Wf) / (1 + np.exp(-(p @ Wg)))
@@ -202,21 +204,31 @@ def gated__one_after_the_other(x, Wf, Wg, Wr):
 
 
 @cache
-def _counts():
-    """Return a model of eight characters that counts the names in dev and in test.
+def _counts(start, step):
+    """Return a model of eight characters that counts names in dev and in test.
 
     A model that is trained to below the bar takes minutes. This one stands in for it: like a good
     one, it does as well on the names in dev as on those in test.
     """
     _, dev, test = split_words(challenge.names())
-    return CountingModel(9, vocabulary=LETTERS).fit(dev + test)
+    return CountingModel(9, vocabulary=LETTERS).fit((dev + test)[start::step])
 
 
-def _good(X):
+def _good(X, share=0.35, start=0, step=1):
     """Return the logits of that model, spoiled so that the loss is just below the bar."""
     keys = (X * 27 ** torch.arange(7, -1, -1)).sum(1)
-    probabilities = _counts().log_probabilities(keys).float().exp()
-    return (0.35 * probabilities + 0.65 / 27).log()
+    probabilities = _counts(start, step).log_probabilities(keys).float().exp()
+    probabilities[probabilities.sum(1) == 0] = 1 / 27  # a context that it does not know
+    return (share * probabilities + (1 - share) / 27).log()
+
+
+def _first(X):
+    """Know one half of the names, and not enough alone."""
+    return _good(X, 0.95, 0, 2)
+
+
+def _second(X):
+    return _good(X, 0.95, 1, 2)
 
 
 def beat_the_lecture__log_probabilities(X):
@@ -224,16 +236,16 @@ def beat_the_lecture__log_probabilities(X):
 
 
 def beat_the_lecture__in_another_dtype(X):
-    return _good(X).double() + 5.0
+    return _good(X).double()
 
 
 def beat_the_lecture__as_an_array(X):
-    return _good(X).requires_grad_().detach().numpy()
+    return _good(X).numpy()
 
 
 def beat_the_lecture__two_networks(X):
-    networks = [_good, lambda X: _good(X) - 1]
-    return torch.stack([net(X).softmax(-1) for net in networks]).mean(0).log()
+    probabilities = [net(X).softmax(1) for net in (_first, _second)]
+    return torch.stack(probabilities).mean(0).log()
 
 
 def beat_the_lecture__in_a_module(X):

@@ -17,10 +17,11 @@ from ..tensors import as_tensor
 from ..verdict import checker, fail
 
 BAR = 1.97
-"""The dev loss to fall below. Measured: the large tree has 1.984 and the solution's best average
-1.954 with the lecture's names, 1.988 and 1.960 with the embedded ones."""
+"""The dev loss to fall below, with either edition of the names. With the lecture's, the chapter's
+large tree has 1.984 and the best average in its solution 1.954; with the embedded, 1.988 and 1.962.
+Of two seeds, the losses differ by some thousandths."""
 
-CHUNK = 2048  # contexts in a call
+CHUNK = 1024  # contexts in a call
 LIMIT = 3.0  # standard errors: honest models stay below 1, see knows_dev
 
 
@@ -128,7 +129,7 @@ def knows_dev(of_dev: torch.Tensor, dev: Part, of_test: torch.Tensor, test: Part
     """
     means, variances = [], []
     for losses, part in ((of_dev, dev), (of_test, test)):
-        extra = losses - part.difficulty
+        extra = losses.clamp(max=20) - part.difficulty  # finite, also for a probability of 0
         means.append(extra.mean())
         name = torch.arange(len(part.lengths)).repeat_interleave(part.lengths)
         of_names = torch.zeros_like(extra).index_add(0, name, extra - extra.mean())

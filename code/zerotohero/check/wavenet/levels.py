@@ -1,4 +1,4 @@
-"""Checks of what one level of the tree does: it joins neighbors, normalizes, and may have a gate."""
+"""Checks of a level of the tree: it joins neighbors, normalizes them, and may have a gate."""
 
 from __future__ import annotations
 
@@ -128,12 +128,13 @@ def normalize(answer: Any) -> str:
 def gated(answer: Any) -> str:
     """Check a function ``(x, Wf, Wg, Wr)``: WaveNet's unit on pairs of neighbors."""
     for seed, (shape, width) in enumerate((((2, 8, 3), 5), ((3, 2, 4), 6), ((1, 6, 2), 7))):
-        B, T, C = shape
+        C = shape[2]
         x = _random(*shape, seed=50 + seed)
         Wf, Wg = (_random(2 * C, width, seed=60 + 10 * i + seed) / 2 for i in range(2))
         Wr = _random(width, C, seed=80 + seed)
         older, newer = x[:, ::2], x[:, 1::2]
-        out, z = _unit(torch.cat([older, newer], 2), newer, Wf, Wg, Wr)
+        z = _gated(torch.cat([older, newer], 2), Wf, Wg)
+        out = newer + z @ Wr
         shown = f"gated(x, Wf, Wg, Wr), x of shape {shape}"
         received = run(answer, x.clone(), Wf.clone(), Wg.clone(), Wr.clone(), shown=shown)
         if not isinstance(received, (tuple, list)) or len(received) != 2:
@@ -143,7 +144,8 @@ def gated(answer: Any) -> str:
                 f"{shown} should return out and z, received z and out.",
                 "Return the output first, then z.",
             )
-        _expect_z(received[1], x, Wf, Wg, f"z of {shown}")
+        mistakes = _mistakes_in_z(x, Wf, Wg)
+        expect_tensor(received[1], z, f"z of {shown}", mistakes, tolerance=1e-4)
         expect_tensor(
             received[0],
             out,
@@ -160,51 +162,31 @@ def gated(answer: Any) -> str:
     return "A filter, a gate, and a path around them."
 
 
-def _unit(
-    pairs: torch.Tensor,
-    newer: torch.Tensor,
-    Wf: torch.Tensor,
-    Wg: torch.Tensor,
-    Wr: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    z = torch.tanh(pairs @ Wf) * torch.sigmoid(pairs @ Wg)
-    return newer + z @ Wr, z
+def _gated(pairs: torch.Tensor, Wf: torch.Tensor, Wg: torch.Tensor) -> torch.Tensor:
+    return torch.tanh(pairs @ Wf) * torch.sigmoid(pairs @ Wg)
 
 
-def _expect_z(
-    received: Any, x: torch.Tensor, Wf: torch.Tensor, Wg: torch.Tensor, shown: str
-) -> None:
+def _mistakes_in_z(
+    x: torch.Tensor, Wf: torch.Tensor, Wg: torch.Tensor
+) -> list[tuple[torch.Tensor, str]]:
+    """Return what a known mistake gives for z, and its hint."""
     older, newer = x[:, ::2], x[:, 1::2]
     pairs = torch.cat([older, newer], 2)
     f, g = pairs @ Wf, pairs @ Wg
-    z = torch.tanh(f) * torch.sigmoid(g)
-    exchanged = torch.cat([newer, older], 2)
     far_apart = torch.cat(x.chunk(2, 1), 2)
-    expect_tensor(
-        received,
-        z,
-        shown,
-        [
-            (torch.tanh(g) * torch.sigmoid(f), "Wf goes into tanh, Wg into the sigmoid."),
-            (torch.tanh(f) * torch.tanh(g), "The gate goes through the sigmoid, not through tanh."),
-            (torch.tanh(f) * g, "The gate goes through the sigmoid."),
-            (torch.tanh(f) + torch.sigmoid(g), "The gate multiplies."),
-            (torch.tanh(f), "The gate is missing."),
-            (f * torch.sigmoid(g), "The filter goes through tanh."),
-            (torch.sigmoid(f) * torch.sigmoid(g), "The filter goes through tanh."),
-            (torch.sigmoid(g), "The filter is missing: it is multiplied by the gate."),
-            (
-                torch.tanh(exchanged @ Wf) * torch.sigmoid(exchanged @ Wg),
-                "In a pair, the older vector comes first.",
-            ),
-            (
-                torch.tanh(far_apart @ Wf) * torch.sigmoid(far_apart @ Wg),
-                "Join neighbors, not positions that are far apart.",
-            ),
-            (z.squeeze(1), "A single pair keeps its dimension, of size 1."),
-        ],
-        tolerance=1e-4,
-    )
+    return [
+        (_gated(pairs, Wg, Wf), "Wf goes into tanh, Wg into the sigmoid."),
+        (torch.tanh(f) * torch.tanh(g), "The gate goes through the sigmoid, not through tanh."),
+        (torch.tanh(f) * g, "The gate goes through the sigmoid."),
+        (torch.tanh(f) + torch.sigmoid(g), "The gate multiplies."),
+        (torch.tanh(f), "The gate is missing."),
+        (f * torch.sigmoid(g), "The filter goes through tanh."),
+        (torch.sigmoid(f) * torch.sigmoid(g), "The filter goes through tanh."),
+        (torch.sigmoid(g), "The filter is missing: it is multiplied by the gate."),
+        (_gated(torch.cat([newer, older], 2), Wf, Wg), "In a pair, the older vector comes first."),
+        (_gated(far_apart, Wf, Wg), "Join neighbors, not positions that are far apart."),
+        (_gated(pairs, Wf, Wg).squeeze(1), "A single pair keeps its dimension, of size 1."),
+    ]
 
 
 def _equal(received: Any, expected: torch.Tensor) -> bool:
