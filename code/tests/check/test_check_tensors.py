@@ -80,7 +80,7 @@ def test_wrong_with_what_was_expected_and_received(received: Any, message: str) 
 
 
 def test_a_single_number_has_no_entry() -> None:
-    message = "f(x): should be 2, received 3 (1 of 1 differ)."
+    message = "f(x): should be 2, received 3."
     assert compare(3, torch.tensor(2)) == Verdict("wrong", message)
 
 
@@ -120,3 +120,14 @@ def test_tolerance_is_relative_above_one() -> None:
     assert not compare(TABLE + 1e-4)
     assert compare(TABLE + 1e-4, tolerance=1e-3)
     assert not compare(TABLE + 1e-6, tolerance=1e-8)
+
+
+def test_a_sparse_tensor_is_a_tensor() -> None:
+    assert compare(TABLE.to_sparse())
+    assert not compare((TABLE + 1).to_sparse())
+
+
+def test_generators_of_rows_and_of_numbers() -> None:
+    assert compare(list(row) for row in TABLE)
+    assert compare((float(x) for x in row) for row in TABLE)
+    assert not compare((float(x) + 1 for x in row) for row in TABLE)
