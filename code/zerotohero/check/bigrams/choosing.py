@@ -132,12 +132,16 @@ MORE = "edan liba sharon nataly alexsa griselle marwa star viola joziel naiyana 
 MORE += "layana sarayah nymeria oma qusay abubakar coleson bocephus serenah jurney zakaria oma"
 OTHERS = "rui elzie aukai lucian sadiq teague azaylah rui maxwell xavyer murphy gioia faraja "
 OTHERS += "layali devora kierre yichen briasia rosabel fartun bristol myron sahir"
+REPEATING = "loujain brahm ellayna priya aviyanah marie aiesha macarena rawling aviyanah soren "
+REPEATING += "tawfiq emri wojciech tyhir ziggy jeston beaux quintez mykell adriella gentri hussam "
+REPEATING += "aurya"
 CASES = [
     (FEW, "adilyn helen", [0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 30.0]),
     (FEW, "adilyn helen", [5.0, 0.5, 0.05]),
-    (FEW, "zyx qi", [0.001, 0.1, 1000.0, 10.0]),
+    (FEW, "zyx qi", [1000.0, 10.0, 0.1, 0.001]),
     (MORE, "trapper trapper edan nicolai haleem", [0.21, 0.43, 0.11, 0.22, 0.24, 0.024, 2.7]),
     (OTHERS, "rosabel parisha avella eavan parisha", [0.097, 0.095, 0.82, 0.39, 0.0082, 0.089]),
+    (REPEATING, "addisynn addisynn ziggy anova amairah", [0.19, 0.028, 0.085, 0.086, 0.075, 1.1]),
 ]
 Case = tuple[list[str], list[str], list[float]]
 
