@@ -18,10 +18,7 @@ Answer = Callable[..., Any]
 # -- probabilities from counts -------------------------------------------------------
 
 
-KEEPDIM = (
-    "Keep the sums of the rows as a column, so that each row is divided by its own sum: "
-    "keepdim=True."
-)
+KEEPDIM = "With keepdim=True the sums stay a column, so that each row is divided by its own sum."
 IN_PLACE = "+=, an index on the left of =, and methods that end in _ change the tensor itself."
 
 

@@ -21,10 +21,7 @@ CHECKS = checks_of(bigrams)
 # -- rows instead of one-hot vectors ---------------------------------------------------
 
 
-GONE = (
-    "detach, item, tolist, numpy, no_grad and torch.tensor cut a result off from where it "
-    "comes from."
-)
+GONE = "detach, item, tolist, numpy, no_grad and torch.tensor cut a result off from its inputs."
 LEAVES = "What is given requires a gradient now. Stay with tensors, so that it can flow back."
 IN_PLACE = "+=, an index on the left of =, and methods that end in _ change the tensor itself."
 NO_ONE_HOT = "Take the rows of W without a one-hot encoding."
@@ -37,6 +34,17 @@ OTHER_ROWS = (
 
 def by_comparing(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
     return (xs[:, None] == torch.arange(len(W))).float()
+
+
+def by_columns(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
+    return (xs == torch.arange(len(W))[:, None]).float()
+
+
+def by_assignment(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
+    encoded = torch.zeros(len(xs), len(W))
+    for i in range(len(xs)):
+        encoded[i, xs[i]] = 1.0
+    return (encoded[:, :, None] * W).sum(1)
 
 
 def changing_its_copy(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
@@ -95,16 +103,27 @@ def changing_its_copy(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
         ),
         (lambda W, xs: F.one_hot(xs, len(W)).float() @ W, ["one_hot is ruled out"], NO_ONE_HOT),
         (lambda W, xs: torch.eye(len(W))[xs] @ W, ["eye is ruled out"], NO_ONE_HOT),
-        (lambda W, xs: by_comparing(W, xs) @ W, ["matmul is ruled out"], NO_PRODUCT),
-        (lambda W, xs: by_comparing(W, xs).mm(W), ["mm is ruled out"], NO_PRODUCT),
-        (lambda W, xs: F.linear(by_comparing(W, xs), W.T), ["linear is ruled out"], NO_PRODUCT),
+        *[
+            (answer, ["The answer makes a one-hot encoding of xs."], NO_ONE_HOT)
+            for answer in (
+                lambda W, xs: by_comparing(W, xs) @ W,
+                lambda W, xs: (by_comparing(W, xs)[:, :, None] * W).sum(1),
+                lambda W, xs: torch.zeros(len(xs), len(W)).scatter(1, xs[:, None], 1.0) @ W,
+                lambda W, xs: torch.where(by_comparing(W, xs)[:, :, None] > 0, W, 0.0).sum(1),
+                by_assignment,
+            )
+        ],
+        *[
+            (answer, [f"{name} is ruled out in this exercise."], NO_PRODUCT)
+            for name, answer in (
+                ("matmul", lambda W, xs: (W.T @ by_columns(W, xs)).T),
+                ("mm", lambda W, xs: W.T.mm(by_columns(W, xs)).T),
+                ("tensordot", lambda W, xs: torch.tensordot(by_columns(W, xs), W, ([0], [0]))),
+                ("einsum", lambda W, xs: torch.einsum("rn,rc->nc", by_columns(W, xs), W)),
+            )
+        ],
         (
-            lambda W, xs: torch.einsum("nr,rc->nc", by_comparing(W, xs), W),
-            ["einsum is ruled out"],
-            NO_PRODUCT,
-        ),
-        (
-            lambda W, xs: (by_comparing(W, xs)[:, :, None] * W).sum(1),
+            lambda W, xs: (by_columns(W, xs)[:, :, None] * W[:, None]).sum(0),
             ["where all other rows of W are infinite: entry (0, 0) should be", "received nan"],
             OTHER_ROWS,
         ),
@@ -242,7 +261,9 @@ OVERFLOW = "Subtract each row's maximum before you exponentiate: exp(1000) overf
             TOO_SMALL,
         ),
         (
-            lambda z, ys: -(z.softmax(1).log() * F.one_hot(ys, 27)).sum(1).mean(),  # 0 · log 0
+            lambda z, ys: (
+                -(z.softmax(1).log() * F.one_hot(ys, z.shape[1])).sum(1).mean()
+            ),  # 0 · log 0
             ["for five rows of random logits × 1000: should be", "received nan"],
             TOO_SMALL,
         ),

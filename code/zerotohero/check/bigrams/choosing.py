@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ...bigrams import CHARACTERS, CountingModel
+from ...bigrams import CHARACTERS, LETTERS, CountingModel
 from ..numbers import close
 from ..running import guarded, run
 from ..verdict import checker, fail
@@ -123,6 +124,9 @@ def _explaining_shuffle(answer: Any, shown: str) -> Any:
 
 # -- smoothing -------------------------------------------------------------------------
 
+# With these names four times, and dev = ["al"], the constant is large even if dev is counted, too.
+AL = "alix alek alyna alaiza ally almir alora alton albert alvie alula aldric alhaji alpha alfred "
+AL += "alson alwyn alcide alric alysse alik alegra alilah alexa alain kaliq"
 # Names in which every letter occurs, some of them once: so any model has 27 characters. One name
 # comes twice. The candidates lie so close around the best one that another model, with 26 or 28
 # characters, or without the last dot, has another best one.
@@ -135,13 +139,14 @@ OTHERS += "layali devora kierre yichen briasia rosabel fartun bristol myron sahi
 REPEATING = "loujain brahm ellayna priya aviyanah marie aiesha macarena rawling aviyanah soren "
 REPEATING += "tawfiq emri wojciech tyhir ziggy jeston beaux quintez mykell adriella gentri hussam "
 REPEATING += "aurya"
-CASES = [
-    (FEW, "adilyn helen", [0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 30.0]),
-    (FEW, "adilyn helen", [5.0, 0.5, 0.05]),
-    (FEW, "zyx qi", [1000.0, 10.0, 0.1, 0.001]),
-    (MORE, "trapper trapper edan nicolai haleem", [0.21, 0.43, 0.11, 0.22, 0.24, 0.024, 2.7]),
-    (OTHERS, "rosabel parisha avella eavan parisha", [0.097, 0.095, 0.82, 0.39, 0.0082, 0.089]),
-    (REPEATING, "addisynn addisynn ziggy anova amairah", [0.19, 0.028, 0.085, 0.086, 0.075, 1.1]),
+CASES = [  # names to train on, how often each, names for dev, candidates
+    (AL, 4, "al", [0.001, 0.02, 0.5, 2.0, 40.0]),
+    (FEW, 1, "adilyn helen", [0.3, 0.001, 0.1, 0.01, 1.0, 3.0, 30.0]),
+    (FEW, 1, "adilyn helen", [5.0, 0.5, 0.05]),
+    (FEW, 1, "zyx qi", [1000.0, 10.0, 0.1, 0.001]),
+    (MORE, 1, "trapper trapper edan nicolai haleem", [0.21, 0.43, 0.11, 0.22, 0.24, 0.024, 2.7]),
+    (OTHERS, 1, "rosabel parisha avella eavan parisha", [0.097, 0.095, 0.82, 0.39, 0.0082, 0.089]),
+    (REPEATING, 1, "addisynn addisynn ziggy anova amairah", [0.19, 0.028, 0.085, 0.086, 0.075]),
 ]
 Case = tuple[list[str], list[str], list[float]]
 
@@ -149,7 +154,9 @@ Case = tuple[list[str], list[str], list[float]]
 @checker
 def best_smoothing(answer: Any) -> str:
     """Check a function ``(train, dev, candidates)`` that returns the best smoothing constant."""
-    cases: list[Case] = [(train.split(), dev.split(), ks) for train, dev, ks in CASES]
+    cases: list[Case] = [
+        (train.split() * times, dev.split(), candidates) for train, times, dev, candidates in CASES
+    ]
     calls = [f"best_smoothing(train, dev, {candidates})" for *_, candidates in cases]
     received = [
         run(answer, list(train), list(dev), list(candidates), shown=call)
@@ -159,18 +166,25 @@ def best_smoothing(answer: Any) -> str:
         train, dev, candidates = case
         losses = _losses(*case)
         if not any(close(ours, k) for k in candidates if losses[k] < min(losses.values()) + 1e-6):
-            message = f"{call} should be {_best(losses):g}, received {ours!r}."
             fail(
-                f"{message}\ntrain = {' '.join(train)}\ndev = {' '.join(dev)}",
+                f"{call} should be {_best(losses):g}, received {reprlib.repr(ours)}, "
+                f"for train = {_shown(train)} and dev = {dev}.",
                 _hint(cases, received),
             )
     return "The constant is chosen on words that the model has not counted."
 
 
+def _shown(words: list[str]) -> str:
+    """Write a list of names, and a shorter way one that holds the same names several times."""
+    times = words.count(words[0])
+    once = words[: len(words) // times]
+    return f"{once} * {times}" if times > 1 and words == once * times else str(words)
+
+
 def _losses(
     train: Sequence[str], dev: Sequence[str], candidates: Sequence[float], order: int = 3
 ) -> dict[float, float]:
-    return {k: CountingModel(order, k).fit(train).nll(dev) for k in candidates}
+    return {k: CountingModel(order, k, LETTERS).fit(train).nll(dev) for k in candidates}
 
 
 def _best(losses: dict[float, float]) -> float:
@@ -182,15 +196,15 @@ def _hint(cases: list[Case], received: list[Any]) -> str:
     misconceptions: list[tuple[Callable[[list[str], list[str], list[float]], float], str]] = [
         (
             lambda train, dev, ks: _best(_losses(train, train, ks)),
-            "That is best on train. Compare on dev.",
+            "That is the smallest, which is best on train. Compare on dev.",
         ),
         (
             lambda train, dev, ks: _best(_losses(train + dev, dev, ks)),
             "Count on train alone: dev is for choosing.",
         ),
         (
-            lambda train, dev, ks: _best(_losses(train, train + dev, ks)),
-            "Compare on dev alone: the model has counted train.",
+            lambda train, dev, ks: _best(_losses(dev, train, ks)),
+            "Count on train and compare on dev: here it is the other way round.",
         ),
         (
             lambda train, dev, ks: _best(_losses(train, dev, ks, 2)),

@@ -47,8 +47,7 @@ def normalize_rows(answer: Any) -> str:
     return "Every row sums to 1, and the counts are left as they were."
 
 
-KEEPDIM = "Keep the sums of the rows as a column, so that each row is divided by its own sum: "
-KEEPDIM += "keepdim=True."
+KEEPDIM = "With keepdim=True the sums stay a column, so that each row is divided by its own sum."
 
 
 def _tables() -> list[tuple[str, torch.Tensor]]:
