@@ -89,7 +89,7 @@ def float_in_place(c: torch.Tensor) -> torch.Tensor:
         (
             lambda c: c / c.sum(1, keepdim=True) if c.shape == (2, 2) else c / c.sum(1),
             ["normalize_rows(a 2 × 3 tensor of floats) raised RuntimeError: The size of tensor a"],
-            KEEPDIM,
+            "",
         ),
         (
             lambda c: c / c.sum(1).view(2, 1),

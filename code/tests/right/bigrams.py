@@ -275,6 +275,10 @@ def logits_by_row__rows_in_order(W, xs):
         yield rows[x]
 
 
+def logits_by_row__mapped(W, xs):
+    return torch.vmap(lambda x: W.index_select(0, x[None])[0])(xs)
+
+
 # -- cross-entropy --------------------------------------------------------------------------------
 
 

@@ -50,7 +50,10 @@ def _parts(answer: Any, words: list[str], seed: int, shown: str) -> list[list[st
     parts = run(_explaining_shuffle(answer, shown), list(words), seed, shown=shown)
     if isinstance(parts, (str, bytes, dict)) or not hasattr(parts, "__len__") or len(parts) != 3:
         fail(f"{shown} should return three lists, received {type(parts).__name__}.")
-    return guarded(lambda: [list(part) for part in parts], f"reading the three lists of {shown}")
+    lists: list[list[str]] = guarded(
+        lambda: [list(part) for part in parts], f"Reading the three lists of {shown}"
+    )
+    return lists
 
 
 def _expect_all_words(parts: list[list[str]], words: list[str], shown: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,7 +10,7 @@ import torch
 from ...bigrams import CHARACTERS, V
 from ..running import run
 from ..tensors import expect_tensor
-from ..verdict import checker, fail
+from ..verdict import checker
 
 
 @checker
@@ -19,7 +18,7 @@ def normalize_rows(answer: Any) -> str:
     """Check a function ``(counts)`` that turns each row into probabilities."""
     for shown, counts in _tables():
         call = f"normalize_rows({shown})"
-        received = run(_explaining_shapes(answer, call), counts, shown=call)
+        received = run(answer, counts, shown=call)
         x = counts.double()
         rounded_down = (
             "// rounds down. Use /."
@@ -40,7 +39,7 @@ def normalize_rows(answer: Any) -> str:
             ),
             (x // x.sum(1, keepdim=True), rounded_down),
         ]
-        if len(x) == x.shape[1]:  # else that division raises an error
+        if len(x) == x.shape[1]:  # as in the first table; in others, that division raises an error
             misconceptions.insert(0, (x / x.sum(1), KEEPDIM))
         right = x / x.sum(1, keepdim=True)
         expect_tensor(received, right, call, misconceptions)
@@ -66,27 +65,6 @@ def _tables() -> list[tuple[str, torch.Tensor]]:
         table[:, 0] += 1
         tables.append((f"a {rows} × {columns} tensor of {kind}", table.to(dtype)))
     return tables
-
-
-def _explaining_shapes(answer: Any, call: str) -> Any:
-    """Return an answer that, if it divides by a row of sums that does not fit, says why."""
-    if not callable(answer):
-        return answer
-
-    @functools.wraps(answer)
-    def explained(counts: torch.Tensor) -> Any:
-        rows, columns = counts.shape
-        try:
-            return answer(counts)
-        except RuntimeError as error:
-            if (
-                f"size of tensor a ({columns}) must match the size of tensor b ({rows})"
-                in f"{error}"
-            ):
-                fail(f"{call} raised RuntimeError: {error}", KEEPDIM)
-            raise
-
-    return explained
 
 
 # -- trigrams --------------------------------------------------------------------------

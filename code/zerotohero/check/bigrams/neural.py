@@ -43,9 +43,18 @@ class OneHotWatch(Watch):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = super().__torch_function__(func, types, args, kwargs)
         for made in (result, *args[:1]):  # an index on the left of = returns nothing
-            if isinstance(made, torch.Tensor) and torch.equal(made.double(), self.one_hot):
+            if _equal(made, self.one_hot):
                 fail("The answer makes a one-hot encoding of xs.", NO_ONE_HOT)
         return result
+
+
+def _equal(made: Any, one_hot: torch.Tensor) -> bool:
+    if not isinstance(made, torch.Tensor) or made.shape != one_hot.shape:
+        return False
+    try:
+        return bool(torch.equal(made.double(), one_hot))
+    except RuntimeError:  # inside vmap there is nothing to compare
+        return False
 
 
 @checker
@@ -122,13 +131,13 @@ def _expect_gradient(
     name: str,
 ) -> None:
     """Stop unless the weighted sum of a result has the right gradient by ``leaf``."""
-    result = guarded(lambda: _joined(received), f"reading {shown}")
+    result = guarded(lambda: _joined(received), f"Reading {shown}")
     needed = f"{shown}: the result has no gradient, but {name} requires one."
     if not result.requires_grad:
         fail(needed, CUT_OFF)
     (grad,) = guarded(
         lambda: torch.autograd.grad((result * weights).sum(), leaf, allow_unused=True),
-        f"the backward pass of {shown}",
+        f"The backward pass of {shown}",
     )
     if grad is None:
         fail(needed, CUT_OFF)
