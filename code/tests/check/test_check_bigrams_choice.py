@@ -51,6 +51,12 @@ def without_repeats(words: list[str], seed: int) -> tuple[list[str], ...]:
     return in_tenths(shuffled(sorted(set(words)), seed))
 
 
+def keeping_what_is_not_in_train(words: list[str], seed: int) -> tuple[list[str], ...]:
+    train = random.Random(seed).sample(words, len(words) * 8 // 10)
+    rest = [word for word in words if word not in train]
+    return train, rest[: len(rest) // 2], rest[len(rest) // 2 :]
+
+
 def dropping_the_rest(words: list[str], seed: int) -> tuple[list[str], ...]:
     mixed, tenth = shuffled(words, seed), len(words) // 10
     if len(words) % 10:
@@ -137,6 +143,7 @@ SORTED = "Shuffle before you cut: the list is sorted, so dev would have only rar
             ["some of them equal: sizes should be close to (650.4, 81.3, 81.3), received (400, "],
             "",
         ),
+        (keeping_what_is_not_in_train, ["770 of 813 words are in the three parts"], TWICE),
         (
             dropping_the_rest,
             ["for 813 words", "812 of 813 words are in the three parts together"],

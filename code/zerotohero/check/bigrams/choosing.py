@@ -67,12 +67,11 @@ def _expect_all_words(parts: list[list[str]], words: list[str], shown: str) -> N
             f"{shown}: {word!r} is more often in the three parts than in the list.",
             "Cut one shuffled list in three; do not draw.",
         )
-    if together != Counter(words):
+    if lost := Counter(words) - together:
+        repeats = len(lost) >= 10 and all(words.count(word) > 1 for word in lost)
         fail(
             f"{shown}: {together.total()} of {len(words)} words are in the three parts together.",
-            "A word that is twice in the list stays there twice."
-            if together.keys() == set(words)
-            else "",
+            "A word that is twice in the list stays there twice." if repeats else "",
         )
     sizes = tuple(map(len, parts))
     wanted = [share * len(words) for share in SHARES.values()]
