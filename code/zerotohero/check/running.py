@@ -194,7 +194,7 @@ def _snapshot(given: Any) -> Any:
     if hasattr(given, "parameters"):  # a model
         return [given, *(_snapshot(parameter.data) for parameter in given.parameters())]
     if hasattr(given, "grad"):  # a node
-        return [given, given.data, given.grad]
+        return [given, _snapshot(given.data), _snapshot(given.grad)]
     return given
 
 
