@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import math
 import random
+import sys
+from collections import Counter
 from itertools import islice
 from typing import Any
 
 from ...micrograd import Value
 from ..running import run
-from ..verdict import checker, fail
+from ..verdict import checker, fail, stopped
 
 # For each node, the positions of its children; the last node is the root.
 Shape = list[tuple[int, ...]]
 
-DEEP = "Recursion goes one call deeper for each node. Keep a list of your own of what is still to do."
+DEEP = (
+    "Recursion goes one call deeper for each node. Keep a list of your own of what is still to do."
+)
 LOOK_UP = "Is a node looked up in a list? A set finds it at once, however many nodes there are."
 SEEN = "Keep a set of the nodes that you have seen, and go below each of them only once."
 OFTEN = "Go below each node only once: the time should grow with the number of nodes."
 ENDLESS = "Does every loop come to an end?"
+
+
+MOST_COMPARISONS = 1_000_000
 
 
 class Watch:
@@ -28,29 +35,29 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self.looks = self.comparisons = 0
-        self.most = 0  # nothing is limited while it is zero
-        self.shown = self.hint = ""
+        self.stop()
 
     def start(self, shown: str, nodes: int, hint: str) -> None:
         """Count from zero. ``hint`` is for too many looks at children."""
         self.looks = self.comparisons = 0
-        self.most, self.shown, self.hint = 1000 + 100 * nodes, shown, hint
+        self.most_looks, self.most_comparisons = 1000 + 50 * nodes, MOST_COMPARISONS
+        self.shown, self.hint = shown, hint
 
     def stop(self) -> None:
-        """Count no more."""
-        self.most = 0
+        """Limit nothing any more."""
+        self.start("", 0, "")
+        self.most_looks = self.most_comparisons = sys.maxsize
 
     def look(self) -> None:
         """Count a look at the children of a node."""
         self.looks += 1
-        if self.most and self.looks > self.most:
+        if self.looks > self.most_looks:
             fail(f"{self.shown} was stopped: it read _children {self.looks:,} times.", self.hint)
 
     def compare(self) -> None:
         """Count a comparison of two nodes."""
         self.comparisons += 1
-        if self.most and self.comparisons > self.most:
+        if self.comparisons > self.most_comparisons:
             fail(f"{self.shown} was stopped after {self.comparisons:,} comparisons.", LOOK_UP)
 
 
@@ -59,15 +66,13 @@ class Watched(Value):
 
     __slots__ = ("below", "watch")
 
-    def __init__(
-        self, watch: Watch, data: float, label: str, below: tuple[Watched, ...]
-    ) -> None:
+    def __init__(self, watch: Watch, data: float, label: str, below: tuple[Watched, ...]) -> None:
         self.watch = watch
         super().__init__(data, label)
         self.below = below
 
-    @property
-    def _children(self) -> tuple[Watched, ...]:  # type: ignore[override]
+    @property  # type: ignore[override] # of a slot
+    def _children(self) -> tuple[Watched, ...]:
         self.watch.look()
         return self.below
 
@@ -79,28 +84,32 @@ class Watched(Value):
         self.watch.compare()
         return self is other
 
-    __hash__ = Value.__hash__
+    __hash__ = Value.__hash__  # lost without this line, as __eq__ is new
 
 
 @checker
 def topological_order(answer: Any) -> str:
     """Check a function ``(root)`` that lists every node once, children before parents."""
     for shape in SHAPES:
-        _check_order(answer, shape, _written(shape), ENDLESS)
-    _check_order(answer, LADDER, "(root) of 60 sums: c = a + b, d = b + c, e = c + d, …", SEEN)
-    _check_order(answer, CHAIN, "(root) of a chain of 20,000 additions", OFTEN)
+        _check_order(answer, shape, _written(shape), ENDLESS, ENDLESS)
+    ladder = "(root) of 60 sums: c = a + b, d = b + c, e = c + d, …"
+    _check_order(answer, LADDER, ladder, SEEN, SEEN)
+    _check_order(answer, CHAIN, "(root) of a chain of 20,000 additions", OFTEN, LOOK_UP)
     return "Every node once, children before parents, and no recursion limit."
 
 
-def _check_order(answer: Any, shape: Shape, of: str, too_often: str) -> None:
-    """Stop unless the answer orders a graph. ``too_often`` is the hint for too many looks."""
+def _check_order(answer: Any, shape: Shape, of: str, too_often: str, too_long: str) -> None:
+    """Stop unless the answer orders a graph.
+
+    ``too_often`` is the hint for too many looks at children, ``too_long`` that for no end in time.
+    """
     watch, nodes = _graph(shape)
     root = nodes[-1]
     below = _below(shape)
     call = f"topological_order{of}"
     before = [_held(node) for node in nodes]
     watch.start(call, len(nodes), too_often)
-    received = run(answer, root, shown=call, too_deep=DEEP, endless=LOOK_UP, may_change=(0,))
+    received = run(answer, root, shown=call, too_deep=DEEP, endless=too_long, may_change=(0,))
     watch.stop()
     if any(_held(node) != held for node, held in zip(nodes, before)):
         fail(f"{call} changed a node.", "Keep what you need to remember in a set of your own.")
@@ -116,13 +125,13 @@ def _check_order(answer: Any, shape: Shape, of: str, too_often: str) -> None:
             fail(f"In {call}, {_name(item)} is listed, which is not a node of the graph.")
     listed = [position[id(item)] for item in order]
     if len(listed) != len(set(listed)):
-        twice = next(i for i in listed if listed.count(i) > 1)
+        ((twice, _),) = Counter(listed).most_common(1)
         fail(
             f"In {call}, node {nodes[twice].label} is listed more than once.",
             "Remember the nodes that you have seen.",
         )
     if len(listed) != len(below):
-        left_out = next(i for i in sorted(below) if i not in set(listed))
+        left_out = min(below - set(listed))
         hint = "The root itself belongs to the list, too." if nodes[left_out] is root else ""
         fail(f"In {call}, node {nodes[left_out].label} is missing.", hint)
     if found := _wrong(shape, listed):
@@ -232,7 +241,9 @@ def _wrong(shape: Shape, order: list[int]) -> tuple[int, int] | None:
 
 def _cause(answer: Any) -> str:
     """Return a hint for a wrong order."""
-    orders = [_order_of(answer, shape) for shape in SHAPES]
+    orders: list[list[int]] = []
+    if stopped(lambda: orders.extend(_order_of(answer, shape) for shape in SHAPES)) is not None:
+        return ""
     if all(_is_right(shape, order[::-1]) for shape, order in zip(SHAPES, orders)):
         return "The list is reversed: the root should come last."
     for turned in (False, True):
