@@ -29,7 +29,7 @@ def _gradient(a: float, b: float, c: float) -> list[float]:
 @checker
 def analytic_gradient(answer: Any) -> str:
     """Check a function ``(a, b, c)`` that returns the three derivatives of exercise 1."""
-    for a, b, c in [(2.0, 3.0, 4.0), (1.0, 0.5, -2.0), (4.0, 1.0, 0.5), (0.7, 2.2, -0.6)]:
+    for a, b, c in [(3.0, 2.0, 4.0), (1.0, 0.5, -2.0), (4.0, 1.0, 0.5), (0.7, 2.2, -0.6)]:
         shown = f"analytic_gradient({a}, {b}, {c})"
         received = run(answer, a, b, c, shown=shown)
         cos, power, root = math.cos(3 * b), b**1.5, math.sqrt(a)
@@ -69,7 +69,7 @@ def _of_four(w: float, x: float, y: float, z: float) -> float:
 # Points and steps are sums of powers of two: what a nudge adds can be taken away exactly.
 CASES: list[tuple[Function, Point, float]] = [
     (_cube, [2.0], 0.125),
-    (_product_and_square, [3.0, -1.0], 0.25),
+    (_product_and_square, [3.0, 0.5], 0.25),
     (_exercise_f, [2.0, 3.0, 4.0], 0.5),
     (_of_four, [1.5, -0.5, 2.0, 3.25], 0.0625),
     (_product_and_square, [-2.5, 0.75], 0.375),
@@ -192,11 +192,16 @@ def _misconceptions(
     mistakes: list[Mistake],
     halved: str,
 ) -> Iterator[tuple[float, str]]:
-    """Yield the numbers that known mistakes give for input ``i``, with their hints."""
-    # First, as nudges left in place can give numbers of the mistakes below. Those show
-    # at the first input already, where this one does not.
-    for wrong in _never_undone(f, point, i, h, difference):
-        yield wrong, UNDO
+    """Yield the numbers that known mistakes give for input ``i``, with their hints.
+
+    Most show where there is one input. With several, only those are left that take one for all.
+    """
+    if len(point) > 1:
+        for wrong in _never_undone(f, point, i, h, difference):
+            yield wrong, UNDO
+        all_ahead, all_back = (f(*[x + step for x in point]) for step in (h, -h))
+        yield difference(f(*point), all_ahead, all_back, h), TOGETHER
+        return
     here, ahead, back = _values(f, point, i, h)
     for mistake, hint in mistakes:
         yield mistake(here, ahead, back, h), hint
@@ -204,9 +209,6 @@ def _misconceptions(
     yield (half_ahead - half_back) / h, halved
     turned = "The sign is reversed: the point ahead comes first."
     yield -difference(here, ahead, back, h), turned
-    # Where all inputs are moved at once; with a single input that is right.
-    all_ahead, all_back = (f(*[x + step for x in point]) for step in (h, -h))
-    yield difference(here, all_ahead, all_back, h), TOGETHER
 
 
 def _never_undone(
