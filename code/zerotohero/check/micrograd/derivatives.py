@@ -194,13 +194,15 @@ def _misconceptions(
 ) -> Iterator[tuple[float, str]]:
     """Yield the numbers that known mistakes give for input ``i``, with their hints.
 
-    Most show where there is one input. With several, only those are left that take one for all.
+    Most show where there is one input. With several, those are left that move more than one.
     """
-    if len(point) > 1:
-        for wrong in _never_undone(f, point, i, h, difference):
-            yield wrong, UNDO
+    if len(point) > 1 and i == 0:
         all_ahead, all_back = (f(*[x + step for x in point]) for step in (h, -h))
         yield difference(f(*point), all_ahead, all_back, h), TOGETHER
+        return
+    if i > 0:
+        for wrong in _never_undone(f, point, i, h, difference):
+            yield wrong, UNDO
         return
     here, ahead, back = _values(f, point, i, h)
     for mistake, hint in mistakes:
@@ -215,8 +217,6 @@ def _never_undone(
     f: Function, point: Point, i: int, h: float, difference: Difference
 ) -> list[float]:
     """Return what comes out for input ``i`` when the inputs before it are still nudged."""
-    if i == 0:
-        return []
     here = f(*point)
     _, ahead, _ = _values(f, point, i, h, left=h)
     _, _, back = _values(f, point, i, h, left=-h)
