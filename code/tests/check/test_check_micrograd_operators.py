@@ -400,4 +400,5 @@ def test_each_call_counts_with_its_own_operands() -> None:
         kept.append(b)
         return Closure.__truediv__(a, kept[0])
 
-    outcome(micrograd.operators(closure("__truediv__", division)), "MyValue(-1.2) / MyValue(0.5) should hold -2.4", hint="")
+    verdict = micrograd.operators(closure("__truediv__", division))
+    outcome(verdict, "MyValue(-1.2) / MyValue(0.5) should hold -2.4", hint="")

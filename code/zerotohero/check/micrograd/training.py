@@ -118,8 +118,9 @@ def _check_loss(received: Any, before: float, after: float, examples: int, shown
         (before / examples, "The loss is the sum over the examples, not their mean."),
         (before / 2, "The loss is the sum of squared errors, without a factor of 1/2."),
     ]
+    written = f"{number:.8g}" if isinstance(number, float) else repr(number)
     fail(
-        f"{shown} should return the loss before the update, {before:.8g}; received {number!r}.",
+        f"{shown} should return the loss before the update, {before:.8g}; received {written}.",
         next((hint for wrong, hint in hints if close(number, wrong)), ""),
     )
 
