@@ -24,6 +24,7 @@ help:
 	@echo
 	@echo "make pdf           build the book, and print it as one PDF (needs Chromium or Chrome)"
 	@echo "make bench         measure the speed of our code next to that of other libraries"
+	@echo "make test-mutants  break every right answer in every place: the checks have to refuse it"
 	@echo "make compare       build twice from nothing and compare all outputs (C=01: only that chapter)"
 	@echo "make links         try the links to other sites"
 	@echo "make notebooks-check   run the notebooks offline, with only the package installed (C=02: only that one)"

@@ -15,6 +15,7 @@ from chapter_source import (
     prose,
     used_names,
 )
+from pybtex.database import parse_file
 
 from zerotohero import figures
 
@@ -223,3 +224,13 @@ def test_reports_are_cited_by_address() -> None:
     )
     assert len(reports) >= 10
     assert all("karpathy" in url or "pytorch" in url for url in reports)
+
+
+def test_no_two_works_are_cited_alike() -> None:
+    """Works of the same authors and year have a letter: 2022a, 2022b."""
+    cited: dict[tuple[str, str], str] = {}
+    for key, entry in parse_file(str(ROOT / "book" / "references.bib")).entries.items():
+        names = [" ".join([*p.prelast_names, *p.last_names]) for p in entry.persons["author"]]
+        authors = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
+        other = cited.setdefault((authors, entry.fields["year"]), key)
+        assert other == key, f"{other} and {key}: {authors}, {entry.fields['year']}"

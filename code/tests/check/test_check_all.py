@@ -1,11 +1,12 @@
 """All checks of all chapters: stubs, junk, and a missing return."""
 
+import ast
 import math
 from typing import Any
 
 import pytest
 import torch
-from chapter_source import CHAPTERS, check_module
+from chapter_source import CHAPTERS, check_module, checks, exercises
 from check_answers import JUNK, STUBS, Odd, forgets, outcome
 from check_modules import MODULES, checks_of
 
@@ -24,8 +25,15 @@ CHECKS = {
     for chapter, module in OF_CHAPTERS.items()
     for name, check_ in checks_of(module).items()
 }
-SEVERAL = {"backprop.lines", "micrograd.operators"}  # want a class: one method for each
-OF_ONE_FUNCTION = sorted(set(CHECKS) - SEVERAL)
+# Checks that want a class for each of whose methods a stub may be left: the page's stub is one.
+OF_CLASSES = {
+    f"{check_module(path)}.{name.removeprefix('check.')}"
+    for path in CHAPTERS
+    for exercise in exercises(path)
+    if any(isinstance(node, ast.ClassDef) for node in exercise.stub[-1].tree.body)
+    for name in checks(exercise.stub[-1])
+}
+OF_ONE_FUNCTION = sorted(set(CHECKS) - OF_CLASSES)
 
 
 class HollowLinear(Linear):

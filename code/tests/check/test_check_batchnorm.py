@@ -10,9 +10,10 @@ import torch
 import torch.nn.functional as F
 from check_answers import outcome
 
+from zerotohero.backprop import mlp_gradients
 from zerotohero.check import batchnorm
 from zerotohero.check.verdict import Verdict
-from zerotohero.mlp import MLP
+from zerotohero.mlp import MLP, train
 
 Answer = Callable[..., Any]
 
@@ -29,37 +30,15 @@ def zero_start(Y: torch.Tensor, **changes: Any) -> dict[str, Any]:
     return {**zeros, "b2": torch.tensor(b2), **changes}
 
 
-def by_autograd(X: torch.Tensor, Y: torch.Tensor) -> dict[str, Any]:
-    model = MLP(torch.Generator())
-    for p in model.parameters():
-        p.requires_grad_(False).zero_().requires_grad_()
-    F.cross_entropy(model(X), Y).backward()
-    return {name: getattr(model, name).grad for name in SHAPES}
+def test_the_whole_backward_pass() -> None:
+    """Go through all of it, in NumPy, with its zeros."""
 
+    def answer(X: torch.Tensor, Y: torch.Tensor) -> dict[str, Any]:
+        parameters = [np.zeros((1, *shape)) for shape in SHAPES.values()]
+        parameters = [p[:, None] if p.ndim == 2 else p for p in parameters]
+        gradients = mlp_gradients(*parameters, X.numpy(), Y.numpy())[1]
+        return {name: g.reshape(SHAPES[name]) for name, g in zip(SHAPES, gradients)}
 
-def by_hand(X: torch.Tensor, Y: torch.Tensor) -> dict[str, Any]:
-    """Go through the whole backward pass, in NumPy, with its zeros."""
-    p: dict[str, Any] = {name: np.zeros(shape) for name, shape in SHAPES.items()}
-    ix = X.numpy()
-    h = np.tanh(p["C"][ix].reshape(len(ix), -1) @ p["W1"] + p["b1"])
-    dlogits = (np.full((len(ix), 27), 1 / 27) - np.eye(27)[Y.numpy()]) / len(ix)
-    dpre = dlogits @ p["W2"].T * (1 - h**2)
-    dC = np.zeros((27, 10))
-    np.add.at(dC, ix, (dpre @ p["W1"].T).reshape(len(ix), 3, 10))
-    emb = p["C"][ix].reshape(len(ix), -1)
-    dW1, dW2 = emb.T @ dpre, h.T @ dlogits
-    return {"C": dC, "W1": dW1, "b1": dpre.sum(0), "W2": dW2, "b2": dlogits.sum(0)}
-
-
-def in_place(X: torch.Tensor, Y: torch.Tensor) -> dict[str, Any]:
-    answer = {name: value.tolist() for name, value in zero_start(Y).items()}
-    X.zero_()
-    Y.zero_()
-    return answer
-
-
-@pytest.mark.parametrize("answer", [lambda X, Y: zero_start(Y), by_autograd, by_hand, in_place])
-def test_zero_start_right(answer: Answer) -> None:
     verdict = batchnorm.zero_start(answer)
     assert verdict, verdict.message
     assert "Only the output bias" in verdict.message
@@ -77,6 +56,7 @@ def once_each(Y: torch.Tensor) -> torch.Tensor:
 
 SUMMED = "One bias serves all examples: add up their gradients."
 LEARNS = "b2 does learn: all probabilities are 1/27, the answers are not."
+EVERYWHERE = "The probability is 1/27 for every character, whether it occurs in Y or not."
 
 
 @pytest.mark.parametrize(
@@ -109,6 +89,8 @@ LEARNS = "b2 does learn: all probabilities are 1/27, the answers are not."
             ["(2 of 27 differ)"],
             "An answer that occurs twice counts twice. With [Y] -= it counts once.",
         ),
+        (lambda Y: -F.one_hot(Y, 27).float().mean(0), ["(27 of 27 differ)"], EVERYWHERE),
+        (lambda Y: -torch.bincount(Y, minlength=27), ["(27 of 27 differ)"], EVERYWHERE),
         (lambda Y: 1 / 27 - torch.bincount(Y) / len(Y), ["(27,), received (6,)"], ""),
         (lambda Y: dlogits(Y).sum(0) * len(Y) / 6, ["[13, 1, 26, 1]", "(27 of 27 differ)"], ""),
         (lambda Y: dlogits(Y).sum(0)[None], ["(27,), received (1, 27)"], ""),
@@ -158,3 +140,77 @@ def test_zero_start_without_the_names() -> None:
     ]:
         outcome(batchnorm.zero_start(wrong), keys + received)
     assert len(batchnorm.zero_start(lambda X, Y: [0] * 10_000).message) < 300
+
+
+def test_zero_start_keeps_what_it_is_given() -> None:
+    def in_place(X: torch.Tensor, Y: torch.Tensor) -> dict[str, Any]:
+        answer = zero_start(Y)
+        X.zero_()
+        return answer
+
+    hint = "+=, an index on the left of =, and methods that end in _ change the tensor itself."
+    outcome(batchnorm.zero_start(in_place), "changed X, which it was given.", hint=hint)
+
+
+# -- no autograd -----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def torch_func() -> None:
+    """Import what PyTorch imports at the first use of torch.func: that takes seconds."""
+    torch.func.grad(torch.sin)(torch.ones(()))
+
+
+def loss(b2: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+    return F.cross_entropy(b2.expand(len(Y), 27), Y)
+
+
+def by_a_backward_pass(X: torch.Tensor, Y: torch.Tensor) -> dict[str, Any]:
+    model = MLP(torch.Generator())
+    for p in model.parameters():
+        p.requires_grad_(False).zero_().requires_grad_()
+    F.cross_entropy(model(X), Y).backward()
+    return {name: getattr(model, name).grad for name in SHAPES}
+
+
+def backward_of_a_module(X: torch.Tensor, Y: torch.Tensor) -> dict[str, Any]:
+    b2 = torch.zeros(27, requires_grad=True)
+    torch.autograd.backward(loss(b2, Y))
+    return zero_start(Y, b2=b2.grad)
+
+
+def with_autograd_grad(X: torch.Tensor, Y: torch.Tensor) -> dict[str, Any]:
+    b2 = torch.zeros(27, requires_grad=True)
+    return zero_start(Y, b2=torch.autograd.grad(loss(b2, Y), b2)[0])
+
+
+def with_func(transform: Answer) -> Answer:
+    return lambda X, Y: zero_start(Y, b2=transform(lambda b2: loss(b2, Y))(torch.zeros(27)))
+
+
+def by_training(X: torch.Tensor, Y: torch.Tensor) -> dict[str, Any]:
+    model = MLP(torch.Generator())
+    for p in model.parameters():
+        p.zero_()
+    train(model, X, Y, steps=1, learning_rate=1.0, generator=torch.Generator(), progress=False)
+    return zero_start(Y, b2=-model.b2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        by_a_backward_pass,
+        backward_of_a_module,
+        with_autograd_grad,
+        by_training,
+        with_func(torch.func.grad),
+        with_func(torch.func.jacrev),
+        with_func(torch.func.jacfwd),
+        with_func(lambda f: lambda b2: torch.func.vjp(f, b2)[1](torch.ones(()))[0]),
+        with_func(lambda f: lambda b2: torch.autograd.functional.jacobian(f, b2)),
+    ],
+)
+@pytest.mark.usefixtures("torch_func")
+def test_zero_start_without_autograd(answer: Answer) -> None:
+    hint = "The exercise is to find the gradients by thinking, without autograd."
+    outcome(batchnorm.zero_start(answer), "is ruled out in this exercise.", hint=hint)

@@ -1,4 +1,4 @@
-"""The check of folding BatchNorm away: right answers of several kinds, and known mistakes."""
+"""The check of folding BatchNorm away: known mistakes, changed layers, other types."""
 
 import copy
 import math
@@ -34,65 +34,10 @@ def folded(linear: Linear, bn: BatchNorm1d) -> Linear:
     return layer(W * scale, (b - mean) * scale + beta)
 
 
-def by_probing(linear: Linear, bn: BatchNorm1d) -> Linear:
-    """Find out what both do to nothing, and to every unit vector."""
-    fan_in = len(linear.weight)
-    bias = bn(linear(torch.zeros(1, fan_in)))[0]
-    return layer(bn(linear(torch.eye(fan_in))) - bias, bias)
-
-
-def by_torch(linear: Linear, bn: BatchNorm1d) -> Linear:
-    """Let PyTorch fold."""
-    W = linear.weight.T.contiguous()
-    weight, bias = nn.utils.fusion.fuse_linear_bn_weights(
-        W, linear.bias, bn.running_mean, bn.running_var, bn.eps, bn.gamma, bn.beta
-    )
-    return layer(weight.T, bias)
-
-
-def by_copying(linear: Linear, bn: BatchNorm1d) -> Linear:
-    _, b, mean, beta, scale = parts(linear, bn)
-    made = copy.deepcopy(linear)
-    made.weight *= scale
-    made.bias = b * scale + (beta - mean * scale)
-    return made
-
-
-def into_a_layer_of_that_size(linear: Linear, bn: BatchNorm1d) -> Linear:
-    made = Linear(*linear.weight.shape)
-    for ours, new in zip(made.parameters(), folded(linear, bn).parameters(), strict=True):
-        ours.copy_(new)
-    return made
-
-
-def in_double(linear: Linear, bn: BatchNorm1d) -> Linear:
-    W, b, mean, beta, scale = (part.double() for part in parts(linear, bn))
-    made = layer((W @ torch.diag(scale)).float(), (torch.addcmul(beta, b - mean, scale)).float())
-    for p in made.parameters():
-        p.requires_grad_()
-    return made
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [folded, by_probing, by_torch, by_copying, into_a_layer_of_that_size, in_double],
-)
-def test_fold_right(answer: Answer) -> None:
-    verdict = fold(answer)
-    assert verdict, verdict.message
-    assert "One linear layer" in verdict.message
-
-
-def test_fold_right_with_a_layer_of_a_class_of_its_own() -> None:
-    class Folded(Linear):
-        def __init__(self, linear: Linear, bn: BatchNorm1d) -> None:
-            self.weight, self.bias = folded(linear, bn).parameters()
-
-    assert fold(Folded)
-
-
-WITHOUT = "the output of fold(linear, bn), the linear layer without a bias: entry (0, 0)"
-WITH = "the output of fold(linear, bn), the linear layer with a bias: entry (0, 0)"
+SQUARE = "fold(linear, bn), linear of shape (6, 6) where linear.bias is None"
+WITHOUT = f"the output of {SQUARE}: entry (0, "
+OTHER = "fold(linear, bn), linear of shape (4, 7) with a bias"
+WITH = f"the output of {OTHER}: entry (0, "
 
 
 @pytest.mark.parametrize(
@@ -101,7 +46,7 @@ WITH = "the output of fold(linear, bn), the linear layer with a bias: entry (0, 
         (
             lambda W, b, mean, beta, a: (W * a, -mean * a + beta),
             WITH,
-            "The linear layer has a bias of its own: it belongs into the new bias.",
+            "The linear layer has a bias of its own, which goes into the new bias, too.",
         ),
         (
             lambda W, b, mean, beta, a: (W * a, b - mean * a + beta),
@@ -137,22 +82,30 @@ WITH = "the output of fold(linear, bn), the linear layer with a bias: entry (0, 
         (
             lambda W, b, mean, beta, a: (W * a, None),
             WITHOUT,
-            "The new layer needs a bias, also where the old one has none.",
+            "The new layer needs a bias, even where the old one has none.",
         ),
         (
             lambda W, b, mean, beta, a: (W * a, torch.zeros(6)),
             WITHOUT,
-            "The new layer needs a bias, also where the old one has none.",
+            "The new layer needs a bias, even where the old one has none.",
         ),
         (lambda W, b, mean, beta, a: (W / a, (b - mean) / a + beta), WITHOUT, ""),
         (lambda W, b, mean, beta, a: (W * a, (b + mean) * a + beta), WITHOUT, ""),
         (lambda W, b, mean, beta, a: (W * a, (b - mean + beta) * a), WITHOUT, ""),
         (lambda W, b, mean, beta, a: (-W * a, (b - mean) * a + beta), WITHOUT, ""),
-        (lambda W, b, mean, beta, a: (W * math.nan, beta), WITHOUT + " should be", ""),
-        (lambda W, b, mean, beta, a: (W * a, (beta - mean * a)[0]), "(45 of 54 differ)", ""),
-        (lambda W, b, mean, beta, a: (W[:, :1] * a[:1], beta[:1]), "received (9, 1)", ""),
-        (lambda W, b, mean, beta, a: (W[:3], beta), "the folded layer raised ValueError", ""),
-        (lambda W, b, mean, beta, a: (W.tolist(), beta), "the folded layer raised", ""),
+        (lambda W, b, mean, beta, a: (W * math.nan, beta), "should be", ""),
+        (lambda W, b, mean, beta, a: (W * a, (beta - mean * a)[0]), "(60 of 72 differ)", ""),
+        (lambda W, b, mean, beta, a: (W[:, :1] * a[:1], beta[:1]), "received (12, 1)", ""),
+        (
+            lambda W, b, mean, beta, a: (W[:3], beta),
+            f"calling the layer that {SQUARE} returned raised ValueError",
+            "",
+        ),
+        (
+            lambda W, b, mean, beta, a: (W.tolist(), beta),
+            f"calling the layer that {SQUARE} returned raised",
+            "",
+        ),
         (lambda W, b, mean, beta, a: (W * a, 1j * a), "should return real numbers", ""),
     ],
 )
@@ -169,14 +122,26 @@ def test_fold_with_a_wrong_scale() -> None:
         return answer
 
     for make, hint in [
-        (lambda bn: bn.gamma / bn.running_var.sqrt(), "eps is added to the running variance."),
+        (
+            lambda bn: bn.gamma / bn.running_var.sqrt(),
+            "eps is missing. It is added to the running variance.",
+        ),
         (lambda bn: bn.gamma / (bn.running_var + bn.eps), "Divide by the root of the variance."),
         (lambda bn: 1 / (bn.running_var + bn.eps).sqrt(), "gamma is missing."),
-        (lambda bn: bn.gamma / (bn.running_var + 1e-5).sqrt(), ""),
-        (lambda bn: bn.gamma / (bn.running_var.sqrt() + bn.eps), ""),
+        (
+            lambda bn: bn.gamma / (bn.running_var + 1e-5).sqrt(),
+            "eps is bn.eps, not a number that is typed in.",
+        ),
+        (
+            lambda bn: bn.gamma / (bn.running_var.sqrt() + bn.eps),
+            "eps belongs under the root, next to the running variance.",
+        ),
+        (lambda bn: bn.gamma / (bn.running_var + 0.01).sqrt(), None),
+        (lambda bn: bn.gamma.abs() / (bn.running_var + bn.eps).sqrt(), ""),
         (lambda bn: bn.gamma * (bn.running_var + bn.eps).sqrt(), ""),
     ]:
-        outcome(fold(with_scale(make)), WITHOUT, "should be", "received", hint=hint)
+        where = WITHOUT if hint is not None else WITH
+        outcome(fold(with_scale(make)), where, "should be", "received", hint=hint or "")
 
 
 def test_fold_right_for_one_layer_only() -> None:
@@ -189,11 +154,43 @@ def test_fold_right_for_one_layer_only() -> None:
     def with_its_bias(linear: Linear, bn: BatchNorm1d) -> Linear:
         return layer(folded(linear, bn).weight, linear.bias - bn.running_mean)
 
-    outcome(fold(into_a_turned_layer), "the linear layer with a bias raised RuntimeError")
-    outcome(fold(with_its_bias), "the linear layer without a bias raised TypeError")
+    outcome(fold(into_a_turned_layer), f"{OTHER} raised RuntimeError")
+
+    def with_a_row_as_its_bias(linear: Linear, bn: BatchNorm1d) -> Linear:
+        new = folded(linear, bn)
+        return layer(new.weight, new.bias[None])
+
+    shape = f"{SQUARE}: the bias of the new layer should have shape (6,)."
+    outcome(fold(with_a_row_as_its_bias), shape)
 
 
-# -- layers that were given, and changed ---------------------------------------------------
+MISSING = "A Linear without a bias has None there. Take zero instead."
+
+
+def test_fold_without_a_thought_of_a_missing_bias() -> None:
+    def minus(linear: Linear, bn: BatchNorm1d) -> Linear:
+        return layer(folded(linear, bn).weight, linear.bias - bn.running_mean)
+
+    def method(linear: Linear, bn: BatchNorm1d) -> Linear:
+        return layer(folded(linear, bn).weight, linear.bias.clone())
+
+    outcome(fold(minus), f"{SQUARE} raised TypeError", hint=MISSING)
+    outcome(fold(method), f"{SQUARE} raised AttributeError", hint=MISSING)
+
+    def another(linear: Linear, bn: BatchNorm1d) -> Linear:
+        raise TypeError("something else")
+
+    outcome(fold(another), f"{SQUARE} raised TypeError: something else")
+
+    def of_another_none(linear: Linear, bn: BatchNorm1d) -> Linear:
+        return layer(folded(linear, bn).weight, bn.train() + bn.beta)  # type: ignore[func-returns-value,operator]
+
+    outcome(fold(of_another_none), f"{SQUARE} raised TypeError")
+
+
+# -- layers that were given, and changed -----------------------------------------------
+
+NEW = "Make a new Linear, with tensors of its own."
 
 
 def in_the_given_layer(linear: Linear, bn: BatchNorm1d) -> Linear:
@@ -260,22 +257,26 @@ def the_batchnorm_does_nothing_now(linear: Linear, bn: BatchNorm1d) -> Linear:
         in_gamma,
         back_to_training,
         the_batchnorm_does_nothing_now,
-        lambda linear, bn: linear,
     ],
 )
 def test_fold_changes_what_it_was_given(answer: Answer) -> None:
-    hint = "Make a new Linear, with tensors of its own."
-    outcome(fold(answer), "fold(linear, bn)", "changed a layer that it was given.", hint=hint)
+    outcome(fold(answer), "fold(linear, bn)", "which it was given.", hint=NEW)
 
 
-# -- no Linear at all ----------------------------------------------------------------------
+def test_fold_returns_what_it_was_given() -> None:
+    outcome(
+        fold(lambda linear, bn: linear), f"{SQUARE} returned the layer that it was given.", hint=NEW
+    )
+
+
+# -- no Linear at all ------------------------------------------------------------------
 
 
 def test_fold_returns_no_linear_of_ours() -> None:
     def torch_linear(linear: Linear, bn: BatchNorm1d) -> nn.Linear:
         return nn.Linear(*linear.weight.shape)
 
-    shown = "without a bias should return a Linear of zerotohero.layers, received "
+    shown = "should return a Linear of zerotohero.layers, received "
     hint = "That one is of torch.nn, which keeps the weight transposed."
     outcome(fold(torch_linear), shown + "Linear.", hint=hint)
     outcome(fold(lambda linear, bn: folded(linear, bn).parameters()), shown + "list.")
@@ -290,4 +291,4 @@ def test_fold_breaks_what_it_was_given() -> None:
         del linear.weight
         return new
 
-    outcome(fold(breaks), "The answer cannot be checked: AttributeError")
+    outcome(fold(breaks), f"{SQUARE} changed linear, which it was given.", hint=NEW)

@@ -1,10 +1,9 @@
-"""The checks of chapter 4's normalizations: right answers of several kinds, and known mistakes."""
+"""The checks of chapter 4's normalizations: known mistakes, and what is ruled out."""
 
 import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,7 +11,7 @@ from check_answers import outcome
 from torch import nn
 
 from zerotohero.check import batchnorm
-from zerotohero.layers import BatchNorm1d, GroupNorm
+from zerotohero.layers import BatchNorm1d, GroupNorm, LayerNorm, RMSNorm
 
 Answer = Callable[..., Any]
 T = torch.Tensor
@@ -37,7 +36,7 @@ def with_mistake(name: str, dim: int) -> Answer:
     def answer(x: T, gamma: T, beta: T, eps: float) -> T:
         centered = x - x.mean(dim, keepdim=True)
         var = centered.square().mean(dim, keepdim=True)
-        std = x.std(dim, keepdim=True)
+        std, square = x.std(dim, keepdim=True), x.square().mean(dim, keepdim=True)
         xhat = centered / (var + eps).sqrt()
         return {
             "of the lecture": lambda: gamma * centered / std + beta,
@@ -49,6 +48,9 @@ def with_mistake(name: str, dim: int) -> Answer:
             "no beta": lambda: gamma * xhat,
             "no gamma": lambda: xhat + beta,
             "beta first": lambda: gamma * (xhat + beta),
+            "swapped": lambda: beta * xhat + gamma,
+            "mean square": lambda: gamma * centered / (square + eps).sqrt() + beta,
+            "neither": lambda: gamma * x / (square + eps).sqrt() + beta,
             "minus beta": lambda: gamma * xhat - beta,
             "not centered": lambda: gamma * x / (var + eps).sqrt() + beta,
             "times": lambda: gamma * centered * (var + eps).sqrt() + beta,
@@ -62,25 +64,12 @@ def with_mistake(name: str, dim: int) -> Answer:
 
 
 def overwrites(dim: int) -> Answer:
-    """Return a right normalization that leaves nothing of its arguments."""
+    """Return a right normalization that works on what it is given."""
 
-    def answer(x: T, gamma: T, beta: T, eps: float) -> list[Any]:
+    def answer(x: T, gamma: T, beta: T, eps: float) -> T:
         x -= x.mean(dim, keepdim=True)
         x /= (x.square().mean(dim, keepdim=True) + eps).sqrt_()
-        result = x.mul_(gamma).add_(beta).tolist()
-        for argument in (x, gamma, beta):
-            argument.zero_()
-        return result
-
-    return answer
-
-
-def in_numpy(dim: int) -> Answer:
-    def answer(x: T, gamma: T, beta: T, eps: float) -> np.ndarray:
-        a = x.numpy().astype(float)
-        var = (a**2).mean(dim, keepdims=True) - a.mean(dim, keepdims=True) ** 2
-        xhat = (a - a.mean(dim, keepdims=True)) / np.sqrt(var + eps)
-        return gamma.numpy() * xhat + beta.numpy()
+        return x * gamma + beta
 
     return answer
 
@@ -100,22 +89,29 @@ def by_torch_batch_norm(x: T, gamma: T, beta: T, eps: float) -> T:
     return layer(x)
 
 
+BY_HAND = (
+    "Write the formula out, with means and variances. Ready-made normalization is not allowed."
+)
+
+
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "name"),
     [
-        along(0),
-        along(-2),
-        overwrites(0),
-        in_numpy(0),
-        with_layer(BatchNorm1d),
-        by_torch_batch_norm,
-        lambda x, gamma, beta, eps: F.batch_norm(x, None, None, gamma, beta, True, eps=eps),
+        (with_layer(BatchNorm1d), "BatchNorm1d"),
+        (by_torch_batch_norm, "batch_norm"),
+        (lambda x, g, b, eps: F.batch_norm(x, None, None, g, b, True, eps=eps), "batch_norm"),
+        (lambda x, g, b, eps: torch.batch_norm(x, g, b, None, None, True, 0, eps, False), "batch_"),
+        (lambda x, g, b, eps: g * F.layer_norm(x.T, x.shape[:1], eps=eps).T + b, "layer_norm"),
+        (lambda x, g, b, eps: g * nn.LayerNorm(len(x), eps=eps)(x.T).T + b, "layer_norm"),
+        (
+            lambda x, g, b, eps: torch.native_batch_norm(x, g, b, None, None, True, 0.1, eps)[0],
+            "native_batch_norm",
+        ),
+        (lambda x, g, b, eps: g * LayerNorm(len(x), eps)(x.T).T + b, "LayerNorm"),
     ],
 )
-def test_normalize_right(answer: Answer) -> None:
-    verdict = batchnorm.normalize(answer)
-    assert verdict, verdict.message
-    assert "Every column is centered" in verdict.message
+def test_normalize_by_hand(answer: Answer, name: str) -> None:
+    outcome(batchnorm.normalize(answer), f"{name}", "is ruled out in this exercise.", hint=BY_HAND)
 
 
 def in_groups(answer: Answer, shape: str = "groups first") -> Answer:
@@ -145,25 +141,24 @@ def by_torch_group_norm(x: T, num_groups: int, gamma: T, beta: T, eps: float) ->
     return flat.view(x.shape)
 
 
-def slice_by_slice(x: T, num_groups: int, gamma: T, beta: T, eps: float) -> list[Any]:
-    size = len(gamma) // num_groups
-    for start in range(0, len(gamma), size):
-        part = x[..., start : start + size]
-        part -= part.mean(-1, keepdim=True)
-        part /= (part.square().mean(-1, keepdim=True) + eps).sqrt()
-    result = x.mul_(gamma).add_(beta).tolist()
-    for argument in (x, gamma, beta):
-        argument.zero_()
-    return result
-
-
 @pytest.mark.parametrize(
-    "answer", [in_groups(along(-1)), with_group_layer, by_torch_group_norm, slice_by_slice]
+    ("answer", "name"),
+    [
+        (with_group_layer, "GroupNorm"),
+        (by_torch_group_norm, "group_norm"),
+        (in_groups(lambda x, g, b, eps: F.layer_norm(x, x.shape[-1:], eps=eps)), "layer_norm"),
+        (in_groups(lambda x, g, b, eps: nn.RMSNorm(x.shape[-1:])(x)), "rms_norm"),
+        (in_groups(lambda x, g, b, eps: RMSNorm(x.shape[-1])(x)), "RMSNorm"),
+    ],
 )
-def test_groupnorm_right(answer: Answer) -> None:
-    verdict = batchnorm.groupnorm(answer)
-    assert verdict, verdict.message
-    assert "Every group by itself" in verdict.message
+def test_groupnorm_by_hand(answer: Answer, name: str) -> None:
+    outcome(batchnorm.groupnorm(answer), name, "is ruled out in this exercise.", hint=BY_HAND)
+
+
+def test_the_layers_work_again_after_a_check() -> None:
+    assert not batchnorm.normalize(with_layer(BatchNorm1d))
+    x = torch.randn(4, 3, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(BatchNorm1d(3)(x), F.batch_norm(x, None, None, training=True), atol=1e-6)
 
 
 ONE_LESS = "Divide the sum of squares by the count, not by one less: correction=0."
@@ -182,8 +177,15 @@ ONE_LESS = "Divide the sum of squares by the count, not by one less: correction=
         ("no beta", ["differ)"], "beta goes unused."),
         ("no gamma", ["differ)"], "gamma goes unused."),
         ("beta first", ["differ)"], "First times gamma, then plus beta."),
+        ("swapped", ["differ)"], "gamma and beta are swapped: gamma scales, beta shifts."),
+        (
+            "mean square",
+            ["differ)"],
+            "The variance is the mean square of the deviations from the mean, not of x.",
+        ),
+        ("not centered", ["differ)"], "Subtract the mean from x first."),
+        ("neither", ["differ)"], "Subtract the mean from x first."),
         ("minus beta", ["differ)"], ""),
-        ("not centered", ["differ)"], ""),
         ("times", ["differ)"], ""),
         ("no numbers", ["received nan"], ""),
         ("complex", ["should return real numbers"], ""),
@@ -204,16 +206,34 @@ def test_a_mistake_in_normalizing(name: str, mistake: str, words: list[str], hin
 
 
 def test_the_unbiased_variance_with_the_right_eps() -> None:
-    outcome(batchnorm.normalize(along(0, 1)), "1e-05), x of shape (8, 5)", hint=ONE_LESS)
-    shown = "0.001), x of shape (4, 6)"
+    outcome(batchnorm.normalize(along(0, 1)), "0.1), x of shape (8, 5)", hint=ONE_LESS)
+    shown = "0.1), x of shape (4, 6)"
     outcome(batchnorm.groupnorm(in_groups(along(-1, 1))), shown, hint=ONE_LESS)
 
 
-def test_an_eps_of_its_own() -> None:
-    shown = "normalize(x, gamma, beta, 0.5), x of shape (3, 4)"
-    outcome(batchnorm.normalize(lambda *args: along(0)(*args[:3], 1e-5)), shown)
-    wrong = batchnorm.groupnorm(in_groups(lambda *args: along(-1)(*args[:3], 1e-6)))
-    outcome(wrong, "x of shape (4, 6)", hint="eps goes unused.")
+TYPED_IN = "eps is an argument. Use it in place of a number that is typed in."
+
+
+@pytest.mark.parametrize("number", [1e-5, 1e-8, 1e-6, 1e-3])
+def test_an_eps_of_its_own(number: float) -> None:
+    wrong = batchnorm.normalize(lambda *args: along(0)(*args[:3], number))
+    outcome(wrong, "normalize(x, gamma, beta, 0.1), x of shape (8, 5)", hint=TYPED_IN)
+    wrong = batchnorm.groupnorm(in_groups(lambda *args: along(-1)(*args[:3], number)))
+    outcome(wrong, "x of shape (4, 6)", hint=TYPED_IN)
+
+
+def test_the_first_eps_for_all() -> None:
+    wrong = batchnorm.normalize(lambda *args: along(0)(*args[:3], 0.1))
+    outcome(wrong, "normalize(x, gamma, beta, 0.5), x of shape (3, 4)")
+
+
+CHANGED = "+=, an index on the left of =, and methods that end in _ change the tensor itself."
+
+
+def test_what_is_given_is_kept() -> None:
+    outcome(batchnorm.normalize(overwrites(0)), "changed x, which it was given.", hint=CHANGED)
+    wrong = batchnorm.groupnorm(in_groups(overwrites(-1)))
+    outcome(wrong, "changed x, which it was given.", hint=CHANGED)
 
 
 COLUMNS = "Each column is normalized over the examples: dim 0."
@@ -221,7 +241,7 @@ COLUMNS = "Each column is normalized over the examples: dim 0."
 
 @pytest.mark.parametrize("correction", [0, 1])
 def test_normalize_over_another_dimension(correction: int) -> None:
-    where = "normalize(x, gamma, beta, 1e-05), x of shape (8, 5): entry (0, 0)"
+    where = "normalize(x, gamma, beta, 0.1), x of shape (8, 5): entry (0, 0)"
     for dim in (1, (0, 1)):
         outcome(batchnorm.normalize(along(dim, correction)), where, hint=COLUMNS)
 
@@ -239,7 +259,9 @@ def test_normalize_right_for_one_shape_only() -> None:
 LAYER_NORM = "That is a LayerNorm: it takes all features at once, not each group by itself."
 ITSELF = "Each example is normalized by itself."
 SWAPPED = "The shape is (..., num_groups, C / num_groups), not the other way round."
-NEIGHBORS = "Neighbors form a group: with 2 groups of 6 features, the first three."
+NEIGHBORS = "Neighbors form a group: of 6 features in 2 groups, the first three."
+POSITIONS = "Each position of a text is normalized by itself: no mean over T."
+VIEWED = "In view(x.shape[0], num_groups, -1), a group holds several positions. Keep B and T."
 LAST = "Mean and variance are over the features of a group, the last dimension."
 
 
@@ -257,7 +279,7 @@ LAST = "Mean and variance are over the features of a group, the last dimension."
     ],
 )
 def test_groupnorm_over_other_features(answer: Answer, hint: str) -> None:
-    where = "groupnorm(x, 2, gamma, beta, 0.001), x of shape (4, 6): entry (0, 0)"
+    where = "groupnorm(x, 2, gamma, beta, 0.1), x of shape (4, 6): entry (0, 0)"
     outcome(batchnorm.groupnorm(answer), where, hint=hint)
 
     def in_three_dimensions(x: T, *args: Any) -> T:  # right for the other shapes
@@ -270,19 +292,44 @@ def test_groupnorm_right_for_one_shape_only() -> None:
     def of_two(x: T, num_groups: int, *args: Any) -> T:
         return in_groups(along(-1))(x, 2, *args)
 
-    outcome(batchnorm.groupnorm(of_two), "groupnorm(x, 4, gamma, beta, 0.001), x of shape (2, 3")
+    outcome(batchnorm.groupnorm(of_two), "groupnorm(x, 4, gamma, beta, 0.5), x of shape (2, 3")
 
     def never_three(x: T, num_groups: int, *args: Any) -> T:
         return in_groups(along(-1))(x, 2 if num_groups == 3 else num_groups, *args)
 
-    outcome(batchnorm.groupnorm(never_three), "groupnorm(x, 3, ", "x of shape (3, 12): entry")
+    outcome(batchnorm.groupnorm(never_three), "groupnorm(x, 3, ", "x of shape (5, 12): entry")
 
-    def of_rows(x: T, num_groups: int, gamma: T, beta: T, eps: float) -> T:
-        groups = x.view(len(x), num_groups, -1)
-        return along(-1)(groups, 1, 0, eps).view(x.shape) * gamma + beta
-
-    outcome(batchnorm.groupnorm(of_rows), "(2, 3, 12): entry (0, 0, 0)")
     flat = batchnorm.groupnorm(
         lambda x, *args: in_groups(along(-1))(x.reshape(-1, x.shape[-1]), *args)
     )
     outcome(flat, "should have shape (2, 3, 12), received (6, 12)")
+
+
+@pytest.mark.parametrize("correction", [0, 1])
+@pytest.mark.parametrize("view", ["view", "reshape"])
+def test_groupnorm_of_several_positions(correction: int, view: str) -> None:
+    """The likeliest mistake: right for (N, C), and for (B, T, C) positions are mixed."""
+
+    def viewed(x: T, num_groups: int, gamma: T, beta: T, eps: float) -> T:
+        groups = getattr(x, view)(x.shape[0], num_groups, -1)
+        if x.ndim == 2:  # else the unbiased variance is found there
+            return in_groups(along(-1))(x, num_groups, gamma, beta, eps)
+        one, zero = torch.ones(()), torch.zeros(())
+        return along(-1, correction)(groups, one, zero, eps).view(x.shape) * gamma + beta
+
+    where = "groupnorm(x, 4, gamma, beta, 0.5), x of shape (2, 3, 12): entry (0, 0, 0)"
+    outcome(batchnorm.groupnorm(viewed), where, hint=VIEWED)
+
+    def over_positions(x: T, *args: Any) -> T:
+        return in_groups(along((1, -1) if x.ndim == 3 else -1))(x, *args)
+
+    outcome(batchnorm.groupnorm(over_positions), where, hint=POSITIONS)
+
+
+@pytest.mark.parametrize("dims", [(0, -1), (0, 1, -1)])
+def test_groupnorm_over_examples(dims: tuple[int, ...]) -> None:
+    def over_examples(x: T, *args: Any) -> T:
+        return in_groups(along(dims if x.ndim == 3 else -1))(x, *args)
+
+    outcome(batchnorm.groupnorm(over_examples), "(2, 3, 12): entry (0, 0, 0)", hint=ITSELF)
+    outcome(batchnorm.groupnorm(in_groups(along((0, -1)))), "(4, 6): entry (0, 0)", hint=ITSELF)

@@ -38,7 +38,8 @@ def test_an_exception_has_a_hint_where_one_is_given() -> None:
         assert found is not None
         return found
 
-    assert verdict(fails) == Verdict("wrong", "f() raised ValueError: no")
+    assert verdict(fails).message.startswith("f() raised ValueError: no")
+    assert verdict(fails).hint == ""
     assert verdict(fails, raised="Which shapes?").hint == "Which shapes?"
     assert verdict(fails, too_deep="Too deep.").hint == ""
     assert verdict(endless, raised="Which shapes?", too_deep="Too deep.").hint == "Too deep."

@@ -149,6 +149,8 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
             yield "constant", node.value[0] + node.value
         case ast.Subscript():
             yield "operand", "value"  # not indexed at all
+            if isinstance(node.slice, ast.Name):
+                yield "shifted index", None
         case ast.Slice():
             for bound in ("lower", "upper", "step"):
                 if getattr(node, bound) is not None:
@@ -182,7 +184,7 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
             for other in OPERATORS.get(type(node.op), []):
                 yield "operator", other()
         case ast.Return(value=ast.expr()):
-            yield from (("result", kind) for kind in ("negative", "half", "whole"))
+            yield from (("result", kind) for kind in ("negative", "half", "whole", "turned"))
             if isinstance(node.value, ast.Tuple) and len(node.value.elts) > 1:
                 yield "exchange results", None
         case ast.Yield():
@@ -306,6 +308,10 @@ def _shift(node: ast.Slice, bound: str) -> None:
     setattr(node, bound, value)
 
 
+def _shift_index(node: ast.Subscript, _: object) -> None:
+    node.slice = ast.BinOp(node.slice, ast.Add(), ast.Constant(1))
+
+
 def _rename(node: ast.Call, name: str) -> None:
     if isinstance(node.func, ast.Attribute):
         node.func.attr = name
@@ -326,9 +332,13 @@ def _branch(node: ast.If, taken: bool) -> None:
 
 
 def _result(node: ast.Return, kind: str) -> None:
-    """Return minus the result, half of it, or whole numbers only: of a tuple, the first item."""
+    """Return minus the result, half of it, its whole part or its transpose: of a tuple, the first.
+
+    The answer finds the functions ``whole`` and ``turned`` where it is run.
+    """
     assert node.value is not None
-    code = {"negative": "-result", "half": "0.5 * result", "whole": "whole(result)"}[kind]
+    codes = {"negative": "-result", "half": "0.5 * result"}
+    code = codes.get(kind, f"{kind}(result)")
     if isinstance(node.value, ast.Tuple):
         if node.value.elts:
             node.value.elts[0] = _parse(code, result=node.value.elts[0])  # type: ignore[assignment]
@@ -366,6 +376,7 @@ IN_PLACE = {
     "comparison": _comparison,
     "bound": lambda node, bound: setattr(node, bound, None),
     "shifted bound": _shift,
+    "shifted index": _shift_index,
     "keyword": lambda node, i: node.keywords.pop(i),
     "name": _rename,
     "filter": lambda node, i: node.ifs.pop(i),

@@ -36,6 +36,15 @@ def whole(result: Any) -> Any:
     return [int(item) for item in result] if isinstance(result, list) else int(result)
 
 
+def turned(result: Any) -> Any:
+    """Return the transpose of a matrix, of several, or of a list of rows."""
+    if isinstance(result, torch.Tensor):
+        return result.mT
+    if isinstance(result, np.ndarray):
+        return np.swapaxes(result, -1, -2)
+    return [list(column) for column in zip(*result, strict=True)]
+
+
 def first() -> Callable[[str, Any], Any]:
     remembered: dict[str, Any] = {}
     return lambda name, value: remembered.setdefault(name, value)
@@ -85,7 +94,7 @@ def judge(right: Right, tree: Definition) -> str:
     random.seed(0)
     torch.manual_seed(0)
     try:
-        answer = made(right, tree, whole=whole, first=first(), spoiling=spoiling)
+        answer = made(right, tree, whole=whole, turned=turned, first=first(), spoiling=spoiling)
     except Exception:  # does not even run: a reader sees that without a check
         return ""
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import inspect
 import signal
+import sys
 import sysconfig
 import threading
 import traceback
@@ -118,16 +120,20 @@ class _TooLong(BaseException):
 
 @contextmanager
 def _limited(seconds: float) -> Iterator[None]:
-    """Raise ``_TooLong`` after some seconds, where the system has such a timer.
-
-    Windows has none, nor have threads other than the main one; there, nothing is limited.
-    """
-    if not hasattr(signal, "setitimer") or (
-        threading.current_thread() is not threading.main_thread()
-    ):
+    """Raise ``_TooLong`` after some seconds: in the main thread, and where the system can."""
+    browser = sys.platform == "emscripten"  # neither signals nor threads
+    if browser or threading.current_thread() is not threading.main_thread():
         yield
-        return
+    elif hasattr(signal, "setitimer"):
+        with _alarm(seconds):
+            yield
+    else:
+        with _interrupt(seconds):
+            yield
 
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
     def ring(_number: int, _frame: FrameType | None) -> None:
         raise _TooLong
 
@@ -139,6 +145,29 @@ def _limited(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         signal.setitimer(signal.ITIMER_REAL, *before)
+
+
+@contextmanager
+def _interrupt(seconds: float) -> Iterator[None]:
+    """Do as Ctrl-C does, for Windows, which has no alarm. A call that sleeps, sleeps on."""
+    expired = threading.Event()
+
+    def interrupt() -> None:
+        expired.set()
+        _thread.interrupt_main()
+
+    timer = threading.Timer(seconds, interrupt)
+    timer.start()
+    try:
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()  # an interrupt that is on its way arrives here
+    except KeyboardInterrupt:
+        if expired.is_set():
+            raise _TooLong from None
+        raise
 
 
 def _read(result: Any, shown: str) -> Any:

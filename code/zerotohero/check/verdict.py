@@ -48,10 +48,11 @@ class Verdict:
         kind = self.status.replace(" ", "-")
         hint = f"<p><strong>Hint:</strong> {escape(self.hint)}</p>" if self.hint else ""
         message = escape(self.message).replace("\n", "<br>")
-        return (
+        html = (
             f'<div class="check check-{kind}"><p><strong>{SIGN[self.status]} '
             f"{self.status.capitalize()}.</strong> {message}</p>{hint}</div>"
         )
+        return html.encode("utf-8", "backslashreplace").decode("utf-8")  # no lone surrogates
 
 
 def _for_console(text: str) -> str:

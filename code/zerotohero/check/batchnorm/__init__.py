@@ -1,7 +1,8 @@
 """Checks for the exercises of chapter 4."""
 
-from .networks import fold, gain, learns, running, zero_start
-from .norms import groupnorm, normalize
+from .folding import fold
+from .norms import groupnorm, normalize, running
+from .starts import gain, learns, zero_start
 
 __all__ = [
     "fold",

@@ -1,21 +1,59 @@
-"""Checks of normalizations, for chapter 4: over the examples, and over the features."""
+"""Checks of what norms compute: over the examples, over the features, and along the way."""
 
 from __future__ import annotations
 
+import reprlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
 
+from ... import layers
+from ..rules import NORMALIZATION, Watch, forbid
 from ..running import run
 from ..tensors import expect_tensor
-from ..verdict import checker
+from ..verdict import checker, fail
 
 Mistakes = list[tuple[torch.Tensor, str]]
+
+BY_HAND = (
+    "Write the formula out, with means and variances. Ready-made normalization is not allowed."
+)
+READY_MADE = (*NORMALIZATION, *(f"native_{name}" for name in NORMALIZATION))
+LAYERS = (layers.BatchNorm1d, layers.LayerNorm, layers.RMSNorm, layers.GroupNorm)
+TYPED_IN = (1e-5, 1e-8, 1e-6, 1e-3)  # the values of eps that readers type in
 
 
 def random_tensor(*shape: int, seed: int) -> torch.Tensor:
     """Return normal numbers, the same ones for the same seed."""
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@contextmanager
+def _by_hand() -> Iterator[None]:
+    """End the check if a norm is used that PyTorch or the package has ready."""
+
+    def refusing(name: str) -> Callable[..., None]:
+        def refuse(*_: Any, **__: Any) -> None:
+            fail(f"{name} is ruled out in this exercise.", BY_HAND)
+
+        return refuse
+
+    with ExitStack() as stack:
+        for layer in LAYERS:
+            stack.enter_context(patch.object(layer, "__init__", refusing(layer.__name__)))
+            stack.enter_context(patch.object(layer, "__call__", refusing(layer.__name__)))
+        stack.enter_context(Watch(forbid((READY_MADE, BY_HAND))))
+        yield
+
+
+def _input(*shape: int, seed: int) -> torch.Tensor:
+    """Return an input with one column so small that eps matters, whatever it is."""
+    x = 2 * random_tensor(*shape, seed=seed) + 1
+    x[..., 1] *= 1e-3
+    return x
 
 
 def _normalized(
@@ -36,8 +74,10 @@ def _mistakes(
     """List what normalizing over ``dim``, the right one, gives with one mistake, and its hint."""
     centered = x - x.mean(dim, keepdim=True)
     var, unbiased = x.var(dim, correction=0, keepdim=True), x.var(dim, keepdim=True)
+    mean_square = x.square().mean(dim, keepdim=True)
     xhat = centered / torch.sqrt(var + eps)
     one_less = "Divide the sum of squares by the count, not by one less: correction=0."
+    not_centered = "Subtract the mean from x first."
     return [
         (gamma * centered / torch.sqrt(unbiased + eps) + beta, one_less),
         (gamma * centered / (torch.sqrt(unbiased) + eps) + beta, one_less),
@@ -47,10 +87,24 @@ def _mistakes(
             "eps belongs under the root, next to the variance.",
         ),
         (gamma * centered / torch.sqrt(var) + beta, "eps goes unused."),
+        *(
+            (
+                gamma * centered / torch.sqrt(var + number) + beta,
+                "eps is an argument. Use it in place of a number that is typed in.",
+            )
+            for number in TYPED_IN
+        ),
+        (
+            gamma * centered / torch.sqrt(mean_square + eps) + beta,
+            "The variance is the mean square of the deviations from the mean, not of x.",
+        ),
         (gamma * centered / (var + eps) + beta, "Divide by the root of the variance."),
+        (gamma * x / torch.sqrt(var + eps) + beta, not_centered),
+        (gamma * x / torch.sqrt(mean_square + eps) + beta, not_centered),
         (xhat, "gamma and beta go unused."),
         (gamma * xhat, "beta goes unused."),
         (xhat + beta, "gamma goes unused."),
+        (beta * xhat + gamma, "gamma and beta are swapped: gamma scales, beta shifts."),
         (gamma * (xhat + beta), "First times gamma, then plus beta."),
     ]
 
@@ -58,11 +112,12 @@ def _mistakes(
 @checker
 def normalize(answer: Any) -> str:
     """Check a function ``(x, gamma, beta, eps)``: BatchNorm in training."""
-    for shape, eps in (((8, 5), 1e-5), ((3, 4), 0.5)):
-        x = 2 * random_tensor(*shape, seed=3) + 1
-        gamma, beta = random_tensor(shape[1], seed=4), random_tensor(shape[1], seed=5)
+    for seed, (shape, eps) in enumerate((((8, 5), 0.1), ((3, 4), 0.5), ((7, 4), 0.02))):
+        x = _input(*shape, seed=3 + 10 * seed)
+        gamma, beta = (random_tensor(shape[1], seed=i + 10 * seed) for i in (4, 5))
         shown = f"normalize(x, gamma, beta, {eps}), x of shape {shape}"
-        received = run(answer, x.clone(), gamma.clone(), beta.clone(), eps, shown=shown)
+        with _by_hand():
+            received = run(answer, x.clone(), gamma.clone(), beta.clone(), eps, shown=shown)
         columns = "Each column is normalized over the examples: dim 0."
         wrong_dims: Mistakes = [
             (_normalized(x, gamma, beta, eps, dim, correction), columns)
@@ -78,53 +133,134 @@ def normalize(answer: Any) -> str:
     return "Every column is centered, scaled, and handed to gamma and beta."
 
 
+# -- the running averages --------------------------------------------------------------
+
+
+def _mix(old: torch.Tensor, new: torch.Tensor, share: float) -> torch.Tensor:
+    return (1 - share) * old + share * new
+
+
+def _around(center: torch.Tensor, x: torch.Tensor, correction: int) -> torch.Tensor:
+    return (x - center).square().sum(0) / (len(x) - correction)
+
+
+@checker
+def running(answer: Any) -> str:
+    """Check a function ``(running_mean, running_var, x, momentum)`` that returns new averages."""
+    for seed, (shape, momentum) in enumerate((((4, 3), 0.1), ((16, 2), 0.01), ((5, 2), 0.3))):
+        x = random_tensor(*shape, seed=6 + 10 * seed) + 2
+        mean = random_tensor(shape[1], seed=7 + 10 * seed)
+        var = random_tensor(shape[1], seed=8 + 10 * seed).square()
+        shown = f"running(running_mean, running_var, x, {momentum}), x of shape {shape}"
+        with _by_hand():
+            received = run(answer, mean.clone(), var.clone(), x.clone(), momentum, shown=shown)
+        if not _is_pair(received):
+            fail(f"{shown} should return a mean and a variance, received {reprlib.repr(received)}.")
+
+        turned = "momentum is the weight of the new batch, 1 − momentum that of the old average."
+        biased = "The batch variance that goes into running_var is divided by N − 1, not by N."
+        around = "Take the deviations from the mean of the batch, not from a running mean."
+        new_mean = _mix(mean, x.mean(0), momentum)
+        special: dict[str, Mistakes] = {
+            "mean": [(_mix(var, x.var(0), momentum), "The mean comes first, then the variance.")],
+            "variance": [
+                (_mix(var, x.var(0, correction=0), momentum), biased),
+                (
+                    _mix(var, x.std(0), momentum),
+                    "Average the variances, not the standard deviations.",
+                ),
+                *(
+                    (_mix(var, _around(center, x, correction), momentum), around)
+                    for center in (mean, new_mean)
+                    for correction in (0, 1)
+                ),
+            ],
+        }
+        parts = (("mean", mean, x.mean(0)), ("variance", var, x.var(0)))
+        for (what, old, new), ours in zip(parts, received):
+            expect_tensor(
+                ours,
+                _mix(old, new, momentum),
+                f"the {what} of {shown}",
+                [
+                    (_mix(old, new, 1 - momentum), turned),
+                    (new, "Mix the new value with the old average."),
+                    (old + momentum * new, "The old average keeps a weight of 1 − momentum."),
+                    *special[what],
+                ],
+            )
+    return "The averages follow the batches slowly, and the variance is the unbiased one."
+
+
+def _is_pair(received: Any) -> bool:
+    """Whether an answer returned two things: in a list or tuple, or as the rows of one tensor."""
+    if isinstance(received, (tuple, list)):
+        return len(received) == 2
+    return getattr(received, "ndim", 0) == 2 and len(received) == 2
+
+
+# -- GroupNorm -------------------------------------------------------------------------
+
+
 @checker
 def groupnorm(answer: Any) -> str:
     """Check a function ``(x, num_groups, gamma, beta, eps)``: GroupNorm on the last dimension."""
-    eps = 1e-3
-    for shape, groups in (((4, 6), 2), ((2, 3, 12), 4), ((3, 12), 3)):
-        x = 2 * random_tensor(*shape, seed=30) + 1
-        gamma, beta = random_tensor(shape[-1], seed=31), random_tensor(shape[-1], seed=32)
+    cases = (((4, 6), 2, 0.1), ((2, 3, 12), 4, 0.5), ((5, 12), 3, 0.02))
+    for seed, (shape, groups, eps) in enumerate(cases):
+        x = _input(*shape, seed=30 + 10 * seed)
+        x[0, ..., : shape[-1] // groups] *= 1e-3  # a group so small that eps matters
+        gamma, beta = (random_tensor(shape[-1], seed=i + 10 * seed) for i in (31, 32))
         shown = f"groupnorm(x, {groups}, gamma, beta, {eps}), x of shape {shape}"
-        received = run(answer, x.clone(), groups, gamma.clone(), beta.clone(), eps, shown=shown)
-        apart = (groups, -1)
-        xs, gammas, betas = (tensor.unflatten(-1, apart) for tensor in (x, gamma, beta))
-        itself = "Each example is normalized by itself."
-        dims: list[tuple[int | tuple[int, ...], str]] = [
-            (-1, "That is a LayerNorm: it takes all features at once, not each group by itself."),
-            (0, itself),
-            (tuple(range(len(shape))), itself),
-        ]
-        wrong_dims: Mistakes = [
-            (_normalized(x, gamma, beta, eps, dim, correction), hint)
-            for dim, hint in dims
-            for correction in (0, 1)
-        ]
-        last = (-1, groups)
-        xt, gammat, betat = (tensor.unflatten(-1, last) for tensor in (x, gamma, beta))
-        swapped = "The shape is (..., num_groups, C / num_groups), not the other way round."
-        wrong_groups: Mistakes = [
-            (_normalized(xt, gammat, betat, eps, -1).flatten(-2), swapped),
-            (
-                _normalized(xt, gammat, betat, eps, -2).flatten(-2),
-                "Neighbors form a group: with 2 groups of 6 features, the first three.",
-            ),
-            (
-                _normalized(xs, gammas, betas, eps, -2).flatten(-2),
-                "Mean and variance are over the features of a group, the last dimension.",
-            ),
+        with _by_hand():
+            received = run(answer, x.clone(), groups, gamma.clone(), beta.clone(), eps, shown=shown)
+        xs, gammas, betas = (t.unflatten(-1, (groups, -1)) for t in (x, gamma, beta))
+        in_groups = [
+            (wrong.flatten(-2), hint) for wrong, hint in _mistakes(xs, gammas, betas, eps, -1)
         ]
         expect_tensor(
             received,
             _normalized(xs, gammas, betas, eps, -1).flatten(-2),
             shown,
-            [
-                *(
-                    (wrong.flatten(-2), hint)
-                    for wrong, hint in _mistakes(xs, gammas, betas, eps, -1)
-                ),
-                *wrong_dims,
-                *wrong_groups,
-            ],
+            [*in_groups, *_over_others(x, groups, gamma, beta, eps)],
         )
     return "Every group by itself: no batch, no running averages, no modes."
+
+
+def _over_others(
+    x: torch.Tensor, groups: int, gamma: torch.Tensor, beta: torch.Tensor, eps: float
+) -> Mistakes:
+    """List what comes out if other numbers are normalized together than those of a group."""
+    itself = "Each example is normalized by itself."
+    positions = "Each position of a text is normalized by itself: no mean over T."
+    viewed = "In view(x.shape[0], num_groups, -1), a group holds several positions. Keep B and T."
+    swapped = "The shape is (..., num_groups, C / num_groups), not the other way round."
+    neighbors = "Neighbors form a group: of 6 features in 2 groups, the first three."
+    last = "Mean and variance are over the features of a group, the last dimension."
+    layer_norm = "That is a LayerNorm: it takes all features at once, not each group by itself."
+
+    def normalized(dim: int | tuple[int, ...], correction: int) -> torch.Tensor:
+        return _normalized(x, gamma, beta, eps, dim, correction)
+
+    def split(apart: tuple[int, int], dim: int | tuple[int, ...], correction: int) -> torch.Tensor:
+        xs, gammas, betas = (tensor.unflatten(-1, apart) for tensor in (x, gamma, beta))
+        return _normalized(xs, gammas, betas, eps, dim, correction).flatten(-2)
+
+    first, batch = (groups, -1), tuple(range(x.ndim - 1))
+    one, zero = torch.ones(()), torch.zeros(())
+    mistakes: Mistakes = []
+    for correction in (0, 1):
+        flat = _normalized(x.reshape(len(x), groups, -1), one, zero, eps, -1, correction)
+        mistakes += [
+            (normalized(-1, correction), layer_norm),
+            (normalized(0, correction), itself),
+            (normalized((*batch, -1), correction), itself),
+            (split(first, (*batch, -1), correction), itself),
+            (split(first, (0, -1), correction), itself),
+            (flat.reshape(x.shape) * gamma + beta, viewed),
+            (split((-1, groups), -1, correction), swapped),
+            (split((-1, groups), -2, correction), neighbors),
+            (split(first, -2, correction), last),
+        ]
+        if x.ndim == 3:
+            mistakes.append((split(first, (1, -1), correction), positions))
+    return mistakes
