@@ -6,7 +6,6 @@ import _thread
 import inspect
 import signal
 import sys
-import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator
@@ -184,8 +183,8 @@ def _read(result: Any, shown: str) -> Any:
 
 _LIBRARIES = [
     Path(__file__).parents[1],
-    *(Path(path) for kind, path in sysconfig.get_paths().items() if kind.endswith("lib")),
-    Path(sysconfig.get_paths()["stdlib"]),
+    Path(traceback.__file__).parent,  # Python's own
+    *(Path(path) for path in sys.path if path.endswith(("site-packages", "dist-packages"))),
 ]
 
 
