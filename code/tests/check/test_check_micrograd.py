@@ -104,33 +104,33 @@ EARLY = (
     [
         (
             with_repeats,
-            ["In topological_order(b) with b = a + a, node a is listed more than once"],
+            ["topological_order(b) with b = a + a: node a is listed more than once"],
             "Remember the nodes that you have seen.",
         ),
         (
             lambda root: topological_order(root)[::-1],
-            ["In topological_order(b) with b = tanh a, b comes before a, its child."],
+            ["topological_order(b) with b = tanh a: b comes before a, its child."],
             REVERSED,
         ),
         (before_its_children, ["b comes before a"], CHILDREN_FIRST),
         (
             lambda root: before_its_children(root)[::-1],
-            ["topological_order(c) with b = a + a, c = b + a, b comes before a, its child."],
+            ["topological_order(c) with b = a + a, c = b + a: b comes before a, its child."],
             CHILDREN_FIRST,
         ),
-        (by_levels, ["c = a + b, b comes before a"], CHILDREN_FIRST),
-        (marked_when_pushed(1), ["c = a + b, b comes before a"], EARLY),
-        (marked_when_pushed(-1), ["c = b + a, b comes before a"], EARLY),
+        (by_levels, ["c = a + b: b comes before a"], CHILDREN_FIRST),
+        (marked_when_pushed(1), ["c = a + b: b comes before a"], EARLY),
+        (marked_when_pushed(-1), ["c = b + a: b comes before a"], EARLY),
         (by_recursion, ["20,000 additions raised RecursionError: max"], DEEPER),
         (generated, ["20,000 additions raised RecursionError: max"], DEEPER),
         (
             lambda root: topological_order(root)[:-1],
-            ["topological_order(a) of a single node, node a is missing"],
+            ["topological_order(a) of a single node: node a is missing"],
             "The root itself belongs to the list, too.",
         ),
         (
             lambda root: [n for n in topological_order(root) if n._children or n is root],
-            ["topological_order(b) with b = tanh a, node a is missing"],
+            ["topological_order(b) with b = tanh a: node a is missing"],
             "",
         ),
         (lambda root: [n.label for n in topological_order(root)], ["'a' is listed", "not a"], ""),
@@ -158,7 +158,7 @@ def test_a_wrong_order_is_told_even_where_other_graphs_fail_in_other_ways() -> N
         order = marked_when_pushed(1)(root)
         return None if len(order) > 4 else order
 
-    outcome(micrograd.topological_order(answer), "c = a + b, b comes before a", hint="")
+    outcome(micrograd.topological_order(answer), "c = a + b: b comes before a", hint="")
 
 
 # -- answers that take too long --------------------------------------------------------

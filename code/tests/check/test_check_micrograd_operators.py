@@ -359,6 +359,7 @@ CALLED = (
     "out._backward = _backward has no parentheses. With them, the function is called "
     "at once, and what it returns, None, is stored."
 )
+NUMBER = "The functions of math take a plain number: self.data, not self."
 BASE = "The result is a Closure. Make it with MyValue(...)."
 PACKAGE = "The result is a Value. Make it with MyValue(...)."
 OTHER = "Make the result with MyValue(...). Other classes are made in other ways."
@@ -377,7 +378,7 @@ OTHER = "Make the result with MyValue(...). Other classes are made in other ways
         ("__truediv__", of_the_base, ["c * b raised AttributeError", "no attribute"], BASE),
         ("exp", of_the_package, ["MyValue(0.7).exp() raised TypeError", "return Value("], OTHER),
         ("exp", lambda x: Value(math.exp(x.data)), ["* b raised TypeError: data must be"], PACKAGE),
-        ("exp", lambda x: math.exp(x), ["must be real number"], ""),
+        ("exp", lambda x: math.exp(x), ["must be real number"], NUMBER),
         ("exp", lambda x: x.data.exp(), ["'float' object has no attribute 'exp'"], ""),
     ],
 )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pytest
 from check_answers import outcome
 
@@ -217,7 +218,17 @@ def first_for_all(rule: Callable[[Function, Point, float], list[float]]) -> Func
         (lambda f, p, h: forward(f, p, h)[:1], "should return 2 numbers", ""),
         (lambda f, p, h: [], "should return 1 number, received []", ""),
         (lambda f, p, h: 12.0, "should return 1 number, received 12.0", ""),
-        (lambda f, p, h: f(p), "can't", ""),
+        (
+            lambda f, p, h: [f(p)],
+            "0.125) calls f with a list.",
+            "f takes its inputs one by one: f(*point).",
+        ),
+        (
+            lambda f, p, h: [f(np.array(p))],
+            "calls f with a list",
+            "f takes its inputs one by one: f(*point).",
+        ),
+        (lambda f, p, h: [f(*p, h)], "takes 1 positional argument", ""),
     ],
 )
 def test_numerical_gradient_wrong(answer: Function, numbers: str, hint: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable, Iterator
@@ -149,7 +150,7 @@ def _check_differences(
     for f, point, h in CASES:
         shown = f"{name}({f.__name__.strip('_')}, {point}, {h})"
         given = list(point)
-        received = run(answer, f, given, h, shown=shown, may_change=(1,))
+        received = run(answer, _one_by_one(f, shown), given, h, shown=shown, may_change=(1,))
         if given != point:
             fail(f"{shown} changed the list that it was given to {given}.", "Work on a copy.")
         expected = [difference(*_values(f, point, i, h), h) for i in range(len(point))]
@@ -166,6 +167,18 @@ def _check_differences(
             otherwise=IGNORED if f is _cube and _ignores_h(answer, received) else "",
             names=tuple(inspect.signature(f).parameters),
         )
+
+
+def _one_by_one(f: Function, shown: str) -> Function:
+    """Return ``f``, which ends the check where it is given its inputs in a list."""
+
+    @functools.wraps(f)
+    def called(*args: Any) -> float:
+        if any(isinstance(x, (list, tuple)) or getattr(x, "shape", ()) != () for x in args):
+            fail(f"{shown} calls f with a list.", "f takes its inputs one by one: f(*point).")
+        return f(*args)
+
+    return called
 
 
 def _values(

@@ -188,6 +188,8 @@ def _stop_with_cause(problem: Verdict, answer: type, result: Any) -> None:
     hint = problem.hint
     if "unexpected keyword argument '_" in problem.message:
         hint = f"Make the result with {name}(...). Other classes are made in other ways."
+    elif f"must be real number, not {name}" in problem.message:
+        hint = "The functions of math take a plain number: self.data, not self."
     elif result is None:
         pass
     elif hasattr(getattr(result, "_children", ()), "data"):

@@ -122,21 +122,22 @@ def _check_order(answer: Any, shape: Shape, of: str, too_often: str, too_long: s
     position = {id(node): i for i, node in enumerate(nodes)}
     for item in order:
         if position.get(id(item)) not in below:
-            fail(f"In {call}, {_name(item)} is listed, which is not a node of the graph.")
+            fail(f"{call}: {_name(item)} is listed, which is not a node of the graph.")
     listed = [position[id(item)] for item in order]
     if len(listed) != len(set(listed)):
         ((twice, _),) = Counter(listed).most_common(1)
         fail(
-            f"In {call}, node {nodes[twice].label} is listed more than once.",
+            f"{call}: node {nodes[twice].label} is listed more than once.",
             "Remember the nodes that you have seen.",
         )
     if len(listed) != len(below):
         left_out = min(below - set(listed))
         hint = "The root itself belongs to the list, too." if nodes[left_out] is root else ""
-        fail(f"In {call}, node {nodes[left_out].label} is missing.", hint)
+        fail(f"{call}: node {nodes[left_out].label} is missing.", hint)
     if found := _wrong(shape, listed):
         parent, child = (nodes[i].label for i in found)
-        fail(f"In {call}, {parent} comes before {child}, its child.", _cause(answer))
+        hint = _cause(answer, shape, listed)
+        fail(f"{call}: {parent} comes before {child}, its child.", hint)
 
 
 # -- graphs ----------------------------------------------------------------------------
@@ -149,7 +150,10 @@ def _graph(shape: Shape) -> tuple[Watch, list[Watched]]:
         below = tuple(nodes[child] for child in children)
         data = [node.data for node in below]
         number = math.tanh(data[0]) if len(data) == 1 else sum(data) or 1.0
-        nodes.append(Watched(watch, number, _label(i), below))
+        node = Watched(watch, number, _label(i), below)
+        node._op = ("", "tanh", "+")[len(data)]
+        node._local_grads = (1 - number**2,) if len(data) == 1 else (1.0,) * len(data)
+        nodes.append(node)
     return watch, nodes
 
 
@@ -239,12 +243,13 @@ def _wrong(shape: Shape, order: list[int]) -> tuple[int, int] | None:
     return None
 
 
-def _cause(answer: Any) -> str:
+def _cause(answer: Any, shape: Shape, listed: list[int]) -> str:
     """Return a hint for a wrong order."""
     orders: list[list[int]] = []
     if stopped(lambda: orders.extend(_order_of(answer, shape) for shape in SHAPES)) is not None:
         return ""
-    if all(_is_right(shape, order[::-1]) for shape, order in zip(SHAPES, orders)):
+    known = [*zip(SHAPES, orders), (shape, listed)]
+    if all(_is_right(shape, order[::-1]) for shape, order in known):
         return "The list is reversed: the root should come last."
     for turned in (False, True):
         if orders == [_marked_early(shape, turned) for shape in SHAPES]:
