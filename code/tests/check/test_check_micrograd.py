@@ -158,7 +158,7 @@ def test_a_wrong_order_is_told_even_where_other_graphs_fail_in_other_ways() -> N
         order = marked_when_pushed(1)(root)
         return None if len(order) > 4 else order
 
-    outcome(micrograd.topological_order(answer), "c = a + b: b comes before a", hint="")
+    outcome(micrograd.topological_order(answer), "c = a + b: b comes before a", hint=CHILDREN_FIRST)
 
 
 # -- answers that take too long --------------------------------------------------------

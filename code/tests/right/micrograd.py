@@ -209,7 +209,7 @@ def topological_order__by_counting_children(root):
         if node in waiting:
             continue
         waiting[node] = len(set(node._children))
-        for child in set(node._children):
+        for child in dict.fromkeys(node._children):
             parents.setdefault(child, []).append(node)
             todo.append(child)
     ready = deque(node for node, count in waiting.items() if count == 0)

@@ -22,6 +22,7 @@ DEEP = (
 LOOK_UP = "Is a node looked up in a list? A set finds it at once, however many nodes there are."
 SEEN = "Keep a set of the nodes that you have seen, and go below each of them only once."
 OFTEN = "Go below each node only once: the time should grow with the number of nodes."
+CHILDREN_FIRST = "A node may be listed only after all of its children."
 ENDLESS = "Does every loop come to an end?"
 
 
@@ -247,7 +248,7 @@ def _cause(answer: Any, shape: Shape, listed: list[int]) -> str:
     """Return a hint for a wrong order."""
     orders: list[list[int]] = []
     if stopped(lambda: orders.extend(_order_of(answer, shape) for shape in SHAPES)) is not None:
-        return ""
+        return CHILDREN_FIRST
     known = [*zip(SHAPES, orders), (shape, listed)]
     if all(_is_right(shape, order[::-1]) for shape, order in known):
         return "The list is reversed: the root should come last."
@@ -257,7 +258,7 @@ def _cause(answer: Any, shape: Shape, listed: list[int]) -> str:
                 "Is a node marked as seen when it goes on the stack? By then it is not its turn: "
                 "mark it when it comes off."
             )
-    return "A node may be listed only after all of its children."
+    return CHILDREN_FIRST
 
 
 def _order_of(answer: Any, shape: Shape) -> list[int]:
