@@ -85,6 +85,7 @@ def _fail_value(out: Value, data: list[float], p: list[float], label: int, shown
     hints = [
         (-loss, "The likelihood is below 1, its log below 0: put a minus in front."),
         (p[label], "That is the probability itself. Take −log of it."),
+        (-p[label], "The logarithm is missing: −log p, not −p."),
         (-data[label], "That is −logit. Exponentiate and normalize first."),
         (math.log(total), "That is the log of the sum alone. Which logit has the label?"),
         (-math.log2(p[label]), "Use the natural logarithm."),

@@ -73,6 +73,11 @@ def _check_step(
         p.data += move
     received = run(answer, model, list(xs), list(ys), rate, shown=shown, may_change=(0,))
     parameters = model.parameters()
+    if any(isinstance(p.data, Value) for p in parameters):
+        fail(
+            f"After {shown}, the data of a parameter is a Value.",
+            "p.data is a plain number, and so is p.data - learning_rate * p.grad.",
+        )
     moved = [p.data - x for p, x in zip(parameters, before)]
     if not any(moved):
         _fail_unmoved(parameters, shown)
@@ -98,8 +103,8 @@ def _squared_error(model: MLP, xs: Inputs, ys: list[float]) -> Value:
 def _fail_unmoved(parameters: Sequence[Value], shown: str) -> None:
     if any(p.grad for p in parameters):
         hint = (
-            "The gradients are there. The data of p has to change: p.data -= …, whereas p -= … "
-            "only gives the name p to another Value."
+            "The gradients are there. The data of p has to change: p.data -= …, whereas p = … and "
+            "p -= … only give the name p to something else."
         )
     else:
         hint = (
