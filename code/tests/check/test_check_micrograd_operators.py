@@ -67,7 +67,7 @@ MINUS = "∂(a/b)/∂b = −a/b²: mind the minus."
 FACTOR = "∂(a/b)/∂b = −a/b²: the factor a is missing."
 SQUARED = "∂(a/b)/∂b = −a/b²: b is squared."
 FLOWS = "Multiply by out.grad: what flows in."
-ARRIVES = "No gradient arrives. Is the result made with _children, is out._backward set?"
+ARRIVES = "No gradient arrives. Is the result made with _children, and is out._backward set?"
 LEFT_OUT = (
     "The other operand gets its gradient, and this one none. _backward has to add to "
     "the gradients of both."
@@ -359,6 +359,7 @@ CALLED = (
     "out._backward = _backward has no parentheses. With them, the function is called "
     "at once, and what it returns, None, is stored."
 )
+OPERAND = "An operand is a node. Its number is in its data: other.data, not other."
 NUMBER = "The functions of math take a plain number: self.data, not self."
 BASE = "The result is a Closure. Make it with MyValue(...)."
 PACKAGE = "The result is a Value. Make it with MyValue(...)."
@@ -379,6 +380,7 @@ OTHER = "Make the result with MyValue(...). Other classes are made in other ways
         ("exp", of_the_package, ["MyValue(0.7).exp() raised TypeError", "return Value("], OTHER),
         ("exp", lambda x: Value(math.exp(x.data)), ["* b raised TypeError: data must be"], PACKAGE),
         ("exp", lambda x: math.exp(x), ["must be real number"], NUMBER),
+        ("__truediv__", lambda x, y: x.data / y, ["'float' and 'MyValue'"], OPERAND),
         ("exp", lambda x: x.data.exp(), ["'float' object has no attribute 'exp'"], ""),
     ],
 )

@@ -31,6 +31,7 @@ ONLY = "Only the label's probability counts."
             "The likelihood is below 1, its log below 0: put a minus in front.",
         ),
         (lambda z, k: probabilities(z)[k], "That is the probability itself. Take −log of it."),
+        (lambda z, k: -probabilities(z)[k], "The logarithm is missing: −log p, not −p."),
         (lambda z, k: -z[k], "That is −logit. Exponentiate and normalize first."),
         (
             lambda z, k: sum(x.exp() for x in z).log(),
@@ -254,6 +255,15 @@ def without_the_result(model: MLP, xs: Any, ys: Any, learning_rate: float) -> An
     return loss
 
 
+def stores_values(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
+    loss = squared_error(model, xs, ys)
+    model.zero_grad()
+    loss.backward()
+    for p in model.parameters():
+        p.data = p - learning_rate * p.grad  # type: ignore[assignment] # the mistake
+    return loss
+
+
 def takes_the_examples(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
     loss = step()(model, list(xs), list(ys), learning_rate)
     xs.clear()
@@ -270,8 +280,8 @@ BIASES = "The biases are parameters, too. model.parameters() lists all of them."
 SOME = "Some parameters did not move. model.parameters() lists all of them."
 GRAPH = "Change the number p.data. Otherwise, each step makes the graph larger."
 THERE = (
-    "The gradients are there. The data of p has to change: p.data -= …, whereas p -= … "
-    "only gives the name p to another Value."
+    "The gradients are there. The data of p has to change: p.data -= …, whereas p = … and "
+    "p -= … only give the name p to something else."
 )
 UNMOVED = (
     "Is backward() called? Are the gradients set to zero before it, and not between "
@@ -296,6 +306,11 @@ UNMOVED = (
         (moves_only(slice(1)), ["step 1", "it moved by 0"], SOME),
         (moves_only(slice(1, None)), ["step 1", "it moved by 0"], SOME),
         (replaces, ["After step 1", "a parameter is the result of an operation"], GRAPH),
+        (
+            stores_values,
+            ["After step 1", "the data of a parameter is a Value"],
+            "p.data is a plain number, and so is p.data - learning_rate * p.grad.",
+        ),
         (
             step(mean=True),
             ["should return the loss before the update, 3.4660745; received 1.1553582."],

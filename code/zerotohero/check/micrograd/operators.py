@@ -117,7 +117,9 @@ def _check_derivative(answer: type, case: Case, position: int) -> None:
                 "the gradients of both."
             )
         else:
-            hint = "No gradient arrives. Is the result made with _children, is out._backward set?"
+            hint = (
+                "No gradient arrives. Is the result made with _children, and is out._backward set?"
+            )
     else:
         wrong = _mistakes(case, position)
         factor = case.below * case.above
@@ -190,6 +192,8 @@ def _stop_with_cause(problem: Verdict, answer: type, result: Any) -> None:
         hint = f"Make the result with {name}(...). Other classes are made in other ways."
     elif f"must be real number, not {name}" in problem.message:
         hint = "The functions of math take a plain number: self.data, not self."
+    elif f"'float' and '{name}'" in problem.message:
+        hint = "An operand is a node. Its number is in its data: other.data, not other."
     elif result is None:
         pass
     elif hasattr(getattr(result, "_children", ()), "data"):
