@@ -249,3 +249,27 @@ def test_a_part_of_an_answer_is_guarded_too() -> None:
     assert found is not None
     assert found.message == "backward() was stopped: it did not end within 0.1 seconds."
     assert guarded(lambda: None, "backward()") is None
+
+
+def test_only_a_stub_that_says_so_is_not_done_yet() -> None:
+    def stub(x: Any) -> Any:
+        raise NotImplementedError("your turn")
+
+    def deeper(x: Any) -> Any:
+        return stub(x)
+
+    def not_in_torch(x: Any) -> Any:
+        return torch.bincount(torch.tensor([0.5]))
+
+    assert verdict(stub, 1).status == verdict(deeper, 1).status == "not done yet"
+    found = verdict(not_in_torch, 1)
+    assert found.status == "wrong"
+    assert "raised NotImplementedError" in found.message
+    assert "return torch.bincount" in found.message
+
+
+def test_a_long_exception_is_cut() -> None:
+    def fails(x: Any) -> None:
+        raise ValueError("x" * 10_000)
+
+    assert len(verdict(fails, 1).message) < 600

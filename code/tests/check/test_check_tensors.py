@@ -120,3 +120,14 @@ def test_tolerance_is_relative_above_one() -> None:
     assert not compare(TABLE + 1e-4)
     assert compare(TABLE + 1e-4, tolerance=1e-3)
     assert not compare(TABLE + 1e-6, tolerance=1e-8)
+
+
+def test_a_sparse_tensor_is_a_tensor() -> None:
+    assert compare(TABLE.to_sparse())
+    assert not compare((TABLE + 1).to_sparse())
+
+
+def test_generators_of_rows_and_of_numbers() -> None:
+    assert compare(list(row) for row in TABLE)
+    assert compare((float(x) for x in row) for row in TABLE)
+    assert not compare((float(x) + 1 for x in row) for row in TABLE)

@@ -1,9 +1,9 @@
-"""The checks of chapter 8: the first two tokenizers."""
+"""The checks of chapter 8: the first tokenizer."""
 
 import math
-import re
 from collections.abc import Callable
-from typing import Any
+from itertools import pairwise
+from typing import Any, ClassVar
 
 import pytest
 from check_answers import outcome
@@ -28,8 +28,63 @@ class Stub:
     def decode(self, ids: list[int]) -> None: ...
 
 
-class HalfDone(BasicTokenizer):
-    def decode(self, ids: list[int]) -> None: ...  # type: ignore[override] # a stub
+# -- step 1: a basic tokenizer -------------------------------------------------------------
+
+
+class Plain:
+    """As in the chapter; mistakes are made by overriding."""
+
+    def symbols(self, text: str) -> list[int]:
+        return list(text.encode())
+
+    def sequences(self, text: str) -> list[list[int]]:
+        return [self.symbols(text)]
+
+    def numbers(self, vocab_size: int) -> range:
+        return range(256, vocab_size)
+
+    def choose(self, counts: dict[Any, int]) -> Any:
+        return max(counts, key=lambda pair: counts[pair])
+
+    def count(self, ids: list[int], counts: dict[Any, int]) -> None:
+        naive.get_stats(ids, counts)
+
+    def train(self, text: str, vocab_size: int) -> None:
+        sequences = self.sequences(text)
+        self.merges: dict[tuple[int, int], int] = {}
+        for idx in self.numbers(vocab_size):
+            counts: dict[tuple[int, int], int] = {}
+            for ids in sequences:
+                self.count(ids, counts)
+            if not counts:
+                break
+            pair = self.choose(counts)
+            sequences = [self.merge(ids, pair, idx) for ids in sequences]
+            self.merges[pair] = idx
+
+    def merge(self, ids: list[int], pair: tuple[int, int], idx: int) -> list[int]:
+        return naive.merge(ids, pair, idx)
+
+    def next_pair(self, ids: list[int]) -> Any:
+        return min(naive.get_stats(ids), key=lambda pair: self.merges.get(pair, math.inf))
+
+    def encode(self, text: str) -> Any:
+        found: list[int] = []
+        for ids in self.sequences(text):
+            while len(ids) > 1:
+                pair = self.next_pair(ids)
+                if pair not in self.merges:
+                    break
+                ids = self.merge(ids, pair, self.merges[pair])
+            found += ids
+        return found
+
+    def decode(self, ids: list[int]) -> Any:
+        return naive.decode(ids, naive.build_vocab(self.merges))
+
+
+class HalfDone(Plain):
+    def decode(self, ids: list[int]) -> None: ...
 
 
 def test_a_class_of_stubs_is_not_done_yet() -> None:
@@ -38,42 +93,8 @@ def test_a_class_of_stubs_is_not_done_yet() -> None:
     assert tokenizer.basic(HalfDone).status == "not done yet"
 
 
-# -- step 1: a basic tokenizer -------------------------------------------------------------
-
-
-class Plain:
-    """As in the chapter; mistakes are made by overriding."""
-
-    def __init__(self, pattern: str = "") -> None:
-        self.pattern = pattern
-
-    def split(self, text: str) -> list[str]:
-        return re.findall(self.pattern, text) if self.pattern else [text]
-
-    def choose(self, counts: dict[Any, int]) -> Any:
-        return max(counts, key=lambda pair: counts[pair])
-
-    def train(self, text: str, vocab_size: int) -> None:
-        sequences = [list(chunk.encode()) for chunk in self.split(text)]
-        self.merges: dict[tuple[int, int], int] = {}
-        for idx in range(256, vocab_size):
-            counts: dict[tuple[int, int], int] = {}
-            for ids in sequences:
-                naive.get_stats(ids, counts)
-            pair = self.choose(counts)
-            sequences = [naive.merge(ids, pair, idx) for ids in sequences]
-            self.merges[pair] = idx
-
-    def encode(self, text: str) -> list[int]:
-        return [i for part in self.split(text) for i in naive.encode(part.encode(), self.merges)]
-
-    def decode(self, ids: list[int]) -> str:
-        return naive.decode(ids, naive.build_vocab(self.merges))
-
-
-@pytest.mark.parametrize("answer", [Plain, BasicTokenizer, lambda: BasicTokenizer()])
-def test_basic_right(answer: Any) -> None:
-    verdict = tokenizer.basic(answer)
+def test_what_the_chapter_shows_is_right() -> None:
+    verdict = tokenizer.basic(Plain)
     assert verdict, verdict.message
     assert "the same merges" in verdict.message
 
@@ -81,6 +102,22 @@ def test_basic_right(answer: Any) -> None:
 class Bytes(Plain):
     def encode(self, text: str) -> list[int]:
         return list(text.encode())
+
+
+class OneByteString(Plain):
+    def encode(self, text: str) -> bytes:
+        return text.encode()
+
+
+class TokensAsBytes(Plain):
+    def encode(self, text: str) -> list[bytes]:
+        vocab = naive.build_vocab(self.merges)
+        return [vocab[idx] for idx in super().encode(text)]
+
+
+class TokensAsText(Plain):
+    def encode(self, text: str) -> list[str]:
+        return [self.decode([idx]) for idx in super().encode(text)]
 
 
 class LastOfEquals(Plain):
@@ -98,15 +135,50 @@ class SmallestOfEquals(Plain):
         return min(counts, key=lambda pair: (-counts[pair], pair))
 
 
+class OneMore(Plain):
+    def numbers(self, vocab_size: int) -> range:
+        return range(256, vocab_size + 1)
+
+
+class OneFewer(Plain):
+    def numbers(self, vocab_size: int) -> range:
+        return range(256, vocab_size - 1)
+
+
+class AsManyAsTokens(Plain):
+    def numbers(self, vocab_size: int) -> range:
+        return range(256, 256 + vocab_size)
+
+
+class From257(Plain):
+    def numbers(self, vocab_size: int) -> range:
+        return range(257, vocab_size + 1)
+
+
+class From257To(Plain):
+    def numbers(self, vocab_size: int) -> range:
+        return range(257, vocab_size)
+
+
+class From255(Plain):
+    def numbers(self, vocab_size: int) -> range:
+        return range(255, vocab_size)
+
+
 class MostFrequentFirst(Plain):
-    def encode(self, text: str) -> list[int]:
-        ids = list(text.encode())
-        while True:
-            counts = {p: n for p, n in naive.get_stats(ids).items() if p in self.merges}
-            if not counts:
-                return ids
-            pair = max(counts, key=lambda p: counts[p])
-            ids = naive.merge(ids, pair, self.merges[pair])
+    def next_pair(self, ids: list[int]) -> Any:
+        counts = {p: n for p, n in naive.get_stats(ids).items() if p in self.merges}
+        return max(counts, key=lambda p: counts[p], default=None)
+
+
+class HighestRankFirst(Plain):
+    def next_pair(self, ids: list[int]) -> Any:
+        return max(naive.get_stats(ids), key=lambda pair: self.merges.get(pair, -1))
+
+
+class LeftmostFirst(Plain):
+    def next_pair(self, ids: list[int]) -> Any:
+        return next((pair for pair in pairwise(ids) if pair in self.merges), None)
 
 
 class Longest(Plain):
@@ -120,10 +192,45 @@ class Longest(Plain):
         return ids
 
 
+class CountsApart(Plain):
+    def count(self, ids: list[int], counts: dict[Any, int]) -> None:
+        for pair in dict.fromkeys(pairwise(ids)):
+            merged = naive.merge(ids, pair, -1)
+            counts[pair] = counts.get(pair, 0) + merged.count(-1)
+
+
+class FromRight(Plain):
+    def merge(self, ids: list[int], pair: tuple[int, int], idx: int) -> list[int]:
+        return naive.merge(ids[::-1], pair[::-1], idx)[::-1]
+
+
+class CodePoints(Plain):
+    def symbols(self, text: str) -> list[int]:
+        return [ord(char) for char in text]
+
+
+class Shared(Plain):
+    merges: ClassVar[dict[Any, int]] = {}  # type: ignore[misc] # the mistake
+
+    def train(self, text: str, vocab_size: int) -> None:
+        self.merges.update(naive.train([text.encode()], vocab_size - 256))
+
+
+class EncodesFromRight(FromRight):
+    def train(self, text: str, vocab_size: int) -> None:
+        self.merges = naive.train([text.encode()], vocab_size - 256)
+
+
 class TokenByToken(Plain):
     def decode(self, ids: list[int]) -> str:
         vocab = naive.build_vocab(self.merges)
         return "".join(vocab[idx].decode(errors="replace") for idx in ids)
+
+
+class StrictTokenByToken(Plain):
+    def decode(self, ids: list[int]) -> str:
+        vocab = naive.build_vocab(self.merges)
+        return "".join(vocab[idx].decode() for idx in ids)
 
 
 class Strict(Plain):
@@ -138,38 +245,86 @@ class Ignoring(Plain):
         return b"".join(vocab[idx] for idx in ids).decode(errors="ignore")
 
 
+class BytesBack(Plain):
+    def decode(self, ids: list[int]) -> bytes:
+        vocab = naive.build_vocab(self.merges)
+        return b"".join(vocab[idx] for idx in ids)
+
+
 class Unguarded(Plain):
     def encode(self, text: str) -> list[int]:
         ids = list(text.encode())
         while True:
-            pair = min(naive.get_stats(ids), key=lambda p: self.merges.get(p, math.inf))
+            pair = self.next_pair(ids)
             if pair not in self.merges:
                 return ids
             ids = naive.merge(ids, pair, self.merges[pair])
 
 
+class Popping(Plain):
+    def decode(self, ids: list[int]) -> str:
+        text = super().decode(ids)
+        ids.clear()
+        return str(text)
+
+
+LEFT_TO_RIGHT = "Replace pairs from left to right: aaa becomes X a, not a X."
 TIE = "Two pairs occur equally often: take the one that occurs first."
+COUNT = "The first new id is 256, the last one vocab_size - 1: vocab_size - 256 merges."
+BYTES = "An id is a whole number: return the ids of the tokens, not their bytes."
+JOIN = "A character may have several bytes: join all bytes first, then decode."
 
 
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
         (Bytes, "Those are the bytes: encode has to merge."),
+        (OneByteString, BYTES),
+        (TokensAsBytes, BYTES),
+        (TokensAsText, "An id is a whole number: return the ids of the tokens, not strings."),
         (LastOfEquals, TIE),
         (LargestOfEquals, TIE),
         (SmallestOfEquals, TIE),
+        (OneMore, COUNT),
+        (OneFewer, COUNT),
+        (AsManyAsTokens, COUNT),
+        (From257, COUNT),
+        (From257To, COUNT),
+        (From255, COUNT),
         (
             MostFrequentFirst,
             "Merge the pair that was learned first, not the one that is most frequent.",
         ),
+        (
+            HighestRankFirst,
+            "Merge the pair that was learned first, not the one that was learned last.",
+        ),
+        (LeftmostFirst, "Merge the pair that was learned first, wherever it is in the text."),
         (Longest, "Not the longest token from the left: the pair that was learned first."),
         (
-            TokenByToken,
-            "A character may have several bytes: join all bytes first, then decode.",
+            CountsApart,
+            "Pairs that overlap all count: in aaa, the pair of two a's occurs twice.",
         ),
+        (FromRight, LEFT_TO_RIGHT),
+        (EncodesFromRight, LEFT_TO_RIGHT),
+        (
+            CodePoints,
+            "Start from the bytes of the text, text.encode(), not from its characters.",
+        ),
+        (
+            Shared,
+            "All tokenizers share their merges: give each object its own, with self.merges = {}.",
+        ),
+        (TokenByToken, JOIN),
+        (StrictTokenByToken, JOIN),
+        (BytesBack, 'decode returns a string: turn the bytes into one, with errors="replace".'),
         (Strict, 'Not all bytes are valid UTF-8: decode with errors="replace".'),
-        (Ignoring, 'A byte that is no UTF-8 should leave a mark: errors="replace".'),
+        (Ignoring, 'Bytes that are not valid UTF-8 should leave a mark: errors="replace".'),
         (Unguarded, "With fewer than two ids there is no pair to look for."),
+        (
+            Popping,
+            "Methods such as sort, shuffle and append change the list itself. Work on a copy.",
+        ),
     ],
 )
 def test_basic_wrong(answer: Any, hint: str) -> None:
@@ -179,8 +334,42 @@ def test_basic_wrong(answer: Any, hint: str) -> None:
 def test_basic_without_a_method_or_with_an_object() -> None:
     class WithoutDecode:
         train = Plain.train
+        sequences = Plain.sequences
+        symbols = Plain.symbols
         encode = Plain.encode
 
     outcome(tokenizer.basic(WithoutDecode), "decode is missing")
     outcome(tokenizer.basic(Plain()), "Pass the class itself")
-    outcome(tokenizer.basic(RegexTokenizer), "should be [")
+
+
+class Inside:
+    """Does nothing of its own."""
+
+    def __init__(self) -> None:
+        self.inside = BasicTokenizer()
+        self.train, self.encode = self.inside.train, self.inside.encode
+        self.decode = self.inside.decode
+
+
+@pytest.mark.parametrize(
+    "answer", [BasicTokenizer, lambda: BasicTokenizer(), Inside, RegexTokenizer]
+)
+def test_the_classes_of_the_package_are_refused(answer: Any) -> None:
+    hint = "Write all three methods yourself: the package's classes are ruled out here."
+    message = "MyBasic uses a tokenizer of zerotohero.tokenizer."
+    outcome(tokenizer.basic(answer), message, hint=hint)
+    BasicTokenizer().train("as ever", 257)
+
+
+def test_a_mistake_without_a_hint() -> None:
+    """Two mistakes at once, and one that fits a known mistake in one call only."""
+
+    class Both(HighestRankFirst, OneMore): ...
+
+    class TooShort(Plain):
+        def encode(self, text: str) -> list[int]:
+            ids = super().encode(text)
+            return ids if len(ids) > 2 else list(text.encode())
+
+    outcome(tokenizer.basic(Both), "should be [", hint="")
+    outcome(tokenizer.basic(TooShort), "should be [", hint="")

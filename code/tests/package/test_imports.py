@@ -16,11 +16,13 @@ BOOK = [Requirement(line) for line in PROJECT["optional-dependencies"]["book"]]
 
 BLOCK = """
 import sys
+import sysconfig  # its data are in a module of the standard library that is not in the list
 
 class Blocked:
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
-        if top not in {allowed!r} and top not in sys.stdlib_module_names:
+        standard = {{*sys.stdlib_module_names, sysconfig._get_sysconfigdata_name()}}
+        if top not in {allowed!r} and top not in standard:
             raise ModuleNotFoundError(f"{{name}} is blocked", name=name)
 
 sys.meta_path.insert(0, Blocked())

@@ -58,7 +58,7 @@ def _number(item: Any) -> float | None:
     if isinstance(item, (str, bytes)):  # float would read "1.5" as a number
         return None
     try:
-        number = float(item)
+        number = float(item.detach() if hasattr(item, "detach") else item)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         return None
     return number if not math.isnan(number) else None

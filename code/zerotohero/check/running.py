@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from types import FrameType, SimpleNamespace
@@ -100,11 +101,11 @@ def guarded(
             return part()
     except _TooLong:
         fail(f"{shown} was stopped: it did not end within {allowed:g} seconds.", endless)
-    except NotImplementedError:
-        not_done(shown)
     except RecursionError as error:
         fail(f"{shown} raised {describe(error)}", too_deep)
     except (Exception, SystemExit) as error:
+        if isinstance(error, NotImplementedError) and _is_raised_by_name(error):
+            not_done(shown)
         line = own_line(error)
         where = f"\nThe line that raised it: {line}" if line else ""
         fail(f"{shown} raised {describe(error)}{where}", raised)
@@ -191,11 +192,24 @@ _LIBRARIES = [
 def own_line(error: BaseException) -> str:
     """Return the last line of the answer itself that an exception passed, or an empty string."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
-        if any(path.is_relative_to(folder) for folder in _LIBRARIES):
-            continue
-        return frame.line or f"line {frame.lineno}"
+        if not of_library(frame.filename):
+            return frame.line or f"line {frame.lineno}"
     return ""
+
+
+def _is_raised_by_name(error: NotImplementedError) -> bool:
+    """Whether a stub raised it, and not PyTorch, which has some of its own."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return type(error).__name__ in frame.f_code.co_names
+
+
+@cache
+def of_library(filename: str) -> bool:
+    """Whether a file belongs to Python, an installed package or this one: not to an answer."""
+    if filename.startswith("<frozen "):  # Python's own import system
+        return True
+    path = Path(filename)
+    return any(path.is_relative_to(folder) for folder in _LIBRARIES)
 
 
 # -- changes ---------------------------------------------------------------------------

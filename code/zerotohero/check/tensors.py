@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 
+from .running import MOST_ITEMS
 from .verdict import fail
 
 
@@ -65,14 +67,17 @@ def expect_tensor(
 def as_tensor(received: Any, shown: str) -> torch.Tensor:
     """Return what an answer gave as a tensor: nested lists, too, also of tensors."""
     try:
-        return _joined(received).detach()
+        tensor = _joined(received).detach()
+        return tensor.to_dense() if tensor.layout != torch.strided else tensor
     except (TypeError, ValueError, RuntimeError, OverflowError):
         fail(f"{shown} should return a tensor, received {reprlib.repr(received)}.")
 
 
 def _joined(received: Any) -> torch.Tensor:
+    if isinstance(received, Iterator):
+        received = list(islice(received, MOST_ITEMS))
     if isinstance(received, (list, tuple)):
-        inside = (list, tuple, torch.Tensor, np.ndarray)
+        inside = (list, tuple, torch.Tensor, np.ndarray, Iterator)
         if any(isinstance(item, inside) for item in received):
             return torch.stack([_joined(item) for item in received])
     return torch.as_tensor(received)

@@ -94,6 +94,7 @@ def checker(check: Callable[[Any], str]) -> Callable[[Any], Verdict]:
 
 
 FILL_IN = "Fill in the stub, then run the cell again."
+LONGEST = 400  # characters of an exception's text
 
 
 def fail(message: str, hint: str = "") -> NoReturn:
@@ -116,9 +117,11 @@ def stopped(part: Callable[[], object]) -> Verdict | None:
 
 
 def describe(error: BaseException) -> str:
-    """Return the kind of an exception and what it says."""
+    """Return the kind of an exception and what it says, cut where it gets too long."""
     try:
         text = str(error)
     except (Exception, SystemExit):  # an exception of the answer's own, which cannot say what it is
         text = ""
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]} …"
     return f"{type(error).__name__}: {text}" if text else f"{type(error).__name__}."

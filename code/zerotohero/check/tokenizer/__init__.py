@@ -1,8 +1,9 @@
 """Checks for the exercises of chapter 8."""
 
 from .bpe import basic, regex
-from .gpt4 import recover, special
+from .marks import special
 from .pieces import pieces
+from .recovering import recover
 
 __all__ = [
     "basic",

@@ -2,77 +2,139 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..running import run
 from ..verdict import checker
-from .ids import Mistakes, expect_ids
+from .ids import Call, Ids, expect_calls
 
-LEARNED = ["▁t", "he", "▁a", "▁the", "er", "▁▁", "in", "an", "▁an", "nn"]
-CHARACTERS = "▁theraéni"
-FIRST = 3 + 256  # the id of the first learned piece; before it, three signs and the bytes
+# What was learned, in order, and then the single characters, as in a model of SentencePiece.
+# fmt: off
+ENGLISH = [
+    "▁t", "he", "▁a", "▁the", "er", "▁▁", "in", "an", "▁an", "nn", "▁▁▁▁", "th", "ere", "eren",
+    *"▁theraéni",
+]
+OTHERS = [
+    "sc", "ch", "ei", "▁s", "sch", "en", "▁▁", "▁sch", "in", "▁ein", "안녕", "😉😉",
+    "üß", "ss", "▁▁▁", *"▁schinüß안녕세요😉",
+]
+# fmt: on
 
 
-def toy_pieces() -> dict[str, int]:
-    """Return pieces with ids, in the order of a SentencePiece model with byte fallback."""
-    names = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
-    return {piece: idx for idx, piece in enumerate([*names, *LEARNED, *CHARACTERS])}
+def toy_pieces(learned: list[str], seed: int) -> dict[str, int]:
+    """Return pieces with ids: special pieces, bytes, what was learned. In no order."""
+    names = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *learned]
+    pieces = [(piece, idx) for idx, piece in enumerate(names)]
+    random.Random(seed).shuffle(pieces)
+    return dict(pieces)
 
 
-def _encode(
-    text: str,
-    pieces: dict[str, int],
-    prefix: str = "▁",
-    space: str = "▁",
-    leftmost: bool = False,
-    unknown: str = "bytes",
-) -> list[int]:
+TOYS = [toy_pieces(ENGLISH, 1), toy_pieces(OTHERS, 2)]
+TEXTS = [
+    (
+        "the other",
+        "a  then an inn",
+        " the",
+        "hé 안 there",
+        "annie",
+        "nnn",
+        "there  \t\n",
+        "    in",
+        "The HE",
+    ),
+    ("schein schön", "  scheiden ", "üß안녕하세요", "😉😉😉 e\u0301ss", "sssch\x07", "x", "ß", " "),
+]
+
+# -- ways to encode --------------------------------------------------------------------
+
+Key = Callable[[int, int, str], Any]
+
+
+def lowest(idx: int, position: int, _pair: str) -> Any:
+    """Prefer the lowest id, then the leftmost."""
+    return idx, position
+
+
+def byte_pieces(symbol: str) -> list[str]:
+    """Return the pieces of a symbol's bytes."""
+    return [f"<0x{byte:02X}>" for byte in symbol.encode("utf-8")]
+
+
+class Way(NamedTuple):
+    """A way to encode: the right one, but for what is given."""
+
+    prefix: str = "▁"
+    spaces: Callable[[str], str] = lambda text: text.replace(" ", "▁")
+    key: Key = lowest
+    in_bytes: Callable[[str], list[str]] = byte_pieces
+
+
+def encode(text: str, pieces: dict[str, int], way: Way) -> Ids:
     """Encode, perhaps with a mistake."""
-    symbols = list(prefix + text.replace(" ", space))
+    symbols = list(way.prefix + way.spaces(text))
     while True:
-        pairs = [a + b for a, b in pairwise(symbols)]
-        known = [i for i, pair in enumerate(pairs) if pair in pieces]
-        if not known:
+        pairs = [(i, a + b) for i, (a, b) in enumerate(pairwise(symbols)) if a + b in pieces]
+        if not pairs:
             break
-        # min takes the first one of equals, which is the leftmost
-        i = known[0] if leftmost else min(known, key=lambda i: pieces[pairs[i]])
-        symbols[i : i + 2] = [pairs[i]]
-    ids: list[int] = []
-    for symbol in symbols:
-        if symbol in pieces:
-            ids.append(pieces[symbol])
-        elif unknown == "bytes":
-            ids += [pieces[f"<0x{byte:02X}>"] for byte in symbol.encode("utf-8")]
-        elif unknown == "code point":
-            ids += [pieces[f"<0x{byte:02X}>"] for byte in symbol.encode("utf-8")[:1]]
-        else:
-            ids.append(pieces["<unk>"])
-    return ids
+        i, pair = min(pairs, key=lambda found: way.key(pieces[found[1]], *found))
+        symbols[i : i + 2] = [pair]
+    parts = [[symbol] if symbol in pieces else way.in_bytes(symbol) for symbol in symbols]
+    return [pieces[piece] for part in parts for piece in part]
 
 
-TEXTS = ("the other", "a  then an inn", " the", "hé 안 there", "annie", "nnn")
+SPACES = "Keep each space, also several in a row and those at the ends."
+FIRST = "Neither from the left nor the longest: the pair with the lowest id."
+MISTAKES = [
+    (Way(prefix=""), "The dummy prefix is missing: put one ▁ in front."),
+    (Way(spaces=lambda text: text), "Every space becomes ▁."),
+    (Way(spaces=lambda text: text.strip().replace(" ", "▁")), SPACES),
+    (Way(spaces=lambda text: text.lstrip().replace(" ", "▁")), SPACES),
+    (Way(spaces=lambda text: text.rstrip().replace(" ", "▁")), SPACES),
+    (Way(spaces=lambda text: text.strip(" ").replace(" ", "▁")), SPACES),
+    (Way(spaces=lambda text: text.lstrip(" ").replace(" ", "▁")), SPACES),
+    (Way(spaces=lambda text: text.rstrip(" ").replace(" ", "▁")), SPACES),
+    (Way(spaces=lambda text: "▁".join(text.split())), SPACES),
+    (
+        Way(spaces=lambda text: text.replace(" ", "▁").replace("\t", "▁").replace("\n", "▁")),
+        "Only spaces become ▁, not tabs or line breaks.",
+    ),
+    (Way(in_bytes=lambda _: ["<unk>"]), "What is not a piece is written in bytes."),
+    (
+        Way(in_bytes=lambda symbol: [f"<0x{symbol.encode()[0]:02X}>"]),
+        "A code point may have several bytes: each becomes a piece.",
+    ),
+    (Way(in_bytes=lambda _: []), "Nothing may get lost: what is not a piece is written in bytes."),
+    (Way(key=lambda _, i, __: i), FIRST),
+    (Way(key=lambda _, i, pair: (-len(pair), i)), FIRST),
+    (Way(key=lambda idx, i, _: (-idx, i)), "The lowest id comes first, not the highest."),
+    (Way(key=lambda idx, i, _: (idx, -i)), "Of several pairs with the lowest id, the leftmost."),
+]
+
+
+@cache
+def results(way: Way) -> list[Ids]:
+    """Return the ids of all texts."""
+    return [encode(text, toy, way) for toy, texts in zip(TOYS, TEXTS) for text in texts]
+
+
+def _predicted() -> Iterator[tuple[list[Ids], str]]:
+    """Yield what each mistake would give, and its hint. Only wrong answers get here."""
+    for way, hint in MISTAKES:
+        yield results(way), hint
 
 
 @checker
 def pieces(answer: Any) -> str:
     """Check a function ``(text, pieces)`` that encodes by code points, with byte fallback."""
-    toy = toy_pieces()
-    for text in TEXTS:
-        shown = f"encode_pieces({text!r}, pieces)"
-        received = run(answer, text, dict(toy), shown=shown)
-        mistakes: Mistakes = [
-            (_encode(text, toy, prefix=""), "The dummy prefix is missing: put one ▁ in front."),
-            (_encode(text, toy, space=" "), "Every space becomes ▁."),
-            (_encode(text, toy, unknown="<unk>"), "What is not a piece is written in bytes."),
-            (
-                _encode(text, toy, unknown="code point"),
-                "A code point may have several bytes: each becomes a piece.",
-            ),
-            (
-                _encode(text, toy, leftmost=True),
-                "Neither from the left nor the longest: the pair with the lowest id.",
-            ),
-        ]
-        expect_ids(received, _encode(text, toy), shown, mistakes)
+    calls = []
+    right = iter(results(Way()))
+    for toy, texts in zip(TOYS, TEXTS):
+        for text in texts:
+            shown = f"encode_pieces({text!r}, pieces)"
+            calls.append(Call(shown, next(right), run(answer, text, dict(toy), shown=shown)))
+    expect_calls(calls, _predicted())
     return "Code points, merged in the order of the ids, and bytes for what is left."

@@ -1,0 +1,98 @@
+"""The check of the last step of chapter 8: SentencePiece's way."""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from check_answers import outcome
+
+from zerotohero.check import tokenizer
+
+
+def encode_pieces(
+    text: str,
+    pieces: dict[str, int],
+    *,
+    prefix: str = "▁",
+    before: Callable[[str], str] = lambda text: text,
+    space: str = "▁",
+    key: Callable[[str, dict[str, int], int], Any] = lambda pair, pieces, i: (pieces[pair], i),
+    in_bytes: Callable[[str], list[str]] = lambda s: [f"<0x{b:02X}>" for b in s.encode()],
+) -> list[int]:
+    symbols = list(prefix + before(text).replace(" ", space))
+    while True:
+        pairs = [(a + b, i) for i, (a, b) in enumerate(pairwise(symbols)) if a + b in pieces]
+        if not pairs:
+            break
+        pair, i = min(pairs, key=lambda found: key(found[0], pieces, found[1]))
+        symbols[i : i + 2] = [pair]
+    parts = [[symbol] if symbol in pieces else in_bytes(symbol) for symbol in symbols]
+    return [pieces[piece] for part in parts for piece in part]
+
+
+def test_what_the_chapter_shows_is_right() -> None:
+    verdict = tokenizer.pieces(encode_pieces)
+    assert verdict, verdict.message
+    assert "in the order of the ids" in verdict.message
+
+
+SPACES = "Keep each space, also several in a row and those at the ends."
+FIRST = "Neither from the left nor the longest: the pair with the lowest id."
+
+
+@pytest.mark.parametrize(
+    ("mistake", "hint"),
+    [
+        ({"prefix": ""}, "The dummy prefix is missing: put one ▁ in front."),
+        ({"space": " "}, "Every space becomes ▁."),
+        ({"before": str.strip}, SPACES),
+        ({"before": str.lstrip}, SPACES),
+        ({"before": str.rstrip}, SPACES),
+        ({"before": lambda text: text.strip(" ")}, SPACES),
+        ({"before": lambda text: text.lstrip(" ")}, SPACES),
+        ({"before": lambda text: text.rstrip(" ")}, SPACES),
+        ({"before": lambda text: " ".join(text.split())}, SPACES),
+        (
+            {"before": lambda text: text.replace("\t", " ").replace("\n", " ")},
+            "Only spaces become ▁, not tabs or line breaks.",
+        ),
+        ({"in_bytes": lambda _: ["<unk>"]}, "What is not a piece is written in bytes."),
+        (
+            {"in_bytes": lambda _: []},
+            "Nothing may get lost: what is not a piece is written in bytes.",
+        ),
+        (
+            {"in_bytes": lambda s: [f"<0x{s.encode()[0]:02X}>"]},
+            "A code point may have several bytes: each becomes a piece.",
+        ),
+        ({"key": lambda _, __, i: i}, FIRST),
+        ({"key": lambda pair, _, i: (-len(pair), i)}, FIRST),
+        (
+            {"key": lambda pair, pieces, i: (-pieces[pair], i)},
+            "The lowest id comes first, not the highest.",
+        ),
+        (
+            {"key": lambda pair, pieces, i: (pieces[pair], -i)},
+            "Of several pairs with the lowest id, the leftmost.",
+        ),
+        ({"before": str.strip, "prefix": ""}, ""),
+    ],
+)
+def test_pieces_wrong(mistake: dict[str, Any], hint: str) -> None:
+    outcome(tokenizer.pieces(lambda *given: encode_pieces(*given, **mistake)), hint=hint)
+
+
+def test_strings_in_place_of_ids_and_changed_pieces() -> None:
+    def names(text: str, pieces: dict[str, int]) -> list[str]:
+        name_of = {idx: piece for piece, idx in pieces.items()}
+        return [name_of[idx] for idx in encode_pieces(text, pieces)]
+
+    def spoiling(text: str, pieces: dict[str, int]) -> list[int]:
+        ids = encode_pieces(text, pieces)
+        pieces.pop("<unk>")
+        return ids
+
+    hint = "An id is a whole number: return the ids of the tokens, not strings."
+    outcome(tokenizer.pieces(names), hint=hint)
+    outcome(tokenizer.pieces(spoiling), "changed pieces", hint="Work on a copy.")

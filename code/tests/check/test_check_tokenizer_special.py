@@ -1,0 +1,165 @@
+"""The check of the fourth step of chapter 8: special tokens."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import regex
+from check_answers import outcome
+
+from zerotohero.check import tokenizer
+
+Answer = Callable[..., Any]
+
+
+def split_with(
+    text: str,
+    special_tokens: dict[str, int],
+    encode_ordinary: Answer,
+    allowed_special: Any,
+    *,
+    escape: Any = re.escape,
+    split: Any = re.split,
+    group: str = "({})",
+    order: Callable[[list[str]], list[str]] = lambda found: sorted(found, key=len, reverse=True),
+    everything: Callable[[Any], bool] = lambda allowed_special: False,
+    error: Callable[[str], Exception] = lambda token: ValueError(f"there is {token}"),
+    check_first: bool = True,
+    as_tiktoken: bool = False,
+    look_up_all: bool = False,
+) -> list[int]:
+    """As in the chapter, or with a mistake."""
+    if allowed_special == "none_raise" and check_first:
+        for token in special_tokens:
+            if token in text:
+                raise error(token)
+    allowed = (
+        set(special_tokens) if allowed_special == "all" or everything(allowed_special) else set()
+    )
+    if not isinstance(allowed_special, str):
+        allowed |= set(allowed_special)
+    if as_tiktoken and allowed_special != "none_raise":
+        for token in special_tokens.keys() - allowed:
+            if token in text:
+                raise ValueError(f"disallowed special token {token!r}")
+    if not allowed:
+        return encode_ordinary(text)
+    ordered = order([token for token in special_tokens if token in allowed])
+    ids: list[int] = []
+    for part in split(group.format("|".join(map(escape, ordered))), text):
+        known = special_tokens if look_up_all else allowed
+        ids += [special_tokens[part]] if part in known else encode_ordinary(part)
+    return ids
+
+
+def mistaken(**mistake: Any) -> Answer:
+    return lambda *given: split_with(*given, **mistake)
+
+
+def test_what_the_chapter_shows_is_right() -> None:
+    verdict = tokenizer.special(split_with)
+    assert verdict, verdict.message
+    assert "where they are allowed" in verdict.message
+
+
+def in_turn(
+    text: str, special_tokens: dict[str, int], encode_ordinary: Answer, allowed_special: Any
+) -> list[int]:
+    """Split by one token after the other."""
+    if allowed_special == "none_raise":
+        return split_with(text, special_tokens, encode_ordinary, allowed_special)
+    if isinstance(allowed_special, str):
+        allowed_special = special_tokens if allowed_special == "all" else ()
+    for token in sorted(allowed_special, key=len, reverse=True):
+        if token in text:
+            before, _, after = text.partition(token)
+            given = (special_tokens, encode_ordinary, allowed_special)
+            return [*in_turn(before, *given), special_tokens[token], *in_turn(after, *given)]
+    return list(encode_ordinary(text))
+
+
+def spoiling(
+    text: str, special_tokens: dict[str, int], encode_ordinary: Answer, allowed_special: Any
+) -> list[int]:
+    ids = split_with(text, special_tokens, encode_ordinary, allowed_special)
+    if isinstance(allowed_special, set):
+        allowed_special.clear()
+    return ids
+
+
+def none_as_none_raise(
+    text: str, special_tokens: dict[str, int], encode_ordinary: Answer, allowed_special: Any
+) -> list[int]:
+    if allowed_special == "none":
+        allowed_special = "none_raise"
+    return split_with(text, special_tokens, encode_ordinary, allowed_special)
+
+
+def assertion(
+    text: str, special_tokens: dict[str, int], encode_ordinary: Answer, allowed_special: Any
+) -> list[int]:
+    if allowed_special == "none_raise":
+        assert all(token not in text for token in special_tokens), "a special token"
+    return split_with(text, special_tokens, encode_ordinary, allowed_special, check_first=False)
+
+
+LONGEST = "Where several start at one position, the longest counts: try it first."
+ESCAPE = "Signs such as | and * mean something in regular expressions: use re.escape."
+ALLOWED = "Only those that are allowed count. The others are text."
+ERROR = "A special token in the text is refused with a ValueError: raise ValueError(...)."
+TIKTOKEN = (
+    "tiktoken refuses a special token that is not allowed. Here it is text like any other: only "
+    '"none_raise" refuses.'
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (mistaken(escape=str), ESCAPE),
+        (mistaken(escape=str, split=regex.split), ESCAPE),
+        (
+            mistaken(group="{}"),
+            "The special tokens are lost: re.split keeps what is in parentheses.",
+        ),
+        (
+            lambda text, _, encode_ordinary, __: encode_ordinary(text),
+            "The special tokens were encoded like other text.",
+        ),
+        (mistaken(order=lambda found: sorted(found, key=len)), LONGEST),
+        (mistaken(order=lambda found: found), LONGEST),
+        (
+            in_turn,
+            "Read from left to right: of two that overlap, the one that starts first counts.",
+        ),
+        (mistaken(everything=lambda _: True), ALLOWED),
+        (mistaken(everything=lambda allowed: allowed not in ("none", "none_raise")), ALLOWED),
+        (mistaken(everything=bool), ALLOWED),
+        (mistaken(look_up_all=True), ALLOWED),
+        (mistaken(as_tiktoken=True), TIKTOKEN),
+        (none_as_none_raise, TIKTOKEN),
+        (assertion, ERROR),
+        (mistaken(error=KeyError), ERROR),
+        (mistaken(error=AssertionError), ERROR),
+        (
+            mistaken(error=lambda _: ValueError("no special tokens, please")),
+            "The message should name the token.",
+        ),
+        (mistaken(check_first=False), "A special token that nobody has allowed is an error."),
+        (spoiling, "Work on a copy."),
+    ],
+)
+def test_special_wrong(answer: Answer, hint: str) -> None:
+    outcome(tokenizer.special(answer), hint=hint)
+
+
+def test_an_error_of_another_kind_is_told_with_its_name() -> None:
+    outcome(tokenizer.special(assertion), "raised AssertionError: a special token", hint=ERROR)
+
+
+def test_a_value_error_of_another_reason_has_no_hint() -> None:
+    def answer(*given: Any) -> Any:
+        return int("not a number")
+
+    outcome(tokenizer.special(answer), "raised ValueError", hint="")

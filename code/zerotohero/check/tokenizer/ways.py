@@ -1,0 +1,180 @@
+"""Right and wrong ways to train a tokenizer and to encode with it, for the checks of chapter 8."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from itertools import pairwise
+from typing import NamedTuple
+
+import regex
+
+from ...tokenizer import naive
+from ...tokenizer.naive import Pair
+from .ids import Ids
+
+Merges = dict[Pair, int]
+Split = Callable[[str, str], list[str]]
+Merge = Callable[[Ids, Pair, int], Ids]
+
+
+class Training(NamedTuple):
+    """What a tokenizer is trained on, and what it then encodes. Without a pattern: one chunk."""
+
+    text: str
+    vocab_size: int
+    encoded: tuple[str, ...]
+    pattern: str = ""
+
+
+# -- the parts of a way: each has the right one, and others ----------------------------
+
+
+def split(pattern: str, text: str) -> list[str]:
+    """Split a text by a pattern, if there is one."""
+    return regex.findall(pattern, text) if pattern else [text]
+
+
+def whole(_pattern: str, text: str) -> list[str]:
+    """Do not split."""
+    return [text]
+
+
+def each_once(pattern: str, text: str) -> list[str]:
+    """Forget how often a chunk occurs."""
+    return list(dict.fromkeys(split(pattern, text)))
+
+
+def between(pattern: str, text: str) -> list[str]:
+    """Return what lies between the matches."""
+    return regex.split(pattern, text) if pattern else [text]
+
+
+def to_bytes(text: str) -> Ids:
+    """Return the bytes of a text."""
+    return list(text.encode("utf-8"))
+
+
+def to_code_points(text: str) -> Ids:
+    """Return the code points of a text."""
+    return list(map(ord, text))
+
+
+def apart(ids: Ids, counts: dict[Pair, int]) -> None:
+    """Count the pairs that can be merged at once: one in 1, 1, 1."""
+    for pair in dict.fromkeys(pairwise(ids)):
+        merged = len(ids) - len(naive.merge(ids, pair, -1))
+        counts[pair] = counts.get(pair, 0) + merged
+
+
+def count_all(ids: Ids, counts: dict[Pair, int]) -> None:
+    """Count all pairs, also those that overlap."""
+    naive.get_stats(ids, counts)
+
+
+def from_right(ids: Ids, pair: Pair, idx: int) -> Ids:
+    """Merge from right to left."""
+    return naive.merge(ids[::-1], pair[::-1], idx)[::-1]
+
+
+def first(pairs: Sequence[Pair]) -> Pair:
+    """Return the pair that occurs first."""
+    return pairs[0]
+
+
+def last(pairs: Sequence[Pair]) -> Pair:
+    """Return the pair that occurs first only after all others have."""
+    return pairs[-1]
+
+
+def in_turn(
+    ids: Ids, merges: Merges, key: Callable[[Merges, Ids, Pair], int], merge: Merge = naive.merge
+) -> Ids:
+    """Encode: merge the known pair with the smallest key, again and again."""
+    while known := [pair for pair in naive.get_stats(ids) if pair in merges]:
+        pair = min(known, key=lambda pair: key(merges, ids, pair))
+        ids = merge(ids, pair, merges[pair])
+    return ids
+
+
+learned_first = partial(in_turn, key=lambda merges, _, pair: merges[pair])
+learned_first_from_right = partial(learned_first, merge=from_right)
+learned_last = partial(in_turn, key=lambda merges, _, pair: -merges[pair])
+frequent_first = partial(in_turn, key=lambda _, ids, pair: -naive.get_stats(ids)[pair])
+leftmost_first = partial(in_turn, key=lambda merges, ids, pair: 0)
+
+
+def unmerged(ids: Ids, _merges: Merges) -> Ids:
+    """Encode: leave the bytes."""
+    return ids
+
+
+def longest(ids: Ids, merges: Merges) -> Ids:
+    """Encode: take the longest token, from left to right."""
+    parts: dict[int, tuple[int, ...]] = {idx: (idx,) for idx in ids}
+    for (left, right), idx in merges.items():
+        parts[idx] = parts.get(left, (left,)) + parts.get(right, (right,))
+    found, start = [], 0
+    while start < len(ids):
+        fitting = [i for i, p in parts.items() if tuple(ids[start : start + len(p)]) == p]
+        best = max(fitting, key=lambda idx: len(parts[idx]))
+        found.append(best)
+        start += len(parts[best])
+    return found
+
+
+# -- a way -----------------------------------------------------------------------------
+
+
+class Way(NamedTuple):
+    """A way to train and to encode: the right one, but for what is given."""
+
+    trained_on: Split = split
+    encoded: Split = split
+    symbols: Callable[[str], Ids] = to_bytes
+    counting: Callable[[Ids, dict[Pair, int]], None] = count_all
+    tie: Callable[[Sequence[Pair]], Pair] = first
+    merge: Merge = naive.merge
+    encode: Callable[[Ids, Merges], Ids] = learned_first
+    more: int = 0  # merges that are learned beyond vocab_size - 256
+    shift: int = 0  # what is added to each new id
+    shared: bool = False  # one dictionary of merges for all tokenizers
+
+
+RIGHT = Way()
+
+
+@cache
+def learn(way: Way, training: Training) -> Merges:
+    """Learn merges, perhaps with a mistake."""
+    chunks = way.trained_on(training.pattern, training.text)
+    sequences = [way.symbols(chunk) for chunk in chunks]
+    merges: Merges = {}
+    for idx in range(256, training.vocab_size + way.more):
+        counts: dict[Pair, int] = {}
+        for ids in sequences:
+            way.counting(ids, counts)
+        if not counts:
+            break
+        most = max(counts.values())
+        pair = way.tie([pair for pair, count in counts.items() if count == most])
+        sequences = [way.merge(ids, pair, idx) for ids in sequences]
+        merges[pair] = idx
+    return merges
+
+
+@cache
+def results(way: Way, trainings: tuple[Training, ...]) -> list[Ids]:
+    """Return the ids of all texts that are encoded, training after training."""
+    learned = [learn(way, training) for training in trainings]
+    if way.shared:
+        together = {pair: idx for merges in learned for pair, idx in merges.items()}
+        learned = [together] * len(trainings)
+    found = []
+    for training, merges in zip(trainings, learned):
+        for text in training.encoded:
+            ids: Ids = []
+            for chunk in way.encoded(training.pattern, text):
+                ids += way.encode(way.symbols(chunk), merges)
+            found.append([idx + way.shift if idx >= 256 else idx for idx in ids])
+    return found
