@@ -18,7 +18,7 @@ INDEXING = (
 )
 # What leaves PyTorch, so that nothing can be watched any more.
 LEAVING = ("numpy", "__array__", "tolist", "item", "__float__", "__int__", "__index__")
-AUTOGRAD = ("backward", "grad")
+AUTOGRAD = ("backward", "grad", "_make_dual")  # the last: forward mode, as torch.func.jvp
 CROSS_ENTROPY = ("cross_entropy", "nll_loss", "cross_entropy_loss", "nll_loss_nd")
 NORMALIZATION = ("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm")
 SOFTMAX = ("softmax", "log_softmax", "softmin", "gumbel_softmax")
