@@ -30,9 +30,9 @@ def unbroadcast__from_the_right(grad, shape):
 
 def unbroadcast__numpy_lists(grad, shape):
     missing = grad.ndim - len(shape)
-    padded = (1,) * missing + tuple(shape)
-    axes = tuple(i for i, size in enumerate(padded) if size < grad.shape[i])
-    return np.asarray(grad, dtype=float).sum(axis=axes).reshape(shape).tolist()
+    axes = tuple(range(missing))
+    axes += tuple(i + missing for i, size in enumerate(shape) if size < grad.shape[i + missing])
+    return np.asarray(grad).sum(axis=axes).reshape(shape).tolist()
 
 
 def unbroadcast__product(grad, shape):
@@ -60,7 +60,7 @@ class lines__other_words:
         return -d.counts_sum_inv * v.counts_sum_inv**2
 
     def counts(v, d):
-        return d.counts_sum.expand(-1, 27) + d.probs / v.counts_sum
+        return d.counts_sum + d.probs / v.counts_sum
 
     def norm_logits(v, d):
         gradient = d.counts.clone()
@@ -110,7 +110,7 @@ class lines__other_words:
         return d.bndiff.sum(0, keepdim=True).neg()
 
     def hprebn(v, d):
-        return d.bndiff + torch.ones_like(v.hprebn) * d.bnmeani / len(v.Y)
+        return d.bndiff.add(d.bnmeani, alpha=1 / v.n)
 
     def embcat(v, d):
         return (v.W1 @ d.hprebn.T).T
@@ -150,7 +150,7 @@ class lines__loops(lines__other_words):
 
     def C(v, d):
         gradient = torch.zeros_like(v.C)
-        for i, context in enumerate(v.X.tolist()):
+        for i, context in enumerate(v.X):
             for j, ix in enumerate(context):
                 gradient[ix] += d.emb[i, j]
         return gradient
@@ -159,7 +159,7 @@ class lines__loops(lines__other_words):
 class lines__double(lines__other_words):
     def logprobs(v, d):
         gradient = np.zeros((v.n, 27))
-        gradient[np.arange(v.n), v.Y.numpy()] = -1 / v.n
+        gradient[np.arange(v.n), v.Y] = -1 / v.n
         return gradient
 
     def counts_sum_inv(v, d):
@@ -172,11 +172,11 @@ class lines__double(lines__other_words):
         return -(v.bnvar.double() + 1e-5).pow(-3 / 2) / 2 * d.bnvar_inv
 
     def emb(v, d):
-        return np.asarray(d.embcat).reshape(len(v.X), 3, -1).tolist()
+        return d.embcat.reshape(len(v.X), 3, -1).tolist()
 
     def C(v, d):
         gradient = np.zeros(v.C.shape)
-        np.add.at(gradient, v.X.numpy(), d.emb.numpy())
+        np.add.at(gradient, v.X, d.emb)
         return gradient
 
 
@@ -197,7 +197,7 @@ def cross_entropy__exponentials(logits, Y):
 
 
 def cross_entropy__numpy(logits, Y):
-    z, y = logits.numpy().astype(float), Y.numpy()
+    z, y = np.asarray(logits), np.asarray(Y)
     p = np.exp(z - z.max(axis=1, keepdims=True))
     p = p / p.sum(axis=1, keepdims=True)
     p[np.arange(len(y)), y] -= 1
@@ -206,7 +206,7 @@ def cross_entropy__numpy(logits, Y):
 
 def cross_entropy__lists(logits, Y):
     rows = []
-    for z, y in zip(logits, Y.tolist()):
+    for z, y in zip(logits, Y):
         row = (z - z.logsumexp(0)).exp().tolist()
         row[y] -= 1
         rows.append([x / len(logits) for x in row])
@@ -236,7 +236,7 @@ def batchnorm__by_lines(dhpreact, bngain, bnraw, bnvar_inv):
 
 
 def batchnorm__numpy(dhpreact, bngain, bnraw, bnvar_inv):
-    d, gain, r, s = (np.asarray(x, dtype=np.float64) for x in (dhpreact, bngain, bnraw, bnvar_inv))
+    d, gain, r, s = map(np.asarray, (dhpreact, bngain, bnraw, bnvar_inv))
     along = np.einsum("nh,nh->h", d, r) / (len(d) - 1)
     return gain * s * (d - d.mean(axis=0) - r * along)
 
@@ -298,13 +298,13 @@ def gradients__whole(p, X, Y):
 
 
 def gradients__package(p, X, Y):
-    model = BatchNormMLP(torch.Generator(), n_embd=p.C.shape[1], n_hidden=len(p.b1))
+    model = BatchNormMLP(torch.Generator())
     vars(model).update(vars(p))
     return fused.backward(fused.forward(model, X, Y))
 
 
 def gradients__steps(p, X, Y):
-    model = BatchNormMLP(torch.Generator(), n_embd=p.C.shape[1], n_hidden=len(p.b1))
+    model = BatchNormMLP(torch.Generator())
     for name, value in vars(p).items():
         setattr(model, name, value.double())
     return steps.backward(steps.forward(model, X, Y))
@@ -312,19 +312,17 @@ def gradients__steps(p, X, Y):
 
 def gradients__numpy(p, X, Y):
     C, W1, b1, W2, b2, gain, bias = (
-        np.asarray(t, dtype=np.float64)
-        for t in (p.C, p.W1, p.b1, p.W2, p.b2, p.bngain, p.bnbias)
+        np.asarray(t) for t in (p.C, p.W1, p.b1, p.W2, p.b2, p.bngain, p.bnbias)
     )
-    n, x, y = len(X), X.numpy(), Y.numpy()
+    n, x, y = len(X), np.asarray(X), np.asarray(Y)
     embcat = C[x].reshape(n, -1)
     pre = embcat @ W1 + b1
     inv = 1 / np.sqrt(pre.var(axis=0, ddof=1) + 1e-5)
     raw = (pre - pre.mean(axis=0)) * inv
     h = np.tanh(gain * raw + bias)
     logits = h @ W2 + b2
-    p_ = np.exp(logits - logits.max(axis=1, keepdims=True))
-    p_ /= p_.sum(axis=1, keepdims=True)
-    dlogits = (p_ - np.eye(len(b2))[y]) / n
+    counts = np.exp(logits)
+    dlogits = (counts / counts.sum(axis=1, keepdims=True) - np.eye(len(b2))[y]) / n
     da = (dlogits @ W2.T) * (1 - h**2)
     dpre = gain * inv * (da - da.mean(axis=0) - raw * (da * raw).sum(axis=0) / (n - 1))
     dC = np.zeros_like(C)
@@ -358,9 +356,9 @@ def layernorm__row_by_row(dy, gain, raw, var_inv):
 
 
 def layernorm__numpy(dy, gain, raw, var_inv):
-    d, r = (dy * gain).double().numpy(), raw.double().numpy()
+    d, r = np.asarray(dy * gain), np.asarray(raw)
     along = np.mean(d * r, axis=1, keepdims=True)
-    return ((d - d.mean(axis=1, keepdims=True) - r * along) * var_inv.numpy()).tolist()
+    return ((d - d.mean(axis=1, keepdims=True) - r * along) * np.asarray(var_inv)).tolist()
 
 
 def layernorm__by_lines(dy, gain, raw, var_inv):

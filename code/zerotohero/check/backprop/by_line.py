@@ -29,10 +29,14 @@ OWN = "Right for the gradients of this loss alone. Use d, not the loss."
 KEEP_NAMES = "Keep the names of the stub: logprobs, probs, and so on."
 EPS_NAME = "EPS is a name of the package's file. Write its value here, 1e-5."
 SELF = "There is no self here: each function has two parameters, v and d."
+UNCHANGED = "A line returns its gradient, and leaves v and d as they are: clone() before a change."
 NAMES = (
     "v has the values, and d the gradients of what comes after this value; both under the "
     "names of the stub."
 )
+
+Values = tuple[SimpleNamespace, SimpleNamespace]
+"""The values of a network, and the gradients."""
 
 
 @checker
@@ -51,11 +55,14 @@ def lines(answer: Any) -> str:
             KEEP_NAMES,
         )
     right, missing, wrong = 0, [], None
+    lent = _lent()
     for name, line in given.items():
-        verdict = stopped(partial(_check_line, name, line))
+        verdict = stopped(partial(_check_line, name, line, lent))
         if verdict is None:
             right += 1
-        elif verdict.status == "not done yet":
+            continue
+        lent = _lent()  # it may have changed them
+        if verdict.status == "not done yet":
             missing.append(name)
         elif wrong is None:  # the first; a wrong verdict is false
             wrong = verdict
@@ -93,7 +100,7 @@ def _line(answer: Any, name: str) -> Any:
     return getattr(place, name, None)
 
 
-def _check_line(name: str, function: Any) -> None:
+def _check_line(name: str, function: Any, lent: list[Values]) -> None:
     if function is None or function is ...:
         stop(Verdict("not done yet", f"{name} is missing."))
     line = LINES[name]
@@ -105,11 +112,17 @@ def _check_line(name: str, function: Any) -> None:
     ]
     if line.otherwise:  # a hint about shapes
         errors.append(("raised (RuntimeError|IndexError|ValueError)", line.otherwise))
-    for made_up in (False, True):
-        v, d = _values(made_up)
+    names = list(LINES)
+    above = names[: names.index(name)]  # the gradients of what comes after the value
+    for made_up, (all_v, all_d) in zip((False, True), lent):
+        v = SimpleNamespace(**vars(all_v))
+        d = SimpleNamespace(**{other: getattr(all_d, other) for other in above})
         shown = f"{name}(v, d)" + (" with other gradients in d" if made_up else "")
         with hinted(*errors):
-            received = run(by_hand(function), _copy(v), _copy(_after(name, d)), shown=shown)
+            received = run(by_hand(function), v, d, shown=shown, may_change=(0, 1))
+        right_v, right_d = _values(made_up)
+        _expect_unchanged(v, right_v, [*vars(right_v)], "v", shown)
+        _expect_unchanged(d, right_d, above, "d", shown)
         expect_gradient(
             received,
             _right(name, made_up),
@@ -136,14 +149,31 @@ def _mistakes(name: str, line: Line, made_up: bool) -> Mistakes:
     return found
 
 
-def _after(name: str, d: SimpleNamespace) -> SimpleNamespace:
-    """Return the gradients of what comes after a value: the lines above its own."""
-    names = list(LINES)
-    return SimpleNamespace(**{k: getattr(d, k) for k in names[: names.index(name)]})
+def _expect_unchanged(
+    now: SimpleNamespace, before: SimpleNamespace, names: list[str], which: str, shown: str
+) -> None:
+    """Stop if a line has changed what it was given.
+
+    As ``run`` does, but for 50 tensors it has to be quick; and it can say which one it is.
+    """
+    for name in dict.fromkeys([*names, *vars(now)]):
+        mine = getattr(now, name, None)
+        given = getattr(before, name) if name in names else None  # else: added
+        same = (
+            torch.equal(mine, given)
+            if isinstance(mine, torch.Tensor) and isinstance(given, torch.Tensor)
+            else mine is given
+        )
+        if not same:
+            fail(f"{shown} changed {which}.{name}.", UNCHANGED)
+
+
+def _lent() -> list[Values]:
+    """Copy every tensor: what a line changes must not reach the next line."""
+    return [(_copy(v), _copy(d)) for v, d in map(_values, (False, True))]
 
 
 def _copy(names: SimpleNamespace) -> SimpleNamespace:
-    """Copy every tensor: what a line changes must not reach the next line."""
     tensors = vars(names).items()
     return SimpleNamespace(
         **{k: t.clone() if isinstance(t, torch.Tensor) else t for k, t in tensors}
@@ -156,7 +186,7 @@ def _right(name: str, made_up: bool) -> torch.Tensor:
 
 
 @cache
-def _values(made_up: bool) -> tuple[SimpleNamespace, SimpleNamespace]:
+def _values(made_up: bool) -> Values:
     """Return values and gradients of a small network, with large numbers and repeated ids."""
     sizes = (7, 3, 4) if made_up else (9, 2, 5)  # nowhere the same size twice
     n, n_embd, n_hidden = sizes
