@@ -141,7 +141,7 @@ def _mistakes(name: str, line: Line, made_up: bool) -> Mistakes:
         terms = line.summand(v, d)
         for keepdim in (True, False):
             found.append((terms.sum(1 - line.dim, keepdim=keepdim), WRONG_DIMENSION))
-            found.append((terms.mean(line.dim, keepdim=keepdim), NO_MEAN))
+        found.append((terms.mean(line.dim).view(_right(name, made_up).shape), NO_MEAN))
     on_page = SimpleNamespace(**vars(v) | {"n": PAGE_N})
     found.append((line.right(on_page, d), TYPED_IN))
     if made_up:
