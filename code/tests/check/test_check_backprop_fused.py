@@ -54,7 +54,7 @@ def spoils(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
         (lambda z, Y: (onehot(z, Y) - z.softmax(1)) / 6, SIGN),
         (
             lambda z, Y: in_place(z, Y) / 6,
-            "Too small by the factor n. The mean is in the gradients from above already.",
+            "Divided by n twice: the loss is one mean.",
         ),
         (
             lambda z, Y: z.softmax(1) / 6,
@@ -91,10 +91,15 @@ def test_cross_entropy_of_large_logits() -> None:
     for answer in (naive, lambda z, Y: naive(z.double(), Y)):
         outcome(backprop.cross_entropy(answer), "with large logits: entry", hint=hint)
     outcome(
+        backprop.cross_entropy(lambda z, Y: naive(z - z.amin(1, keepdim=True), Y)),
+        "with large and small logits in a row: entry",
+        hint=hint,
+    )
+    outcome(
         backprop.cross_entropy(lambda z, Y: naive(z - z.max(), Y)),
         "with rows of large and small logits: entry",
         "received nan",
-        hint="exp of a very small logit is 0, and a row of zeros can't be normalized. Subtract "
+        hint="exp of a very negative logit is 0, and a row of zeros can't be normalized. Subtract "
         "from each row its own largest logit.",
     )
 
@@ -127,9 +132,7 @@ def rows_typed_in(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     return d / 32
 
 
-@pytest.mark.parametrize(
-    "answer", [rows_typed_in, lambda z, Y: (z.softmax(1) - onehot(z, Y)) / 32]
-)
+@pytest.mark.parametrize("answer", [rows_typed_in, lambda z, Y: (z.softmax(1) - onehot(z, Y)) / 32])
 def test_cross_entropy_with_the_size_of_this_page(answer: Answer) -> None:
     outcome(backprop.cross_entropy(answer), hint=TYPED_IN)
 
@@ -224,8 +227,8 @@ def test_batchnorm_wrong_in_other_ways() -> None:
     outcome(backprop.batchnorm(for_six), "batchnorm of a batch of 9")
 
 
-BOTH_OVER_EXAMPLES = "Both sums are over the examples, dimension 0: each neuron has its own."
-SQUARED = "Only one factor bnvar_inv comes out of the bracket: bnraw contains another."
+BOTH_OVER_EXAMPLES = "Both sums run over the examples, dimension 0: each neuron has its own."
+SQUARED = "There is one factor bnvar_inv too many. bnraw contains another."
 
 
 @pytest.mark.parametrize(
@@ -334,7 +337,7 @@ UNCHANGED = (
     "That is the expression for BatchNorm, as it was. Which entries share a mean and a variance "
     "here?"
 )
-WIDTH = "Here, as many numbers share a mean as the row is long: divide by the width, not by n."
+WIDTH = "The means run along the row, so divide by its width, not by n."
 BY_WIDTH = "LayerNorm's variance divides by the width: both terms are means."
 BY_ROW = "A row is normalized by itself: the means are over dimension 1."
 
@@ -364,6 +367,10 @@ BY_ROW = "A row is normalized by itself: the means are over dimension 1."
         (
             lambda d, gain, r, inv: three_terms(d * gain, r, 1, 6, 6),
             "The factor var_inv is missing.",
+        ),
+        (
+            lambda d, gain, r, inv: inv * three_terms(d * gain, r, 1, 6, 6) * 4,
+            "Every entry is 4 times what it should be.",
         ),
         (lambda d, gain, r, inv: -inv * three_terms(d * gain, r, 1, 6, 6), SIGN),
     ],

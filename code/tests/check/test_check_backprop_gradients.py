@@ -208,8 +208,8 @@ def test_b1_comes_last_and_is_zero() -> None:
     outcome(
         backprop.gradients(with_b1(lambda p, X, Y: torch.full_like(p.b1, 0.001))),
         "b1 of gradients(p, X, Y) for 6 examples: entry (0,) should be 0, received 0.001",
-        hint="BatchNorm takes the same shift out of all examples again: this gradient is zero, "
-        "up to rounding.",
+        hint="BatchNorm removes any shift that all examples share, so this gradient is zero, up to "
+        "rounding.",
     )
     outcome(
         backprop.gradients(with_b1(lambda p, X, Y: torch.zeros(1, len(p.b1)))),
@@ -295,6 +295,16 @@ def test_another_error_is_not_taken_for_autograd() -> None:
         return logits
 
     outcome(backprop.gradients(rows), "raised IndexError", hint=TYPED_IN)
+
+
+def test_an_exercise_that_is_not_done_yet() -> None:
+    def cross_entropy(logits: Any, Y: Any) -> Any: ...
+
+    def answer(p: Any, X: torch.Tensor, Y: torch.Tensor) -> Any:
+        return cross_entropy(p.C[X], Y) @ p.W2.T
+
+    hint = "Something is None here: does each function that you call return its result?"
+    outcome(backprop.gradients(answer), "raised TypeError", hint=hint)
 
 
 def test_gradients_may_not_change_the_parameters() -> None:

@@ -38,6 +38,7 @@ TYPED_IN = (
     "32 is the size of the batch on this page. The check uses others: take the number of "
     "examples from what you are given."
 )
+CLONE = "A line returns its gradient, and leaves v and d as they are: clone() before a change."
 NAMES = (
     "v has the values, and d the gradients of what comes after this value; both under the "
     "names of the stub."
@@ -320,7 +321,7 @@ def test_a_line_that_changes_what_it_is_given(change: Line, what: str) -> None:
     outcome(
         planted("norm_logits", change),
         f"norm_logits(v, d) changed {what}.\n25 of 26 lines are right.",
-        hint="A line returns its gradient, and leaves v and d as they are: clone() before a change.",
+        hint=CLONE,
     )
 
 

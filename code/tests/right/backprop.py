@@ -35,8 +35,8 @@ def unbroadcast__numpy_lists(grad, shape):
     return np.asarray(grad).sum(axis=axes).reshape(shape).tolist()
 
 
-def unbroadcast__product(grad, shape):
-    """The matrix of the broadcast: its transpose adds up."""
+def unbroadcast__copy_by_copy(grad, shape):
+    """Add each entry to that of which it is a copy."""
     source = torch.arange(torch.Size(shape).numel()).view(shape).expand(grad.shape)
     total = torch.zeros(torch.Size(shape).numel(), dtype=torch.float64)
     total.index_add_(0, source.flatten(), grad.double().flatten())
@@ -349,10 +349,8 @@ def layernorm__sums(dy, gain, raw, var_inv):
 
 
 def layernorm__row_by_row(dy, gain, raw, var_inv):
-    rows = []
     for d, r, s in zip(dy * gain, raw, var_inv):
-        rows.append(s * (d - d.mean() - r * (d @ r) / len(r)))
-    return rows
+        yield s * (d - d.mean() - r * (d @ r) / len(r))
 
 
 def layernorm__numpy(dy, gain, raw, var_inv):

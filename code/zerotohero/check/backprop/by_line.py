@@ -106,7 +106,7 @@ def _check_line(name: str, function: Any, lent: list[Values]) -> None:
     line = LINES[name]
     errors = [
         ("NameError.*'EPS'", EPS_NAME),
-        ("takes 2 positional|missing 1 required positional", SELF),
+        ("missing 1 required positional argument: 'd'", SELF),
         ("AttributeError: 'types.SimpleNamespace'", NAMES),
         (rf"\b({PAGE_N}|{PAGE_N - 1})\b", TYPED_IN),
     ]

@@ -31,13 +31,14 @@ def _generator(seed: int) -> torch.Generator:
 # -- cross-entropy ---------------------------------------------------------------------
 
 NO_ONEHOT = "The right answer is missing: where does −log p pull?"
+ONCE = "Divided by n twice: the loss is one mean."
 WHOLE = "The whole difference is divided by n, the mean."
 ROWS = "Each row has its own softmax: over dimension 1."
 ONLY_RIGHT = "Subtract 1 only at the right answer of each row."
 OTHERS = "The wrong answers have a gradient, too."
 OVERFLOW = "exp of a large logit overflows. softmax(1) subtracts the largest one first."
 UNDERFLOW = (
-    "exp of a very small logit is 0, and a row of zeros can't be normalized. Subtract from each "
+    "exp of a very negative logit is 0, and a row of zeros can't be normalized. Subtract from each "
     "row its own largest logit."
 )
 CLASSES = (
@@ -64,6 +65,12 @@ def cross_entropy(answer: Any) -> str:
             spread + torch.randn(4, 6, generator=_generator(8)),
             [5, 0, 3, 3],
             UNDERFLOW,
+        ),
+        (
+            " with large and small logits in a row",
+            2000 * torch.rand(5, 8, generator=_generator(9)) - 1000,
+            [2, 6, 1, 1, 0],
+            OVERFLOW,
         ),
     ):
         targets = torch.tensor(Y)
@@ -96,6 +103,7 @@ def _mistakes_of_cross_entropy(
     return [
         (probs / n, NO_ONEHOT),
         (probs, NO_ONEHOT),
+        ((probs - onehot) / n**2, ONCE),
         (probs - onehot / n, WHOLE),
         (probs / n - onehot, WHOLE),
         ((logits.softmax(0) - onehot) / n, ROWS),
@@ -118,9 +126,9 @@ BNVAR_INV = "The factor bnvar_inv is missing."
 DIVIDED = "Both sums are divided."
 MEAN_OF_N = "The mean of the gradients is over the n examples."
 BNRAW = "The last term has a factor bnraw."
-OVER_EXAMPLES = "Both sums are over the examples, dimension 0: each neuron has its own."
+OVER_EXAMPLES = "Both sums run over the examples, dimension 0: each neuron has its own."
 WHICH = "Compare the shapes: which dimension holds the examples?"
-SQUARED = "Only one factor bnvar_inv comes out of the bracket: bnraw contains another."
+SQUARED = "There is one factor bnvar_inv too many. bnraw contains another."
 
 
 @checker
@@ -200,7 +208,7 @@ UNCHANGED = (
 BY_ROW = "A row is normalized by itself: the means are over dimension 1."
 GAIN_INSIDE = "The gain differs along the row: it stays inside the sums."
 GAIN_FIRST = "The gradient passes through the gain first."
-WIDTH = "Here, as many numbers share a mean as the row is long: divide by the width, not by n."
+WIDTH = "The means run along the row, so divide by its width, not by n."
 BY_WIDTH = "LayerNorm's variance divides by the width: both terms are means."
 ROW_VARIANCE = "Every number moves the variance of its row, too."
 ROW_MEAN = "Every number moves the mean of its row, too."
@@ -220,7 +228,7 @@ def layernorm(answer: Any) -> str:
         shown = f"layernorm of shape {(n, width)}"
         received = run(by_hand(answer), *[t.clone() for t in (d, gain, raw, inv)], shown=shown)
         mistakes = partial(_mistakes_of_layernorm, d, gain, raw, inv)
-        expect_gradient(received, right, shown, mistakes, n=n)
+        expect_gradient(received, right, shown, mistakes)
     return "The same three terms as for BatchNorm, along the row."
 
 

@@ -17,9 +17,7 @@ from .fused import batchnorm_mistakes
 from .hints import PAGE_N, TYPED_IN, Mistakes, by_hand, expect_gradient, hinted
 
 FORWARD = "It needs the logits and little more. Is the forward pass right?"
-FORWARD_BESSEL = (
-    "The forward pass: its variance has to divide by n − 1, as var(0, keepdim=True)."
-)
+FORWARD_BESSEL = "The forward pass: its variance has to divide by n − 1, as var(0, keepdim=True)."
 FORWARD_EPS = "The forward pass: 1e-5 is added to the variance, before the root is taken."
 FORWARD_SWAPPED = "The forward pass: bngain is the factor, and bnbias is added."
 FORWARD_TANH = "The forward pass: tanh is missing."
@@ -29,9 +27,9 @@ TANH = "The way back through tanh is missing: its derivative is 1 − h²."
 EXCHANGED = "bngain and bnbias are exchanged."
 ADD_UP = "Characters occur several times: add up, as index_add_."
 SHIFT = (
-    "BatchNorm takes the same shift out of all examples again: this gradient is zero, up to "
-    "rounding."
+    "BatchNorm removes any shift that all examples share, so this gradient is zero, up to rounding."
 )
+NONE = "Something is None here: does each function that you call return its result?"
 AS_DICTIONARY = "Return a dictionary: {'C': ..., 'W1': ...}, or a namespace."
 
 
@@ -51,7 +49,8 @@ def gradients(answer: Any) -> str:
         right.b1.zero_()  # exactly: what is left of it is rounding
         shown = f"gradients(p, X, Y) for {n} examples"
         p = SimpleNamespace(**{k: t.clone() for k, t in model.named_parameters().items()})
-        with torch.no_grad(), hinted((rf"\b({PAGE_N})\b", TYPED_IN)):
+        errors = [(rf"\b({PAGE_N})\b", TYPED_IN), ("NoneType", NONE)]
+        with torch.no_grad(), hinted(*errors):
             received = run(by_hand(answer), p, X.clone(), Y.clone(), shown=shown)
         found = received if isinstance(received, Mapping) else getattr(received, "__dict__", {})
         missing = [name for name in PARAMETERS if name not in found]

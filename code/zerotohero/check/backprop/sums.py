@@ -62,9 +62,7 @@ def unbroadcast(answer: Any) -> str:
 
 def _mistakes(grad: torch.Tensor, shape: Shape) -> Mistakes:
     full, missing = grad.shape, grad.ndim - len(shape)
-    stretched = [
-        i for i in range(grad.ndim) if i < missing or shape[i - missing] < full[i]
-    ]
+    stretched = [i for i in range(grad.ndim) if i < missing or shape[i - missing] < full[i]]
     if not stretched:
         return [(grad.sum().expand(shape), STRETCHED), (grad.sum(), STRETCHED)]
     found = [
