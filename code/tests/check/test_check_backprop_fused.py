@@ -126,6 +126,23 @@ def test_cross_entropy_wrong_in_other_ways() -> None:
     outcome(backprop.cross_entropy(for_six), hint="Every entry is 1.167 times what it should be.")
 
 
+def columns(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+    d = z.softmax(1)
+    d[:, Y] -= 1
+    return d / len(Y)
+
+
+def test_cross_entropy_with_columns_and_characters() -> None:
+    hint = "Subtract 1 only at the right answer of each row."
+    outcome(backprop.cross_entropy(columns), "cross_entropy(logits, Y): entry", hint=hint)
+
+    def characters(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        return (z.softmax(1) - F.one_hot(Y, 27)) / len(Y)
+
+    hint = "27 is the number of characters on this page. The number of classes is logits.shape[1]."
+    outcome(backprop.cross_entropy(characters), "raised RuntimeError", hint=hint)
+
+
 def rows_typed_in(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     d = z.softmax(1)
     d[torch.arange(32), Y] -= 1
@@ -377,6 +394,14 @@ BY_ROW = "A row is normalized by itself: the means are over dimension 1."
 )
 def test_layernorm_with_what_is_left_of_batchnorm(answer: Answer, hint: str) -> None:
     outcome(backprop.layernorm(answer), "layernorm of shape (4, 6): entry (0, 0)", hint=hint)
+
+
+def test_layernorm_without_keepdim() -> None:
+    def flat(d: Any, gain: Any, r: Any, inv: Any) -> torch.Tensor:
+        return inv * (d * gain - (d * gain).mean(1) - r * along(d * gain, r, 1, 6))
+
+    hint = "Compare the shapes: a mean over each row needs keepdim=True."
+    outcome(backprop.layernorm(flat), "raised RuntimeError", hint=hint)
 
 
 def three_terms(d: Any, r: Any, dim: int, first: int, last: int) -> Any:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from ...backprop import batchnorm_backward, layernorm_backward
 from ...backprop.model import EPS
+from ...bigrams import V
 from ..running import run
 from ..tensors import as_tensor
 from ..verdict import checker
@@ -40,6 +41,9 @@ OVERFLOW = "exp of a large logit overflows. softmax(1) subtracts the largest one
 UNDERFLOW = (
     "exp of a very negative logit is 0, and a row of zeros can't be normalized. Subtract from each "
     "row its own largest logit."
+)
+CHARACTERS = (
+    "27 is the number of characters on this page. The number of classes is logits.shape[1]."
 )
 CLASSES = (
     "Without a number of classes, F.one_hot goes up to the largest one in Y. The number of "
@@ -79,6 +83,7 @@ def cross_entropy(answer: Any) -> str:
         most = max(Y) + 1  # so many columns has F.one_hot(Y)
         with hinted(
             (rf"\b({PAGE_N})\b", TYPED_IN),
+            (rf"\b({V})\b", CHARACTERS),
             (rf"tensor a \({logits.shape[1]}\) must match .* tensor b \({most}\)", CLASSES),
         ):
             received = run(by_hand(answer), logits.clone(), targets.clone(), shown=shown)
@@ -109,6 +114,7 @@ def _mistakes_of_cross_entropy(
         ((logits.softmax(0) - onehot) / n, ROWS),
         (logits.softmax(0) - onehot, ROWS),
         ((probs - 1) / n, ONLY_RIGHT),
+        ((probs - onehot.amax(0)) / n, ONLY_RIGHT),  # d[:, Y] -= 1
         (probs / n * onehot - onehot / n, OTHERS),
     ]
 
@@ -212,6 +218,7 @@ WIDTH = "The means run along the row, so divide by its width, not by n."
 BY_WIDTH = "LayerNorm's variance divides by the width: both terms are means."
 ROW_VARIANCE = "Every number moves the variance of its row, too."
 ROW_MEAN = "Every number moves the mean of its row, too."
+ROWS_KEEP = "Compare the shapes: a mean over each row needs keepdim=True."
 VAR_INV = "The factor var_inv is missing."
 
 
@@ -226,7 +233,11 @@ def layernorm(answer: Any) -> str:
         raw = (x - x.mean(1, keepdim=True)) * inv
         right = layernorm_backward(d, gain, raw, inv)
         shown = f"layernorm of shape {(n, width)}"
-        received = run(by_hand(answer), *[t.clone() for t in (d, gain, raw, inv)], shown=shown)
+        with hinted(
+            (rf"tensor . \(({n}|{width})\) must match .* tensor . \(({n}|{width})\)", ROWS_KEEP)
+        ):
+            given = [t.clone() for t in (d, gain, raw, inv)]
+            received = run(by_hand(answer), *given, shown=shown)
         mistakes = partial(_mistakes_of_layernorm, d, gain, raw, inv)
         expect_gradient(received, right, shown, mistakes)
     return "The same three terms as for BatchNorm, along the row."

@@ -77,8 +77,9 @@ def gradients(answer: Any) -> str:
 def _network(n_embd: int, n_hidden: int) -> BatchNormMLP:
     g = torch.Generator().manual_seed(n_hidden)
     model = BatchNormMLP(g, n_embd=n_embd, n_hidden=n_hidden)
-    model.W1[:, 1] *= 0.004  # a tiny variance, so that epsilon can be seen
-    model.W2 *= 5
+    model.W1[:, 1] *= 0.008  # a tiny variance, so that epsilon can be seen
+    model.b1[1] *= 0.1  # it would make the differences from the mean less exact
+    model.W2 *= 10
     model.bngain += torch.linspace(-0.3, 0.3, n_hidden)
     model.bnbias += torch.linspace(0.4, -0.4, n_hidden)
     return model
