@@ -30,6 +30,8 @@ CASES: list[tuple[Shape, Shape]] = [
     ((2, 4, 3), (1, 4, 1)),
     ((5, 2, 4, 3), (2, 1, 1)),
     ((5, 2, 4, 3), (1, 3)),
+    ((2, 5), (1, 5)),
+    ((5, 2), (5, 1)),
     ((4, 3), (4, 3)),
     ((1, 3), (1, 3)),  # a dimension of size 1 that was not stretched
     ((2, 1, 3), (1, 1)),
@@ -51,7 +53,7 @@ def _random_cases(count: int) -> list[tuple[Shape, Shape]]:
 @checker
 def unbroadcast(answer: Any) -> str:
     """Check a function ``(grad, shape)`` that sums a gradient down to the shape of its value."""
-    for seed, (full, shape) in enumerate([*CASES, *_random_cases(12)]):
+    for seed, (full, shape) in enumerate([*CASES, *_random_cases(24)]):
         grad = torch.randn(full, generator=torch.Generator().manual_seed(seed))
         right = grad.sum_to_size(shape)
         shown = f"unbroadcast(grad of shape {full}, {shape})"
