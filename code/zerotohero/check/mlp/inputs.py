@@ -88,8 +88,9 @@ class _Unindexed(Watch):
         name = getattr(func, "__name__", "")
         given = list(_tensors([*args, *(kwargs or {}).values()]))
         tables = [any(t is table for table in self.tables) for t in given]
-        if any(tables) and name in (*INDEXING, "masked_select") or "embedding" in name:
-            fail(f"{name.strip('_')} takes rows out of C.", BY_INDEX)
+        if (any(tables) and name in (*INDEXING, "masked_select")) or "embedding" in name:
+            what = "An index in brackets" if name == "__getitem__" else name.strip("_")
+            fail(f"{what} takes rows out of C.", BY_INDEX)
         self.left |= any(tables) and name in LEAVING
         result = super().__torch_function__(func, types, args, kwargs)
         if given and all(tables) and isinstance(result, torch.Tensor):

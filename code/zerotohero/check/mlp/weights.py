@@ -33,7 +33,7 @@ def uniform_start(answer: Any) -> str:
         if not isinstance(model, MLP):
             fail(f"{shown} should return an MLP, received {type(model).__name__}.")
         guarded(lambda: _expect_uniform(model, shown), shown)  # noqa: B023 # called at once
-        starts.append(torch.cat([model.C.flatten(), model.W1.flatten()]))
+        starts.append(torch.cat([p.flatten() for p in model.parameters()]))
     if torch.equal(starts[0], starts[1]) or not torch.equal(starts[0], starts[2]):
         fail(
             "The same seed should give the same weights, and another seed other weights.",
