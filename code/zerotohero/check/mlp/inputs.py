@@ -77,21 +77,24 @@ BY_INDEX = "The rule: no indexing of C. Multiply the one-hot encoding by C."
 class _Unindexed(Watch):
     """Ends the check where entries are taken out of the table, or of a copy of it.
 
-    ``left`` tells that the table has left PyTorch, so that nothing can be said of it here.
+    ``unsure`` tells that the table has left PyTorch, or that the answer indexes other floats,
+    which may come from the table in a way that is not seen here.
     """
 
     def __init__(self, C: torch.Tensor) -> None:
         super().__init__()
-        self.tables, self.left = [C], False
+        self.tables, self.unsure = [C], False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "")
         given = list(_tensors([*args, *(kwargs or {}).values()]))
         tables = [any(t is table for table in self.tables) for t in given]
-        if (any(tables) and name in (*INDEXING, "masked_select")) or "embedding" in name:
+        indexes = name in (*INDEXING, "index", "masked_select")
+        if (any(tables) and indexes) or "embedding" in name:
             what = "An index in brackets" if name == "__getitem__" else name.strip("_")
             fail(f"{what} takes rows out of C.", BY_INDEX)
-        self.left |= any(tables) and name in LEAVING
+        self.unsure |= any(tables) and name in LEAVING
+        self.unsure |= indexes and any(t.is_floating_point() for t in given)
         result = super().__torch_function__(func, types, args, kwargs)
         if given and all(tables) and isinstance(result, torch.Tensor):
             self.tables.append(result)  # nothing but the table went in
@@ -127,7 +130,7 @@ def embed(answer: Any) -> str:
                 (C[X].sum(1), "The vectors of a context were added up. Keep them apart."),
             ],
         )
-        if watch.left and 26 not in X:
+        if watch.unsure and 26 not in X:
             # A product can't hide what is in a row that X does not use: 0 times infinity is NaN.
             C[26] = torch.inf
             with np.errstate(invalid="ignore"):
