@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from ...bigrams import CHARACTERS, V
 from ...mlp import build_contexts
-from ..rules import INDEXING, LEAVING, Watch
+from ..rules import INDEXING, LEAVING, SPOKEN, Watch
 from ..running import run
 from ..tensors import as_tensor, expect_tensor
 from ..verdict import checker, fail
@@ -86,13 +86,12 @@ class _Unindexed(Watch):
         self.tables, self.unsure = [C], False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = getattr(func, "__name__", "")
+        name = getattr(func, "__name__", "").partition(".")[0]
         given = list(_tensors([*args, *(kwargs or {}).values()]))
         tables = [any(t is table for table in self.tables) for t in given]
         indexes = name in (*INDEXING, "index", "masked_select")
         if (any(tables) and indexes) or "embedding" in name:
-            what = "An index in brackets" if name == "__getitem__" else name.strip("_")
-            fail(f"{what} takes rows out of C.", BY_INDEX)
+            fail(f"{SPOKEN.get(name, name.strip('_'))} takes rows out of C.", BY_INDEX)
         self.unsure |= any(tables) and name in LEAVING
         self.unsure |= indexes and any(t.is_floating_point() for t in given)
         result = super().__torch_function__(func, types, args, kwargs)
