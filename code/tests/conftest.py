@@ -25,7 +25,7 @@ import torch
 from browser import chromium as chromium
 
 from zerotohero.check.mlp import networks
-from zerotohero.check.wavenet import convolutions
+from zerotohero.check.wavenet import challenge
 from zerotohero.data import fetching, registry, store
 
 NAMES = Path(__file__).parents[1].joinpath("zerotohero", "data", "names-ssa-2018.txt")
@@ -134,5 +134,5 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def embedded_names(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no check ask a network for the lecture's names."""
-    for module in (networks, convolutions):
+    for module in (networks, challenge):
         monkeypatch.setattr(module, "names", lambda: NAMES.read_text(encoding="utf-8").split())

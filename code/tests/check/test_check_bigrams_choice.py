@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from check_answers import outcome
 
-from zerotohero.bigrams import CountingModel
+from zerotohero.bigrams import CHARACTERS, CountingModel
 from zerotohero.check import bigrams
+from zerotohero.check.bigrams.choosing import CASES
 
 Answer = Callable[..., Any]
 
@@ -29,32 +29,6 @@ def shuffled(words: list[str], seed: int | None) -> list[str]:
     return random.Random(seed).sample(words, len(words))
 
 
-def by_randperm(words: list[str], seed: int) -> list[list[str]]:
-    order = torch.randperm(len(words), generator=torch.Generator().manual_seed(seed))
-    return [[words[i] for i in part] for part in order.split([400, 50, 50])]
-
-
-def with_the_global_generator(words: list[str], seed: int) -> tuple[list[str], ...]:
-    words = list(words)
-    random.seed(seed)
-    random.shuffle(words)
-    return cut(words)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda words, seed: cut(shuffled(words, seed)),
-        lambda words, seed: list(cut(shuffled(words, seed), int(0.8 * 500), int(0.9 * 500))),
-        lambda words, seed: np.split(np.random.default_rng(seed).permutation(words), [400, 450]),
-        by_randperm,
-        with_the_global_generator,
-    ],
-)
-def test_split_right(answer: Answer) -> None:
-    assert bigrams.split(answer)
-
-
 def shuffling_in_place(words: list[str], seed: int) -> tuple[list[str], ...]:
     random.Random(seed).shuffle(words)
     return cut(words)
@@ -67,6 +41,46 @@ def drawing(words: list[str], seed: int) -> list[list[str]]:
 
 def shuffling_each_part(words: list[str], seed: int) -> list[list[str]]:
     return [shuffled(part, seed) for part in cut(words)]
+
+
+def in_tenths(words: Sequence[str]) -> tuple[Any, Any, Any]:
+    return cut(words, len(words) * 8 // 10, len(words) * 9 // 10)
+
+
+def without_repeats(words: list[str], seed: int) -> tuple[list[str], ...]:
+    return in_tenths(shuffled(sorted(set(words)), seed))
+
+
+def keeping_what_is_not_in_train(words: list[str], seed: int) -> tuple[list[str], ...]:
+    train = random.Random(seed).sample(words, len(words) * 8 // 10)
+    rest = [word for word in words if word not in train]
+    return train, rest[: len(rest) // 2], rest[len(rest) // 2 :]
+
+
+def dropping_the_rest(words: list[str], seed: int) -> tuple[list[str], ...]:
+    mixed, tenth = shuffled(words, seed), len(words) // 10
+    if len(words) % 10:
+        mixed.pop()
+    return cut(mixed, 8 * tenth, 9 * tenth)
+
+
+def every_tenth(words: list[str], seed: int) -> tuple[list[str], ...]:
+    start = seed % 10
+    dev, test = words[start::10], words[(start + 1) % 10 :: 10]
+    return [word for word in words if word not in dev + test], dev, test
+
+
+def hardly_shuffled(words: list[str], seed: int) -> tuple[list[str], ...]:
+    mixed, rng = list(words), random.Random(seed)
+    for _ in range(8):
+        i, j = rng.randrange(len(mixed)), rng.randrange(len(mixed))
+        mixed[i], mixed[j] = mixed[j], mixed[i]
+    return in_tenths(mixed)
+
+
+def shuffled_halves(words: list[str], seed: int) -> tuple[list[str], list[str]]:
+    mixed = shuffled(words, seed)
+    return mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
 
 
 def to_none(words: list[str], seed: int) -> tuple[list[str], ...]:
@@ -86,13 +100,16 @@ def tripping_elsewhere(words: list[str], seed: int) -> Any:
     return mixed + 3  # type: ignore[operator] # the mistake
 
 
+TWICE = "A word that is twice in the list stays there twice."
+EVERY = "Shuffle a copy of the list, and cut it."
+COPY = "Methods such as sort, shuffle and append change the list itself. Work on a copy."
 SORTED = "Shuffle before you cut: the list is sorted, so dev would have only rare names of boys."
 
 
 @pytest.mark.parametrize(
     ("answer", "words", "hint"),
     [
-        (shuffling_in_place, ["changed the order of the list it was given"], "Shuffle a copy."),
+        (shuffling_in_place, ["for 500 words changed words, which it was given"], COPY),
         (
             to_none,
             ["split(words, 42), for 500 words raised TypeError: 'NoneType' object is not subscr"],
@@ -105,22 +122,55 @@ SORTED = "Shuffle before you cut: the list is sorted, so dev would have only rar
         ),
         (tripping_elsewhere, ["raised TypeError: can only concatenate list"], ""),
         (lambda words, seed: cut(None), ["raised TypeError: 'NoneType' object is"], ""),  # type: ignore[arg-type] # the mistake
-        (drawing, ["a word is in two parts"], "Cut one shuffled list in three; do not draw."),
-        (lambda words, seed: cut(words), ["dev is words[400:450], neighbors in the list"], SORTED),
-        (shuffling_each_part, ["dev is words[400:450], neighbors in the list"], SORTED),
+        (
+            drawing,
+            ["for 500 words: '", "' is more often in the three parts than in the list"],
+            "Cut one shuffled list in three; do not draw.",
+        ),
+        (
+            lambda words, seed: cut([*shuffled(words, seed)[:-1], "it"]),
+            ["'it' is"],
+            "Cut one shuffled list in three; do not draw.",
+        ),
+        (
+            lambda words, seed: cut([*shuffled(words, seed)[:-1], "Emma"]),
+            ["'Emma' is in a part, and not in the list"],
+            "",
+        ),
+        (without_repeats, ["for 813 words", "676 of 813 words are in the three parts"], TWICE),
+        (
+            lambda words, seed: cut(shuffled(words, seed)),
+            ["some of them equal: sizes should be close to (650.4, 81.3, 81.3), received (400, "],
+            "",
+        ),
+        (keeping_what_is_not_in_train, ["770 of 813 words are in the three parts"], TWICE),
+        (
+            dropping_the_rest,
+            ["for 813 words", "812 of 813 words are in the three parts together"],
+            "",
+        ),
+        (every_tenth, ["dev takes words from the list at regular distances"], EVERY),
+        (hardly_shuffled, ["most words of train are neighbors in the list"], SORTED),
+        (
+            lambda words, seed: (shuffled(words[:400], seed), *shuffled_halves(words[400:], seed)),
+            ["train is words[0:400], neighbors in the list"],
+            SORTED,
+        ),
+        (lambda words, seed: cut(words), ["train is words[0:400], neighbors in the list"], SORTED),
+        (shuffling_each_part, ["train is words[0:400], neighbors in the list"], SORTED),
         (
             lambda words, seed: (*cut(shuffled(words[:450], seed))[:2], words[450:]),
             ["test is words[450:500], neighbors"],
             SORTED,
         ),
         (
-            lambda words, seed: cut(shuffled(words, None)),
+            lambda words, seed: in_tenths(shuffled(words, None)),
             ["gave another split the second time"],
             "Use random.Random(seed).",
         ),
         (
-            lambda words, seed: cut(shuffled(words, 42)),
-            ["split(words, 43) equals split(words, 42)."],
+            lambda words, seed: in_tenths(shuffled(words, 42)),
+            ["split(words, 43) has a part in common with split(words, 42)."],
             "The seed that is given goes unused.",
         ),
         (
@@ -156,15 +206,15 @@ def test_split_that_works_once() -> None:
     calls = itertools.count()
 
     def once(words: list[str], seed: int) -> Any:
-        return cut(shuffled(words, seed)) if next(calls) == 0 else 3
+        return in_tenths(shuffled(words, seed)) if next(calls) < 3 else 3
 
-    outcome(bigrams.split(once), "cannot be checked")
+    outcome(bigrams.split(once), "should return three lists, received int")
 
 
 # -- smoothing ----------------------------------------------------------------------
 
 
-def trigram_nll(train: list[str], words: list[str], k: float) -> float:
+def trigram_nll(train: list[str], words: list[str], k: float, V: int = 27) -> float:
     """Count with dictionaries, not with the book's model."""
     table, rows = Counter(), Counter()  # type: ignore[var-annotated] # of trigrams, of contexts
     for t in (t for word in train for t in zip(f"..{word}", f".{word}.", f"{word}.")):
@@ -172,22 +222,17 @@ def trigram_nll(train: list[str], words: list[str], k: float) -> float:
         rows[t[:2]] += 1
     losses = []
     for t in (t for word in words for t in zip(f"..{word}", f".{word}.", f"{word}.")):
-        p = (table[t] + k) / (rows[t[:2]] + 27 * k) if k or table[t] else 0.0
-        losses.append(-math.log(p) if p else math.inf)
+        losses.append(-math.log((table[t] + k) / (rows[t[:2]] + V * k)))
     return sum(losses) / len(losses)
 
 
-def by_loop(train: list[str], dev: list[str], candidates: list[float]) -> torch.Tensor:
+def by_loop(train: list[str], dev: list[str], candidates: list[float], V: int = 27) -> torch.Tensor:
     best, lowest = None, math.inf
     for k in candidates:
-        loss = trigram_nll(train, dev, k)
+        loss = trigram_nll(train, dev, k, V)
         if loss < lowest:
             best, lowest = k, loss
     return torch.tensor(best)
-
-
-def by_argmin(train: list[str], dev: list[str], candidates: list[float]) -> Any:
-    return np.array(candidates)[np.argmin([trigram_nll(train, dev, k) for k in candidates])]
 
 
 def of_order(order: int, on: str = "dev", choose: Any = min) -> Answer:
@@ -199,13 +244,9 @@ def of_order(order: int, on: str = "dev", choose: Any = min) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("answer", [by_loop, by_argmin, of_order(3)])
-def test_best_smoothing_right(answer: Answer) -> None:
-    assert bigrams.best_smoothing(answer)
-
-
-SPREAD = "best_smoothing(['ab', 'ac', …, 'az'] * 4, ['a'], [0.3, 1.0, 5.0, 1000.0])"
-NAMES = "best_smoothing(train, dev, [0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 30.0])"
+FIRST = "best_smoothing(train, dev, [0.001, 0.02, 0.5, 2.0, 40.0]) should be 2, received "
+SECOND = "best_smoothing(train, dev, [0.3, 0.001, 0.1, 0.01, 1.0, 3.0, 30.0]) should be 0.1, "
+SMALLEST = "That is the smallest, which is best on train. Compare on dev."
 
 
 @pytest.mark.parametrize(
@@ -213,64 +254,92 @@ NAMES = "best_smoothing(train, dev, [0.001, 0.01, 0.1, 0.3, 1.0, 3.0, 30.0])"
     [
         (
             of_order(3, "train"),
-            [f"{SPREAD} should be 5, received 0.3"],
-            "That is best on train. Compare on dev.",
+            [f"{FIRST}0.001, for train = ['alix', 'alek', ", "'] * 4 and dev = ['al']."],
+            SMALLEST,
         ),
+        (lambda train, dev, ks: min(ks), [f"{FIRST}0.001"], SMALLEST),
         (
             of_order(3, choose=max),
-            [f"{SPREAD} should be 5, received 1000.0"],
+            [f"{FIRST}0.001"],
             "That is the worst: smaller loss is better.",
         ),
         (
             lambda train, dev, ks: by_loop(train + dev, dev, ks),
-            [f"{SPREAD} should be 5, received tensor(1.)"],
+            [f"{FIRST}tensor(0.5000)"],
             "Count on train alone: dev is for choosing.",
         ),
         (
+            lambda train, dev, ks: by_loop(dev, train, ks),
+            [f"{FIRST}tensor(0.0200)"],
+            "Count on train and compare on dev: here it is the other way round.",
+        ),
+        (
             of_order(2),
-            [f"{NAMES} should be 0.1, received 0.3"],
+            [f"{SECOND}received 0.3, for train = ['macey', ", "] and dev = ['adilyn', 'helen']."],
             "That is best for bigrams. The model is a trigram model: order 3.",
         ),
         (
             lambda train, dev, ks: min(
                 ks, key=lambda k: CountingModel(smoothing=k).fit(train).nll(dev)
             ),
-            [f"{NAMES} should be 0.1, received 0.3"],
+            [f"{SECOND}received 0.3"],
             "That is best for bigrams. The model is a trigram model: order 3.",
         ),
         (
             of_order(4),
-            [f"{NAMES} should be 0.1, received 0.01"],
+            [f"{SECOND}received 0.01"],
             "That is best for order 4. A trigram model has order 3.",
         ),
         (
             lambda train, dev, ks: min(trigram_nll(train, dev, k) for k in ks),
-            [f"{SPREAD} should be 5, received 2.32"],
+            [f"{FIRST}1."],
             "That is the loss. Return the constant that has it.",
         ),
-        (lambda train, dev, ks: ks.index(5.0), [f"{SPREAD} should be 5, received 2"], ""),
         (
-            lambda train, dev, ks: by_loop(train, dev, ks) if len(ks) != 3 else 0.1,
-            ["[5.0, 0.5, 0.05]) should be 0.05, received 0.1"],
+            lambda train, dev, ks: min(
+                range(len(ks)), key=lambda i: trigram_nll(train, dev, ks[i])
+            ),
+            [f"{FIRST}3, for"],
+            "That is the position of the best constant. Return the constant itself.",
+        ),
+        (
+            lambda train, dev, ks: by_loop(train, dev, ks) if len(ks) != 3 else 0.5,
+            ["best_smoothing(train, dev, [5.0, 0.5, 0.05]) should be 0.05, received 0.5"],
             "",
         ),
-        (
-            lambda train, dev, ks: by_loop(train, dev, ks) if 0.0 not in ks else 0.0,
-            ["[0.0, 0.3]) should be 0.3, received 0.0"],
-            "That is best on train. Compare on dev.",
-        ),
-        (lambda train, dev, ks: ks, ["should be 5, received [0.3"], ""),
+        (lambda train, dev, ks: by_loop(train, dev, sorted(ks)[:3]), [FIRST], ""),
+        (lambda train, dev, ks: max(ks), [f"{FIRST}40.0"], ""),
+        (lambda train, dev, ks: ks, [f"{FIRST}[0.001, "], ""),
+        *[
+            (lambda train, dev, ks, V=V: by_loop(train, dev, ks, V), [" should be "], "")
+            for V in (1, 26, 28)
+        ],
+        (lambda train, dev, ks: by_loop(sorted({*train}), dev, ks), [" should be "], ""),
+        (lambda train, dev, ks: by_loop(train, sorted({*dev}), ks), [" should be "], ""),
     ],
 )
 def test_best_smoothing_wrong(answer: Answer, words: Sequence[str], hint: str) -> None:
     outcome(bigrams.best_smoothing(answer), *words, hint=hint)
 
 
-def test_best_smoothing_of_an_answer_that_empties_its_lists() -> None:
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_best_smoothing_of_an_answer_that_empties_a_list(which: int) -> None:
     def careless(train: list[str], dev: list[str], candidates: list[float]) -> torch.Tensor:
         best = by_loop(train, dev, candidates)
-        for given in (train, dev, candidates):
-            given.clear()
+        (train, dev, candidates)[which].clear()  # type: ignore[attr-defined] # all are lists
         return best
 
-    assert bigrams.best_smoothing(careless)
+    name = ("train", "dev", "candidates")[which]
+    outcome(bigrams.best_smoothing(careless), f" changed {name}, which it was given", hint=COPY)
+
+
+def test_candidates_are_positive_numbers_as_the_exercise_says() -> None:
+    """So the model of a reader who counts never takes the logarithm of zero."""
+    assert all(k > 0 for *_, candidates in CASES for k in candidates)
+    assert all(set(train) - {" "} == set(CHARACTERS[1:]) for train, *_ in CASES)
+
+
+def test_the_best_constants_are_best_by_far_more_than_float32_may_err() -> None:
+    for train, times, dev, candidates in CASES:
+        losses = sorted(trigram_nll(train.split() * times, dev.split(), k) for k in candidates)
+        assert losses[1] - losses[0] > 1e-5

@@ -21,21 +21,34 @@ CHECKS = checks_of(bigrams)
 # -- rows instead of one-hot vectors ---------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda W, xs: W[xs],
-        lambda W, xs: torch.stack([W[x] for x in xs]),
-        lambda W, xs: F.embedding(xs, W),
-        lambda W, xs: W.index_select(0, xs).requires_grad_(),
-        lambda W, xs: W.numpy()[xs.numpy()],
-        lambda W, xs: [W[x].tolist() for x in xs],
-    ],
+GONE = "detach, item, tolist, numpy, no_grad and torch.tensor cut a result off from its inputs."
+LEAVES = "What is given requires a gradient now. Stay with tensors, so that it can flow back."
+IN_PLACE = "+=, an index on the left of =, and methods that end in _ change the tensor itself."
+NO_ONE_HOT = "Take the rows of W without a one-hot encoding."
+NO_PRODUCT = "Take the rows of W without a matrix product."
+OTHER_ROWS = (
+    "The other rows are still there, multiplied by zero: that is a one-hot encoding. "
+    "Take only the rows that xs names."
 )
-def test_logits_by_row_right(answer: Answer) -> None:
-    verdict = bigrams.logits_by_row(answer)
-    assert verdict
-    assert verdict.message == "Each row of W that xs names, in order."
+
+
+def by_comparing(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
+    return (xs[:, None] == torch.arange(len(W))).float()
+
+
+def by_columns(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
+    return (xs == torch.arange(len(W))[:, None]).float()
+
+
+def by_assignment(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
+    encoded = torch.zeros(len(xs), len(W))
+    for i in range(len(xs)):
+        encoded[i, xs[i]] = 1.0
+    return (encoded[:, :, None] * W).sum(1)
+
+
+def changing_its_copy(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
+    return torch.nn.Embedding.from_pretrained(W.detach(), freeze=False)(xs)
 
 
 @pytest.mark.parametrize(
@@ -62,14 +75,83 @@ def test_logits_by_row_right(answer: Answer) -> None:
             "These are counts. Logits are the rows of W themselves.",
         ),
         (
-            lambda W, xs: W.exp_()[xs],  # changing W does not change what is right
-            ["entry (0, 0) should be"],
-            "These are counts. Logits are the rows of W themselves.",
+            lambda W, xs: W.exp_()[xs],
+            ["logits_by_row(W, [0, 5, 13, 13, 1]) changed W, which it was given"],
+            IN_PLACE,
         ),
         (lambda W, xs: W[xs.unique()], ["should have shape (5, 27), received (4, 27)"], ""),
         (lambda W, xs: W[xs - 1], ["entry (0, 0) should be"], ""),
-        (lambda W, xs: W[xs].squeeze(), ["W, [26]) should have shape (1, 27), received (27,)"], ""),
-        (lambda W, xs: [W[x] for x in xs], ["should return a tensor, received [tensor("], ""),
+        (
+            lambda W, xs: W[xs].squeeze(),
+            ["W, [26]) should have shape (1, 27), received (27,)"],
+            "One input gives a table, too: with one row.",
+        ),
+        (
+            lambda W, xs: W[xs].T,
+            ["should have shape (5, 27), received (27, 5)"],
+            "Each row should hold the logits of one input: turn the result.",
+        ),
+        (
+            lambda W, xs: W[xs].log_softmax(1),
+            ["entry (0, 0) should be"],
+            "These are log probabilities. Logits are the rows of W themselves.",
+        ),
+        (
+            lambda W, xs: W[xs].reshape(len(xs), 27),
+            ["for W of shape (6, 4) raised RuntimeError", "W[xs].reshape(len(xs), 27)"],
+            "",
+        ),
+        (lambda W, xs: F.one_hot(xs, len(W)).float() @ W, ["one_hot is ruled out"], NO_ONE_HOT),
+        (lambda W, xs: torch.eye(len(W))[xs] @ W, ["eye is ruled out"], NO_ONE_HOT),
+        *[
+            (answer, ["The answer makes a one-hot encoding of xs."], NO_ONE_HOT)
+            for answer in (
+                lambda W, xs: by_comparing(W, xs) @ W,
+                lambda W, xs: (by_comparing(W, xs)[:, :, None] * W).sum(1),
+                lambda W, xs: torch.zeros(len(xs), len(W)).scatter(1, xs[:, None], 1.0) @ W,
+                lambda W, xs: torch.where(by_comparing(W, xs)[:, :, None] > 0, W, 0.0).sum(1),
+                by_assignment,
+            )
+        ],
+        *[
+            (answer, [f"{name} is ruled out in this exercise."], NO_PRODUCT)
+            for name, answer in (
+                ("matmul", lambda W, xs: (W.T @ by_columns(W, xs)).T),
+                ("mm", lambda W, xs: W.T.mm(by_columns(W, xs)).T),
+                ("tensordot", lambda W, xs: torch.tensordot(by_columns(W, xs), W, ([0], [0]))),
+                ("einsum", lambda W, xs: torch.einsum("rn,rc->nc", by_columns(W, xs), W)),
+            )
+        ],
+        (
+            lambda W, xs: (by_columns(W, xs)[:, :, None] * W[:, None]).sum(0),
+            ["where all other rows of W are infinite: entry (0, 0) should be", "received nan"],
+            OTHER_ROWS,
+        ),
+        (
+            lambda W, xs: np.eye(len(W))[xs.numpy()] @ W.detach().numpy(),
+            ["where all other rows of W are infinite: entry (0, 0) should be", "received nan"],
+            OTHER_ROWS,
+        ),
+        *[
+            (answer, ["the result has no gradient, but W requires one"], GONE)
+            for answer in (
+                lambda W, xs: W.detach()[xs],
+                lambda W, xs: [W[x].tolist() for x in xs],
+                lambda W, xs: torch.tensor([W[x].tolist() for x in xs], requires_grad=True),
+                lambda W, xs: torch.nn.Embedding.from_pretrained(W)(xs),
+                changing_its_copy,
+            )
+        ],
+        (
+            lambda W, xs: W.numpy()[xs.numpy()],
+            ["raised RuntimeError: Can't call numpy() on Tensor that requires grad", "W.numpy()"],
+            LEAVES,
+        ),
+        (
+            lambda W, xs: F.embedding(xs, W, padding_idx=13),
+            ["the gradient of W after logits_by_row(W, [0, 5, 13, 13, 1]): entry (13, 0)"],
+            GONE,
+        ),
     ],
 )
 def test_logits_by_row_wrong(answer: Answer, words: Sequence[str], hint: str) -> None:
@@ -83,9 +165,8 @@ def picked(table: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
     return table[torch.arange(len(ys)), ys]
 
 
-def shifted(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
-    shifted = logits - logits.max(1, keepdim=True).values
-    return (shifted.exp().sum(1).log() - picked(shifted, ys)).mean()
+def loss(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
+    return (logits.logsumexp(1) - picked(logits, ys)).mean()
 
 
 def with_floats(logits: torch.Tensor, ys: torch.Tensor) -> float:
@@ -104,25 +185,11 @@ def with_numpy(logits: torch.Tensor, ys: torch.Tensor) -> Any:
 
 def shifting_in_place(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
     logits -= logits.max(1, keepdim=True).values
-    return shifted(logits, ys)
+    return loss(logits, ys)
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        F.cross_entropy,
-        shifted,
-        with_floats,
-        with_numpy,
-        shifting_in_place,
-        lambda logits, ys: F.nll_loss(logits.log_softmax(1), ys),
-        lambda logits, ys: (logits.logsumexp(1) - picked(logits, ys)).mean(),
-    ],
-)
-def test_cross_entropy_right(answer: Answer) -> None:
-    verdict = bigrams.cross_entropy(answer)
-    assert verdict
-    assert verdict.message == "Right for small logits, and for logits of a thousand, too."
+def without_half_of_the_gradient(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
+    return (logits.logsumexp(1).detach() - picked(logits, ys)).mean()
 
 
 def naive(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
@@ -135,10 +202,12 @@ def shifted_by_the_largest_of_all(logits: torch.Tensor, ys: torch.Tensor) -> tor
 
 
 def on_changed_logits(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
-    return F.cross_entropy(logits.exp_(), ys)
+    return loss(logits.exp_(), ys)
 
 
 RANDOM = "cross_entropy(logits, ys), for five rows of random logits: should be 3.82579"
+CHANGED = "for five rows of random logits changed logits, which it was given"
+OWN = "Write the loss yourself: log of the sum of exp, and an index."
 TOO_SMALL = "Don't exponentiate and take the log again: a probability that rounds to 0 gives inf."
 OVERFLOW = "Subtract each row's maximum before you exponentiate: exp(1000) overflows."
 
@@ -147,12 +216,12 @@ OVERFLOW = "Subtract each row's maximum before you exponentiate: exp(1000) overf
     ("answer", "words", "hint"),
     [
         (
-            lambda z, ys: -F.cross_entropy(z, ys),
+            lambda z, ys: -loss(z, ys),
             [RANDOM, "received -3.82579"],
             "The log of a probability is negative: put a minus in front.",
         ),
         (
-            lambda z, ys: F.cross_entropy(z, ys, reduction="sum"),
+            lambda z, ys: loss(z, ys) * len(ys),
             [RANDOM, "received 19.1"],
             "That is the sum. Take the mean over the examples.",
         ),
@@ -162,7 +231,7 @@ OVERFLOW = "Subtract each row's maximum before you exponentiate: exp(1000) overf
             "Only the probability of the right character counts.",
         ),
         (
-            lambda z, ys: F.nll_loss(z.log_softmax(0), ys),
+            lambda z, ys: -picked(z.log_softmax(0), ys).mean(),
             [RANDOM],
             "The softmax runs over the examples. It belongs to each row, dim 1.",
         ),
@@ -172,29 +241,35 @@ OVERFLOW = "Subtract each row's maximum before you exponentiate: exp(1000) overf
             "Take the logarithm of the probability.",
         ),
         (
-            lambda z, ys: F.cross_entropy(z.softmax(1), ys),
+            lambda z, ys: loss(z.softmax(1), ys),
             [RANDOM, "received 3.3"],
             "Softmax was applied twice.",
         ),
-        (naive, ["for the same logits + 1000: should be 3.82579, received nan"], OVERFLOW),
+        (
+            naive,
+            ["for five rows of random logits + 1000: should be 3.82579, received nan"],
+            OVERFLOW,
+        ),
         (
             lambda z, ys: (z.exp().sum(1).log() - picked(z, ys)).mean(),
-            ["for the same logits + 1000: should be 3.82579, received inf"],
+            ["for five rows of random logits + 1000: should be 3.82579, received inf"],
             OVERFLOW,
         ),
         (
             lambda z, ys: -picked(z.softmax(1), ys).log().mean(),
-            ["for the same logits × 1000: should be", "received inf"],
+            ["for five rows of random logits × 1000: should be", "received inf"],
             TOO_SMALL,
         ),
         (
-            lambda z, ys: -(z.softmax(1).log() * F.one_hot(ys, 27)).sum(1).mean(),  # 0 · log 0
-            ["for the same logits × 1000: should be", "received nan"],
+            lambda z, ys: (
+                -(z.softmax(1).log() * F.one_hot(ys, z.shape[1])).sum(1).mean()
+            ),  # 0 · log 0
+            ["for five rows of random logits × 1000: should be", "received nan"],
             TOO_SMALL,
         ),
         (
             lambda z, ys: -(picked(z.softmax(1), ys) + 1e-12).log().mean(),
-            ["for the same logits × 1000: should be", "received 2"],
+            ["for five rows of random logits × 1000: should be", "received 2"],
             "",
         ),
         (
@@ -216,22 +291,77 @@ OVERFLOW = "Subtract each row's maximum before you exponentiate: exp(1000) overf
         ),
         (
             lambda z, ys: (z - z.max()).exp().sum(1).log().sub(picked(z - z.max(), ys)).mean(),
-            ["for the same logits × 1000: should be", "received -inf"],
+            ["for five rows of random logits × 1000: should be", "received -inf"],
             OVERFLOW,
         ),
         (
             shifted_by_the_largest_of_all,
-            ["for the same logits × 1000: should be", "received nan"],
+            ["for five rows of random logits × 1000: should be", "received nan"],
             OVERFLOW,
         ),
-        (on_changed_logits, [RANDOM], ""),
-        (lambda z, ys: F.cross_entropy(z, ys) / math.log(2), [RANDOM, "received 5.51"], ""),
+        (on_changed_logits, [CHANGED], IN_PLACE),
+        (shifting_in_place, [CHANGED], IN_PLACE),
         (
-            lambda z, ys: F.cross_entropy(z, ys, reduction="none"),
-            ["should have shape (), received (5,)"],
-            "",
+            lambda z, ys: -(picked(z.softmax(1), ys).log2()).mean(),
+            [RANDOM, "received 5.51"],
+            "That is in bits: log2. The natural logarithm, log, gives nats.",
         ),
-        (lambda z, ys: F.cross_entropy(z, ys) * 1j, ["real numbers, received torch.complex"], ""),
+        (
+            lambda z, ys: -picked(z.softmax(1), ys).log10().mean(),
+            [RANDOM, "received 1.66"],
+            "That is log10. The loss takes the natural logarithm, log.",
+        ),
+        (
+            lambda z, ys: loss(z, ys).exp(),
+            [RANDOM, "received 45."],
+            "That is the perplexity. Leave out the last exp.",
+        ),
+        (
+            lambda z, ys: -z.log_softmax(1).sum(1).mean(),
+            [RANDOM],
+            "Only the probability of the right character counts.",
+        ),
+        (
+            lambda z, ys: picked(z.softmax(1), ys).mean(),
+            [RANDOM, "received 0.0"],
+            "Take the logarithm of the probability.",
+        ),
+        (
+            lambda z, ys: -picked(z.softmax(1), ys).mean().log(),
+            [RANDOM],
+            "Take the logarithm first, and then the mean.",
+        ),
+        (
+            lambda z, ys: -picked(z.log_softmax(1), ys),
+            ["should have shape (), received (5,)"],
+            "That is the loss of each example. Take the mean over them.",
+        ),
+        (lambda z, ys: loss(z, ys) * 1j, ["real numbers, received torch.complex"], ""),
+        (F.cross_entropy, ["cross_entropy is ruled out in this exercise"], OWN),
+        (lambda z, ys: F.cross_entropy(z, ys), ["cross_entropy is ruled out"], OWN),
+        (
+            lambda z, ys: torch.nn.CrossEntropyLoss()(z, ys),
+            ["cross_entropy is ruled out in this exercise"],
+            OWN,
+        ),
+        (lambda z, ys: F.nll_loss(z.log_softmax(1), ys), ["nll_loss is ruled out"], OWN),
+        *[
+            (answer, ["the result has no gradient, but logits requires one"], GONE)
+            for answer in (
+                with_floats,
+                lambda z, ys: loss(z, ys).item(),
+                lambda z, ys: loss(z.detach(), ys),
+                lambda z, ys: loss(z, ys).detach(),
+                lambda z, ys: torch.tensor(loss(z, ys).item(), requires_grad=True),
+                torch.no_grad()(loss),
+            )
+        ],
+        (
+            with_numpy,
+            ["raised RuntimeError: Can't call numpy() on Tensor that requires grad"],
+            LEAVES,
+        ),
+        (without_half_of_the_gradient, ["the gradient of logits after cross_entropy"], GONE),
     ],
 )
 def test_cross_entropy_wrong(answer: Answer, words: Sequence[str], hint: str) -> None:

@@ -1,7 +1,8 @@
-"""The check of chapter 7's attention: right answers of several kinds, and known mistakes."""
+"""The check of chapter 7's attention: known mistakes, and loops over the heads."""
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch.nn.functional as F
 from check_answers import outcome
 
 from zerotohero.check.gpt import attention
-from zerotohero.gpt import CausalSelfAttention, GPTConfig, MultiHeadAttention
+from zerotohero.gpt import GPTConfig, MultiHeadAttention
 
 T = torch.Tensor
 Answer = Callable[[T, T, T, T, int], Any]
@@ -51,99 +52,9 @@ def with_parts(
     return answer
 
 
-# -- right answers -------------------------------------------------------------------------
-
-
-def head_by_head(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
-    d, results = x.shape[-1] // n_head, []
-    for h in range(n_head):
-        q, k, v = (x @ W[:, h * d : (h + 1) * d] for W in (Wq, Wk, Wv))
-        results.append(softmax_of(q @ k.transpose(1, 2) / math.sqrt(d)) @ v)
-    return torch.cat(results, dim=-1)
-
-
 def fused(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
     q, k, v = (in_heads(x @ W, n_head) for W in (Wq, Wk, Wv))
     return together(F.scaled_dot_product_attention(q, k, v, is_causal=True))
-
-
-def by_einsum(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
-    q, k, v = ((x @ W).unflatten(2, (n_head, -1)) for W in (Wq, Wk, Wv))
-    scores = torch.einsum("bthd,bshd->bhts", q, k) / q.shape[-1] ** 0.5
-    return torch.einsum("bhts,bshd->bthd", softmax_of(scores), v).flatten(2)
-
-
-def token_by_token(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> np.ndarray:
-    """Loop over everything, in NumPy; no token asks for a mask."""
-    B, T, C = x.shape
-    d = C // n_head
-    q, k, v = ((x @ W).numpy().astype(float) for W in (Wq, Wk, Wv))
-    out = np.zeros((B, T, C))
-    for b, t, h in np.ndindex(B, T, n_head):
-        own = slice(h * d, (h + 1) * d)
-        weights = np.exp(k[b, : t + 1, own] @ q[b, t, own] / np.sqrt(d))
-        out[b, t, own] = weights @ v[b, : t + 1, own] / weights.sum()
-    return out
-
-
-def with_layer(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
-    """Use the layer of the chapter, without its projection."""
-    _, T, C = x.shape
-    layer = CausalSelfAttention(GPTConfig(1, T, C, n_head, 1))
-    with torch.no_grad():
-        layer.qkv.weight.copy_(torch.cat([Wq, Wk, Wv], dim=1).T)
-        layer.proj.weight.copy_(torch.eye(C))
-        layer.proj.bias.zero_()
-    return layer(x)
-
-
-def with_heads(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
-    _, T, C = x.shape
-    layer = MultiHeadAttention(GPTConfig(1, T, C, n_head, 1))
-    d = C // n_head
-    with torch.no_grad():
-        for h, head in enumerate(layer.heads):
-            for part, W in zip((head.query, head.key, head.value), (Wq, Wk, Wv), strict=True):
-                part.weight.copy_(W[:, h * d : (h + 1) * d].T)
-        layer.proj.load_state_dict({"weight": torch.eye(C), "bias": torch.zeros(C)})
-    return layer(x)
-
-
-def finite_mask(scores: T) -> T:
-    return (scores + torch.full(scores.shape[-2:], -1e9).triu(1)).softmax(-1)
-
-
-def renormalized(scores: T) -> T:
-    weights = scores.softmax(-1).tril()
-    return weights / weights.sum(-1, keepdim=True)
-
-
-def overwrites(*arguments: Any) -> list[Any]:
-    result = head_by_head(*arguments).tolist()
-    for argument in arguments[:4]:
-        argument.zero_()
-    return result
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        with_parts(),
-        head_by_head,
-        fused,
-        by_einsum,
-        token_by_token,
-        with_layer,
-        with_heads,
-        with_parts(weigh=finite_mask),
-        with_parts(weigh=renormalized),
-        overwrites,
-    ],
-)
-def test_attention_right(answer: Answer) -> None:
-    verdict = attention(answer)
-    assert verdict, verdict.message
-    assert "All heads at once" in verdict.message
 
 
 # -- wrong answers -------------------------------------------------------------------------
@@ -178,7 +89,7 @@ def only_reshaped(z: T) -> T:
     return z.reshape(B, T, n_head * d)
 
 
-ROOT = "The scores are divided by the root of the size of a head."
+ROOT = "Divide the scores by the square root of the head size."
 MIXES = "view(B, n_head, T, d) mixes tokens and heads. First (B, T, n_head, d), then transpose."
 JOIN = "Put the heads after the tokens again before you join them: transpose."
 NEIGHBORS = "Neighboring channels belong to one head: view(B, T, n_head, d)."
@@ -250,7 +161,7 @@ TURNED = "The mask is reversed: it hides the past."
         (
             {"cut": uncut, "join": lambda z: z.flatten(2)},
             "(0, 0, 4)",
-            "That attends from head to head: the tokens have to be the last dimension but one.",
+            "That attends from head to head. The tokens have to be the second to last dimension.",
         ),
     ],
 )
@@ -290,10 +201,114 @@ def test_attention_right_for_one_shape_only() -> None:
     def six_tokens(scores: T) -> T:
         return (scores + torch.full((6, 6), -math.inf).triu(1)).softmax(-1)
 
-    second = "attention(x, Wq, Wk, Wv, 5), x of shape (3, 4, 10)"
+    second = "attention(x, Wq, Wk, Wv, 7), x of shape (2, 5, 28)"
+    third = "attention(x, Wq, Wk, Wv, 5), x of shape (3, 4, 10)"
     outcome(attention(three_heads), second + " raised RuntimeError")
     outcome(attention(with_parts(weigh=six_tokens)), second + " raised RuntimeError")
     of_four = attention(with_parts(scale=lambda d, C: 0.5))
-    outcome(of_four, second + ": entry (0, 1, 0)", hint=ROOT)
+    outcome(of_four, third + ": entry (0, 1, 0)", hint=ROOT)
     of_two = attention(with_parts(join=lambda z: together(z)[:2]))
-    outcome(of_two, second + " should have shape (3, 4, 10), received (2, 4, 10)")
+    outcome(of_two, third + " should have shape (3, 4, 10), received (2, 4, 10)")
+
+
+def test_attention_of_an_input_that_it_changes() -> None:
+    hint = "+=, an index on the left of =, and methods that end in _ change the tensor itself."
+
+    def zeroed(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
+        out = fused(x, Wq, Wk, Wv, n_head)
+        x.zero_()
+        return out
+
+    def scaled(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
+        Wq /= 1
+        Wq *= (x.shape[-1] // n_head) ** -0.5
+        return with_parts(scale=lambda d, C: 1)(x, Wq, Wk, Wv, n_head)
+
+    outcome(attention(zeroed), "(2, 6, 12) changed x, which it was given.", hint=hint)
+    outcome(attention(scaled), "(2, 6, 12) changed Wq, which it was given.", hint=hint)
+
+
+# -- loops over the heads ------------------------------------------------------------------
+
+
+def head_by_head(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
+    d, results = x.shape[-1] // n_head, []
+    for h in range(n_head):
+        q, k, v = (x @ W[:, h * d : (h + 1) * d] for W in (Wq, Wk, Wv))
+        results.append(softmax_of(q @ k.transpose(1, 2) / math.sqrt(d)) @ v)
+    return torch.cat(results, dim=-1)
+
+
+def token_by_token(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> np.ndarray:
+    """Loop over everything, in NumPy; no token asks for a mask."""
+    B, T, C = x.shape
+    d = C // n_head
+    q, k, v = ((x @ W).numpy().astype(float) for W in (Wq, Wk, Wv))
+    out = np.zeros((B, T, C))
+    for b, t, h in np.ndindex(B, T, n_head):
+        own = slice(h * d, (h + 1) * d)
+        weights = np.exp(k[b, : t + 1, own] @ q[b, t, own] / np.sqrt(d))
+        out[b, t, own] = weights @ v[b, : t + 1, own] / weights.sum()
+    return out
+
+
+def with_heads(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
+    _, T, C = x.shape
+    layer = MultiHeadAttention(GPTConfig(1, T, C, n_head, 1))
+    d = C // n_head
+    with torch.no_grad():
+        for h, head in enumerate(layer.heads):
+            for part, W in zip((head.query, head.key, head.value), (Wq, Wk, Wv), strict=True):
+                part.weight.copy_(W[:, h * d : (h + 1) * d].T)
+        layer.proj.load_state_dict({"weight": torch.eye(C), "bias": torch.zeros(C)})
+    return layer(x)
+
+
+def in_lists(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> list[Any]:
+    d, C = x.shape[-1] // n_head, x.shape[-1]
+    q, k, v = ((x @ W).tolist() for W in (Wq, Wk, Wv))
+    results = []
+    for Q, K, V in zip(q, k, v, strict=True):
+        rows = []
+        for t in range(len(Q)):
+            row = []
+            for c in range(C):
+                own = range(c // d * d, c // d * d + d)
+                scores = [sum(Q[t][i] * K[s][i] for i in own) / d**0.5 for s in range(t + 1)]
+                weights = [math.exp(score) for score in scores]
+                total = sum(w * V[s][c] for s, w in enumerate(weights))
+                row.append(total / sum(weights))
+            rows.append(row)
+        results.append(rows)
+    return results
+
+
+def by_pieces(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> T:
+    pieces = ((x @ W).chunk(n_head, dim=-1) for W in (Wq, Wk, Wv))
+    heads = map(functools.partial(F.scaled_dot_product_attention, is_causal=True), *pieces)
+    return torch.cat(list(heads), dim=-1)
+
+
+def in_a_generator(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> Iterator[T]:
+    q, k, v = (in_heads(x @ W, n_head) for W in (Wq, Wk, Wv))
+    for b in range(len(x)):
+        heads = [
+            F.scaled_dot_product_attention(q[b, h], k[b, h], v[b, h], is_causal=True)
+            for h in range(n_head)
+        ]
+        yield torch.cat(heads, dim=-1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [head_by_head, token_by_token, with_heads, in_lists, by_pieces, in_a_generator],
+)
+def test_attention_by_a_loop(answer: Answer) -> None:
+    hint = "Make the heads a dimension next to the batch: then one product serves all of them."
+    outcome(
+        attention(answer),
+        "A loop over the heads is ruled out in this exercise.",
+        "attention(x, Wq, Wk, Wv, 3), x of shape (2, 6, 12) takes ",
+        "attention(x, Wq, Wk, Wv, 7), x of shape (2, 5, 28) takes ",
+        hint=hint,
+    )

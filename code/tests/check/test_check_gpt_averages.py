@@ -1,7 +1,7 @@
-"""The checks of chapter 7's averages and squared ReLU: right answers, and known mistakes."""
+"""The checks of chapter 7's averages and squared ReLU: known mistakes, and loops."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,44 +28,7 @@ def by_softmax(x: T) -> T:
     return scores.masked_fill(tril(x) == 0, float("-inf")).softmax(-1) @ x
 
 
-def by_two_loops(x: T) -> T:
-    means = torch.zeros_like(x)
-    for b in range(x.shape[0]):
-        for t in range(x.shape[1]):
-            means[b, t] = x[b, : t + 1].mean(0)
-    return means
-
-
-def in_numpy(x: T) -> np.ndarray:
-    a = x.numpy().astype(float)
-    return np.cumsum(a, 1) / np.arange(1, a.shape[1] + 1)[:, None]
-
-
-def in_place(x: T) -> list[Any]:
-    means = (x.cumsum(1) / torch.arange(1, x.shape[1] + 1)[:, None]).tolist()
-    x.zero_()
-    return means
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda x: tril(x) / tril(x).sum(1, keepdim=True) @ x,
-        lambda x: torch.einsum("ts,bsc->btc", F.normalize(tril(x), p=1, dim=1), x),
-        lambda x: (tril(x).double() / tril(x).sum(1)[:, None]) @ x.double().requires_grad_(),
-        by_softmax,
-        by_two_loops,
-        in_numpy,
-        in_place,
-    ],
-)
-def test_averages_right(answer: Answer) -> None:
-    verdict = gpt.averages(answer)
-    assert verdict, verdict.message
-    assert "averages the past" in verdict.message
-
-
-ITSELF = "A token also hears itself."
+ITSELF = "A token's own vector is part of its average."
 
 
 def strict_with_zeros(x: T) -> T:
@@ -148,45 +111,103 @@ def test_averages_right_for_one_shape_only() -> None:
         return torch.ones(5, 5).tril() / torch.arange(1, 6)[:, None] @ x
 
     def of_pairs(x: T) -> T:
-        return torch.stack([by_softmax(x[i : i + 1])[0] for i in range(2)])
+        return torch.cat([by_softmax(x[:1]), by_softmax(x[1:2])])
 
-    outcome(gpt.averages(of_five), "averages(x), x of shape (1, 4, 4) raised RuntimeError")
-    outcome(gpt.averages(of_pairs), "averages(x), x of shape (1, 4, 4) raised IndexError")
-
-
-# -- exercise 5: the squared ReLU ----------------------------------------------------------
+    outcome(gpt.averages(of_five), "averages(x), x of shape (4, 11, 6) raised RuntimeError")
+    outcome(gpt.averages(of_pairs), "x of shape (4, 11, 6) should have shape (4, 11, 6)")
 
 
-def by_entry(x: T) -> Any:
-    if x.ndim:
-        return [by_entry(part) for part in x]
-    return max(0.0, x.item()) ** 2
+def test_averages_of_its_input_that_it_changes() -> None:
+    def zeroed(x: T) -> T:
+        means = by_softmax(x)
+        x.zero_()
+        return means
+
+    hint = "+=, an index on the left of =, and methods that end in _ change the tensor itself."
+    words = "averages(x), x of shape (2, 5, 3) changed x, which it was given."
+    outcome(gpt.averages(zeroed), words, hint=hint)
 
 
-def overwrites(x: T) -> T:
-    return x.clamp_(min=0).mul_(x)
+def by_two_loops(x: T) -> T:
+    means = torch.zeros_like(x)
+    for b in range(x.shape[0]):
+        for t in range(x.shape[1]):
+            means[b, t] = x[b, : t + 1].mean(0)
+    return means
+
+
+def by_a_running_sum(x: T) -> T:
+    means, total = [], torch.zeros_like(x[:, 0])
+    for t, column in enumerate(x.unbind(1), 1):
+        total = total + column
+        means.append(total / t)
+    return torch.stack(means, dim=1)
+
+
+def sequence_by_sequence(x: T) -> T:
+    return torch.stack([tokens.cumsum(0) for tokens in x]) / torch.ones_like(x).cumsum(1)
+
+
+def channel_by_channel(x: T) -> Iterator[T]:
+    for tokens in x:
+        yield torch.stack(tuple(c.cumsum(0) / torch.arange(1, len(c) + 1) for c in tokens.T), 1)
+
+
+def in_lists(x: T) -> list[Any]:
+    return [
+        [[sum(c[: t + 1]) / (t + 1) for c in zip(*rows)] for t in range(len(rows))]
+        for rows in x.tolist()
+    ]
+
+
+def in_numpy(x: T) -> np.ndarray:
+    means = x.numpy().copy()
+    for t in range(means.shape[1]):
+        means[:, t] = x.numpy()[:, : t + 1].mean(1)
+    return means
+
+
+def by_recursion(x: T) -> T:
+    if x.shape[1] == 1:
+        return x
+    return torch.cat([by_recursion(x[:, :-1]), x.mean(1, keepdim=True)], dim=1)
+
+
+def while_there_are_tokens(x: T) -> T:
+    sums, shift = x, 1
+    while shift < x.shape[1]:
+        sums = sums + F.pad(sums, (0, 0, shift, 0))[:, : x.shape[1]]
+        shift *= 2
+    return sums / torch.arange(1, x.shape[1] + 1)[:, None]
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda x: torch.relu(x).square(),
-        lambda x: F.relu(x) ** 2,
-        lambda x: x * F.relu(x),
-        lambda x: torch.where(x > 0, x**2, 0),
-        lambda x: (x > 0) * x * x,
-        lambda x: np.maximum(x.numpy(), 0) ** 2,
-        by_entry,
-        overwrites,
+        by_two_loops,
+        by_a_running_sum,
+        sequence_by_sequence,
+        channel_by_channel,
+        in_lists,
+        in_numpy,
+        by_recursion,
+        while_there_are_tokens,
     ],
 )
-def test_squared_relu_right(answer: Answer) -> None:
-    verdict = gpt.squared_relu(answer)
-    assert verdict, verdict.message
-    assert "a parabola" in verdict.message
+def test_averages_by_a_loop(answer: Answer) -> None:
+    hint = "All tokens at once: a triangular matrix (T, T) times x gives every average."
+    words = ["A loop is ruled out in this exercise.", "averages(x), x of shape (2, 5, 3) takes"]
+    outcome(gpt.averages(answer), *words, "x of shape (4, 11, 6) takes", hint=hint)
+
+
+# -- exercise 5: the squared ReLU ----------------------------------------------------------
 
 
 NEGATIVE = "Negative inputs give 0: first the ReLU, then the square."
+LEAKY = "That is the square of a leaky ReLU. The ReLU is 0 for every negative input."
+IN_PLACE = "+=, an index on the left of =, and methods that end in _ change the tensor itself."
+GELU = "That is the square of GELU. The ReLU has a kink: max(x, 0)."
+CUBE = "The square, not the third power."
 
 
 @pytest.mark.parametrize(
@@ -196,11 +217,21 @@ NEGATIVE = "Negative inputs give 0: first the ReLU, then the square."
         (lambda x: 2 * F.relu(x), ["(0, 3)", "received 1"], "The square, not the double."),
         (lambda x: F.relu(x).sqrt(), ["(0, 3)"], "The square, not the root."),
         (lambda x: F.relu(x) ** 0.5, ["(0, 3)"], "The square, not the root."),
-        (lambda x: x**2, ["entry (0, 0) should be 0, received 4"], NEGATIVE),
-        (lambda x: F.relu(x**2), ["entry (0, 0) should be 0, received 4"], NEGATIVE),
-        (lambda x: x * x.abs(), ["entry (0, 0) should be 0, received -4"], NEGATIVE),
-        (lambda x: F.relu(x) ** 3, ["should be 0.25, received 0.125"], ""),
-        (lambda x: F.gelu(x).square(), ["entry (0, 0)"], ""),
+        (lambda x: x**2, ["entry (0, 0) should be 0, received 9"], NEGATIVE),
+        (lambda x: F.relu(x**2), ["entry (0, 0) should be 0, received 9"], NEGATIVE),
+        (lambda x: x * x.abs(), ["entry (0, 0) should be 0, received -9"], NEGATIVE),
+        (lambda x: F.relu(x) ** 3, ["should be 0.25, received 0.125"], CUBE),
+        (lambda x: F.leaky_relu(x).square(), ["entry (0, 0)", "received 0.0009"], LEAKY),
+        (lambda x: F.leaky_relu(x, 0.2) ** 2, ["entry (0, 0)", "received 0.36"], LEAKY),
+        (lambda x: torch.max(0.1 * x, x) ** 2, ["entry (0, 0)", "received 0.09"], LEAKY),
+        (lambda x: F.gelu(x).square(), ["entry (0, 0)"], GELU),
+        (lambda x: F.gelu(x, approximate="tanh") ** 2, ["entry (0, 0)"], GELU),
+        (lambda x: F.leaky_relu(x), ["entry (0, 0)"], ""),
+        (lambda x: F.gelu(x), ["entry (0, 0)"], ""),
+        (lambda x: F.silu(x) ** 2, ["entry (0, 0)"], ""),
+        (lambda x: F.relu6(x) ** 2, ["entry (1, 3) should be 49, received 36"], ""),
+        (lambda x: F.relu(x, inplace=True) ** 2, ["changed x, which it was given"], IN_PLACE),
+        (lambda x: x.clamp_(min=0).mul_(x), ["changed x, which it was given"], IN_PLACE),
         (lambda x: -torch.relu(x).square(), ["received -0.25"], ""),
         (lambda x: torch.relu(x).square().sum(), ["shape (2, 4), received ()"], ""),
         (lambda x: torch.relu(x).square().T, ["shape (2, 4), received (4, 2)"], ""),

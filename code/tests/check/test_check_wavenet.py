@@ -1,17 +1,14 @@
-"""The checks of chapter 6: right answers of several kinds, and known mistakes."""
+"""The checks of chapter 6's levels and convolutions: known mistakes, and the hint for each."""
 
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from check_answers import outcome
 from torch import nn
 
 from zerotohero.check import wavenet
-from zerotohero.layers import FlattenConsecutive
-from zerotohero.wavenet import CausalConv1d
 
 Answer = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("embedded_names")
@@ -20,24 +17,16 @@ pytestmark = pytest.mark.usefixtures("embedded_names")
 # -- neighbors side by side ----------------------------------------------------------------
 
 
-def by_slices(x: torch.Tensor, n: int) -> torch.Tensor:
-    out = torch.cat([x[:, i::n] for i in range(n)], 2)
-    return out[:, 0] if out.shape[1] == 1 else out
-
-
-def by_numpy(x: torch.Tensor, n: int) -> np.ndarray:
-    B, T, C = x.shape
-    return x.numpy().reshape((B, n * C) if n == T else (B, T // n, n * C))
-
-
-@pytest.mark.parametrize("answer", [by_slices, by_numpy, lambda x, n: FlattenConsecutive(n)(x)])
-def test_flatten_right(answer: Answer) -> None:
-    verdict = wavenet.flatten(answer)
-    assert verdict, verdict.message
-
-
 def grouped(x: torch.Tensor, n: int) -> torch.Tensor:
     return x.reshape(len(x), x.shape[1] // n, n * x.shape[2])
+
+
+def dropped(x: torch.Tensor) -> torch.Tensor:
+    """Drop the dimension of positions if one is left."""
+    return x[:, 0] if x.shape[1] == 1 else x
+
+
+N_GROUPS = "n is how many positions come together, not how many groups there are."
 
 
 @pytest.mark.parametrize(
@@ -50,47 +39,56 @@ def grouped(x: torch.Tensor, n: int) -> torch.Tensor:
         ),
         (
             lambda x, n: grouped(x, n).squeeze(),
-            ["x of shape (1, 4, 2)", "shape (1, 2, 4), received (2, 4)"],
+            ["x of shape (1, 12, 2)", "shape (1, 4, 6), received (4, 6)"],
             "squeeze() drops every dimension of size 1, also the batch's.",
         ),
         (
-            lambda x, n: torch.cat(x.chunk(n, 1), -1),
+            lambda x, n: dropped(torch.cat(x.chunk(n, 1), -1)),
             ["x of shape (2, 6, 3)", "entry (0, 0, 3)"],
             "Join neighbors, not positions that are far apart.",
         ),
         (
-            lambda x, n: grouped(x, n).unflatten(-1, (n, -1)).mT.flatten(2),
+            lambda x, n: dropped(grouped(x, n).unflatten(-1, (n, -1)).mT.flatten(2)),
             ["x of shape (2, 6, 3)", "entry (0, 0, 1)"],
             "First all of one position, then all of the next.",
         ),
-        (lambda x, n: x.flatten(1), ["shape (2, 3, 6), received (2, 18)"], ""),
+        (
+            lambda x, n: dropped(torch.cat([x[:, i::n] for i in reversed(range(n))], 2)),
+            ["x of shape (2, 6, 3)", "entry (0, 0, 0)"],
+            "The neighbors keep their order: the oldest comes first.",
+        ),
+        (lambda x, n: x.view(len(x), n, -1), ["shape (2, 3, 6), received (2, 2, 9)"], N_GROUPS),
+        (
+            lambda x, n: x.flatten(1),
+            ["shape (2, 3, 6), received (2, 18)"],
+            "Join n positions at a time, not all of them.",
+        ),
+        (
+            lambda x, n: dropped(x.unfold(1, n, 1).mT.flatten(2)),
+            ["shape (2, 3, 6), received (2, 5, 6)"],
+            "The groups don't overlap: each position is in one of them.",
+        ),
+        (lambda x, n: dropped(grouped(x, n)) + 1, ["entry (0, 0, 0)"], ""),
+        (lambda x, n: dropped(grouped(x, 2)), ["x of shape (1, 12, 2)", "(1, 4, 6)"], ""),
     ],
 )
 def test_flatten_wrong(answer: Answer, words: list[str], hint: str) -> None:
     outcome(wavenet.flatten(answer), *words, hint=hint)
 
 
-# -- BatchNorm over examples and places ----------------------------------------------------
+# -- BatchNorm over examples and positions -------------------------------------------------
 
 
-def normalized(dims: Any, correction: int = 0) -> Answer:
+def normalized(
+    dims: Any = (0, 1), correction: int = 0, outside: float = 0, inside: float = 1
+) -> Answer:
     def answer(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Tensor:
         mean = x.mean(dims, keepdim=True)
         var = x.var(dims, correction=correction, keepdim=True)
-        return gamma * (x - mean) / torch.sqrt(var + eps) + beta
+        root = torch.sqrt(var + inside * eps) + outside * eps
+        return gamma * (x - mean) / root + beta
 
     return answer
-
-
-def by_torch(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Tensor:
-    flat = nn.functional.batch_norm(x.flatten(0, 1), None, None, gamma, beta, True, 0.1, eps)
-    return flat.view(x.shape)
-
-
-@pytest.mark.parametrize("answer", [by_torch, normalized((0, 1)), normalized((-3, -2))])
-def test_normalize_right(answer: Answer) -> None:
-    verdict = wavenet.normalize(answer)
-    assert verdict, verdict.message
 
 
 @pytest.mark.parametrize(
@@ -108,55 +106,129 @@ def test_normalize_wrong(dims: Any, correction: int, hint: str) -> None:
     outcome(wavenet.normalize(normalized(dims, correction)), "x of shape (5, 3, 4)", hint=hint)
 
 
+def without_root(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Tensor:
+    return gamma * (x - x.mean((0, 1))) / (x.var((0, 1), correction=0) + eps) + beta
+
+
+def with_std(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Tensor:
+    return gamma * (x - x.mean((0, 1))) / (x.std((0, 1)) + eps) + beta
+
+
+def without_mean(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Tensor:
+    return gamma * x / (x.var((0, 1), correction=0) + eps).sqrt() + beta
+
+
+OUTSIDE = "eps belongs inside the root: it is added to the variance."
+STD = (
+    "std divides by one less than the number of values, and eps belongs inside "
+    "the root: it is added to the variance."
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (without_root, "Divide by the square root of the variance plus eps."),
+        (with_std, STD),
+        (normalized(outside=1, inside=0), OUTSIDE),
+        (normalized(inside=0), "eps is missing: it is added to the variance."),
+        (
+            lambda x, gamma, beta, eps: normalized()(x, 1, beta, eps),
+            "gamma is missing: it multiplies every feature.",
+        ),
+        (
+            lambda x, gamma, beta, eps: normalized()(x, gamma, 0, eps),
+            "beta is missing: it is added in the end.",
+        ),
+        (lambda x, gamma, beta, eps: normalized()(x, 1, 0, eps), "gamma and beta are missing."),
+        (
+            lambda x, gamma, beta, eps: normalized()(x, beta, gamma, eps),
+            "gamma multiplies, and beta is added.",
+        ),
+        (without_mean, "The mean is to be subtracted before the division."),
+        (normalized(inside=2), ""),
+        (normalized(outside=1), ""),
+    ],
+)
+def test_normalize_with_a_mistake_in_the_formula(answer: Answer, hint: str) -> None:
+    outcome(wavenet.normalize(answer), "normalize(x, gamma, beta, 0.01)", hint=hint)
+
+
+def test_normalize_with_an_epsilon_of_its_own() -> None:
+    def answer(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Tensor:
+        return normalized()(x, gamma, beta, 0.01)
+
+    outcome(wavenet.normalize(answer), "normalize(x, gamma, beta, 0.5)")
+
+
+def test_normalize_changes_nothing() -> None:
+    def answer(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Tensor:
+        x -= x.mean((0, 1))
+        return gamma * x / (x.var((0, 1), correction=0) + eps).sqrt() + beta
+
+    hint = "+=, an index on the left of =, and methods that end in _ change the tensor itself."
+    outcome(wavenet.normalize(answer), "changed x, which it was given", hint=hint)
+
+
 # -- the dilated convolution ---------------------------------------------------------------
 
 
-def by_conv1d(x: torch.Tensor, weight: torch.Tensor, dilation: int) -> torch.Tensor:
-    kernel = weight.view(2, x.shape[2], -1).permute(2, 1, 0)
-    return nn.functional.conv1d(x.mT, kernel, dilation=dilation).mT
+def convolved(x: torch.Tensor, weight: torch.Tensor, d: int) -> torch.Tensor:
+    return torch.cat([x[:, :-d], x[:, d:]], 2) @ weight
 
 
-def by_our_layer(x: torch.Tensor, weight: torch.Tensor, dilation: int) -> torch.Tensor:
-    layer = CausalConv1d(x.shape[2], weight.shape[1], 2, dilation, bias=False)
-    layer.weight = weight
-    return layer(x)
+def swapped(x: torch.Tensor, weight: torch.Tensor, d: int) -> torch.Tensor:
+    return convolved(x, weight.roll(x.shape[2], 0), d)
 
 
-def by_loops(x: torch.Tensor, weight: torch.Tensor, dilation: int) -> torch.Tensor:
-    pairs = [torch.cat([x[:, t - dilation], x[:, t]], 1) for t in range(dilation, x.shape[1])]
-    return torch.stack([pair @ weight for pair in pairs], 1)
+def interleaved(x: torch.Tensor, weight: torch.Tensor, d: int) -> torch.Tensor:
+    return x[:, :-d] @ weight[::2] + x[:, d:] @ weight[1::2]
 
 
-@pytest.mark.parametrize("answer", [by_conv1d, by_our_layer, by_loops])
-def test_dilated_right(answer: Answer) -> None:
-    verdict = wavenet.dilated(answer)
-    assert verdict, verdict.message
+def rolled(x: torch.Tensor, weight: torch.Tensor, d: int) -> torch.Tensor:
+    return torch.cat([x.roll(d, 1), x], 2) @ weight
 
 
-def swapped(x: torch.Tensor, weight: torch.Tensor, dilation: int) -> torch.Tensor:
-    return by_loops(x, torch.cat([weight[x.shape[2] :], weight[: x.shape[2]]]), dilation)
+def rolled_ahead(x: torch.Tensor, weight: torch.Tensor, d: int) -> torch.Tensor:
+    return torch.cat([x, x.roll(-d, 1)], 2) @ weight
 
 
 def zeros(x: torch.Tensor, dilation: int) -> torch.Tensor:
     return torch.zeros(len(x), dilation, x.shape[2])
 
 
+ROLLED = "roll brings the last positions to the front. Begin where both positions exist."
+
+
 @pytest.mark.parametrize(
     ("answer", "hint"),
     [
         (swapped, "The first half of the weight belongs to the older position."),
-        (lambda x, w, d: by_loops(x, w, 1), "The two positions are dilation apart."),
+        (interleaved, "The upper half of the weight is its first C rows, not every second one."),
+        (lambda x, w, d: convolved(x, w, 1), "The two positions are dilation apart."),
         (
-            lambda x, w, d: by_loops(torch.cat([zeros(x, d), x], 1), w, d),
+            lambda x, w, d: convolved(torch.cat([zeros(x, d), x], 1), w, d),
             "No zeros in front: begin where both positions exist.",
         ),
         (
-            lambda x, w, d: torch.cat([y := by_loops(x, w, d), zeros(y, d)], 1),
+            lambda x, w, d: torch.cat([y := convolved(x, w, d), zeros(y, d)], 1),
             "No zeros at the end: the output is shorter than the input.",
         ),
+        (rolled, ROLLED),
+        (rolled_ahead, ROLLED),
         (lambda x, w, d: x[:, d:] @ w[x.shape[2] :], "The older position is missing."),
-        (lambda x, w, d: 2 * by_loops(x, w, d), ""),
+        (lambda x, w, d: x[:, :-d] @ w[: x.shape[2]], "The newer position is missing."),
+        (lambda x, w, d: 2 * convolved(x, w, d), ""),
     ],
 )
 def test_dilated_wrong(answer: Answer, hint: str) -> None:
-    outcome(wavenet.dilated(answer), "dilated(x, weight, ", hint=hint)
+    words = "dilated(x, weight, 2), x of shape (2, 7, 3)"
+    outcome(wavenet.dilated(answer), words, hint=hint)
+
+
+def test_dilated_with_a_layer_of_its_own_weight() -> None:
+    def answer(x: torch.Tensor, weight: torch.Tensor, d: int) -> torch.Tensor:
+        C, width = x.shape[2], weight.shape[1]
+        return nn.Conv1d(C, width, 2, dilation=d, bias=False)(x.mT).mT
+
+    outcome(wavenet.dilated(answer), "dilated(x, weight, 2)")

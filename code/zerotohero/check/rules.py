@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from torch.overrides import TorchFunctionMode
 
+from .running import MOST_ITEMS
 from .verdict import fail
 
 # What takes entries out of a tensor, one by one or many at once.
@@ -67,6 +69,9 @@ class Watch(TorchFunctionMode):
         @functools.wraps(answer)
         def watched(*args: Any) -> Any:
             with self:
-                return answer(*args)
+                result = answer(*args)
+                if isinstance(result, Iterator):  # works only when it is read
+                    return list(islice(result, MOST_ITEMS))
+                return result
 
         return watched

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import dis
 import inspect
 import signal
 import sys
@@ -11,9 +12,10 @@ import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import islice
 from pathlib import Path
-from types import FrameType, SimpleNamespace
+from types import FrameType, SimpleNamespace, TracebackType
 from typing import Any, NoReturn
 
 from .verdict import FILL_IN, Verdict, describe, fail, stop
@@ -104,7 +106,7 @@ def guarded(
     except RecursionError as error:
         fail(f"{shown} raised {describe(error)}", too_deep)
     except (Exception, SystemExit) as error:
-        if isinstance(error, NotImplementedError) and _is_raised_by_name(error):
+        if isinstance(error, NotImplementedError) and _is_raised_by_hand(error):
             not_done(shown)
         line = own_line(error)
         where = f"\nThe line that raised it: {line}" if line else ""
@@ -192,17 +194,32 @@ _LIBRARIES = [
 def own_line(error: BaseException) -> str:
     """Return the last line of the answer itself that an exception passed, or an empty string."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
-        if any(path.is_relative_to(folder) for folder in _LIBRARIES):
-            continue
-        return frame.line or f"line {frame.lineno}"
+        if not of_library(frame.filename):
+            return frame.line or f"line {frame.lineno}"
     return ""
 
 
-def _is_raised_by_name(error: NotImplementedError) -> bool:
+def _is_raised_by_hand(error: NotImplementedError) -> bool:
     """Whether a stub raised it, and not PyTorch, which has some of its own."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return type(error).__name__ in frame.f_code.co_names
+    *_, last = _steps_of(error.__traceback__)
+    code = last.tb_frame.f_code
+    raised = code.co_code[last.tb_lasti] == dis.opmap["RAISE_VARARGS"]
+    return raised and not of_library(code.co_filename)
+
+
+def _steps_of(step: TracebackType | None) -> Iterator[TracebackType]:
+    while step is not None:
+        yield step
+        step = step.tb_next
+
+
+@cache
+def of_library(filename: str) -> bool:
+    """Whether a file belongs to Python, an installed package or this one: not to an answer."""
+    if filename.startswith("<frozen "):  # Python's own import system
+        return True
+    path = Path(filename)
+    return any(path.is_relative_to(folder) for folder in _LIBRARIES)
 
 
 # -- changes ---------------------------------------------------------------------------

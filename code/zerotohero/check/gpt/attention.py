@@ -10,6 +10,7 @@ import torch
 from ..running import run
 from ..tensors import expect_tensor
 from ..verdict import checker
+from .steps import Steps, expect_no_loop
 
 Mistakes = list[tuple[torch.Tensor, str]]
 
@@ -19,15 +20,25 @@ def random_tensor(*shape: int, seed: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+SIZES = (  # B, T, C and n_head: all different in a row, and the head size, C // n_head, too
+    (2, 6, 12, 3),
+    (2, 5, 28, 7),  # the first and this one have heads of the same size, here more of them
+    (3, 4, 10, 5),
+)
+BAN = "A loop over the heads is ruled out in this exercise."
+HINT = "Make the heads a dimension next to the batch: then one product serves all of them."
+
+
 @checker
 def attention(answer: Any) -> str:
     """Check a function ``(x, Wq, Wk, Wv, n_head)``: causal attention of all heads at once."""
-    for B, T, C, n_head in ((2, 6, 12, 3), (3, 4, 10, 5)):  # all different, and C // n_head too
-        x = random_tensor(B, T, C, seed=2)
-        matrices = [random_tensor(C, C, seed=seed) / C**0.25 for seed in (3, 4, 5)]
+    counts = []
+    for case, (B, T, C, n_head) in enumerate(SIZES):
+        x = random_tensor(B, T, C, seed=10 * case)
+        matrices = [random_tensor(C, C, seed=10 * case + i) / C**0.25 for i in (1, 2, 3)]
         shown = f"attention(x, Wq, Wk, Wv, {n_head}), x of shape {(B, T, C)}"
-        given = [W.clone() for W in matrices]
-        received = run(answer, x.clone(), *given, n_head, shown=shown)
+        counts.append((shown, steps := Steps()))
+        received = run(steps.counted(answer), x, *matrices, n_head, shown=shown)
         expect_tensor(
             received,
             _join(_attend([_split(x @ W, n_head) for W in matrices], _future(T))),
@@ -35,6 +46,7 @@ def attention(answer: Any) -> str:
             _mistakes_of_a_head(x, matrices, n_head) + _mistakes_with_heads(x, matrices, n_head),
             tolerance=1e-4,
         )
+    expect_no_loop(counts[0], counts[1], BAN, HINT)
     return "All heads at once, and each of them as if it were alone."
 
 
@@ -69,7 +81,7 @@ def _mistakes_of_a_head(x: torch.Tensor, matrices: list[torch.Tensor], n_head: i
     _, T, C = x.shape
     d, future = C // n_head, _future(T)
     parts = q, k, v = [_split(x @ W, n_head) for W in matrices]
-    root = "The scores are divided by the root of the size of a head."
+    root = "Divide the scores by the square root of the head size."
     turned = "The mask is reversed: it hides the past."
     weights = (q @ k.mT * d**-0.5).softmax(-1)
     attended = [
@@ -120,7 +132,7 @@ def _mistakes_with_heads(x: torch.Tensor, matrices: list[torch.Tensor], n_head: 
         (_join(mixed), mixes),
         (
             across.flatten(2),
-            "That attends from head to head: the tokens have to be the last dimension but one.",
+            "That attends from head to head. The tokens have to be the second to last dimension.",
         ),
         (_join(every), neighbors),
         (every.permute(0, 2, 3, 1).flatten(2), neighbors),

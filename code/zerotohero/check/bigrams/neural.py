@@ -1,0 +1,254 @@
+"""Checks of the exercises on the network: rows of logits, and the loss. Both pass gradients on."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from ..rules import CROSS_ENTROPY, Watch, forbid
+from ..running import guarded, run
+from ..tensors import expect_tensor
+from ..verdict import checker, fail
+
+ONE_HOT = ("one_hot", "eye")
+PRODUCTS = (
+    *("matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "mv", "addmm", "addmv", "addbmm"),
+    *(
+        "baddbmm",
+        "dot",
+        "vdot",
+        "inner",
+        "tensordot",
+        "einsum",
+        "linear",
+        "bilinear",
+        "chain_matmul",
+    ),
+    *("linalg_matmul", "linalg_multi_dot", "linalg_vecdot", "_sparse_mm", "sspaddmm", "kron"),
+)
+NO_ONE_HOT = "Take the rows of W without a one-hot encoding."
+RULES = forbid((ONE_HOT, NO_ONE_HOT), (PRODUCTS, "Take the rows of W without a matrix product."))
+
+
+class OneHotWatch(Watch):
+    """Ends the check also where an answer makes a one-hot encoding by itself, by whatever means."""
+
+    def __init__(self, ids: torch.Tensor, size: int) -> None:
+        super().__init__(RULES)
+        self.one_hot = F.one_hot(ids, size).double()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = super().__torch_function__(func, types, args, kwargs)
+        for made in (result, *args[:1]):  # an index on the left of = returns nothing
+            if _equal(made, self.one_hot):
+                fail("The answer makes a one-hot encoding of xs.", NO_ONE_HOT)
+        return result
+
+
+def _equal(made: Any, one_hot: torch.Tensor) -> bool:
+    if not isinstance(made, torch.Tensor) or made.shape != one_hot.shape:
+        return False
+    try:
+        return bool(torch.equal(made.double(), one_hot))
+    except RuntimeError:  # inside vmap there is nothing to compare
+        return False
+
+
+@checker
+def logits_by_row(answer: Any) -> str:
+    """Check a function ``(W, xs)`` that returns the logits without a one-hot encoding."""
+    generator = torch.Generator().manual_seed(1)
+    for rows, columns, xs in [
+        (27, 27, [0, 5, 13, 13, 1]),
+        (27, 27, [26]),
+        (6, 4, [5, 0, 3, 3, 0, 5, 1]),
+        (3, 8, [2, 0]),
+    ]:
+        W = torch.randn(rows, columns, generator=generator)
+        ids = torch.tensor(xs)
+        size = "" if rows == columns else f", for W of shape ({rows}, {columns})"
+        shown = f"logits_by_row(W, {xs}){size}"
+        misconceptions = [
+            (W[ids].softmax(1), "These are probabilities. Logits are the rows of W themselves."),
+            (
+                W[ids].log_softmax(1),
+                "These are log probabilities. Logits are the rows of W themselves.",
+            ),
+            (W[ids].exp(), "These are counts. Logits are the rows of W themselves."),
+            (W[ids].T, "Each row should hold the logits of one input: turn the result."),
+            (W[ids].squeeze(), "One input gives a table, too: with one row."),
+        ]
+        if max(xs) < columns:
+            columns_of_W = [
+                (W[:, ids], "These are columns of W, one below the other. Index the rows."),
+                (W[:, ids].T, "These are columns of W. Row i holds the logits after character i."),
+            ]
+            misconceptions = columns_of_W + misconceptions
+        with OneHotWatch(ids, rows):
+            received = run(answer, W.clone(), ids.clone(), shown=shown)
+        expect_tensor(received, W[ids], shown, misconceptions)
+        _expect_no_product(answer, W, ids, shown)
+        _expect_gradient_of_rows(answer, W, ids, shown)
+    return "Each row of W that xs names, in order."
+
+
+def _expect_no_product(answer: Any, W: torch.Tensor, ids: torch.Tensor, shown: str) -> None:
+    """Stop if the rows that ``ids`` does not name have an influence, as zero times infinity."""
+    infinite = torch.full_like(W, math.inf)
+    infinite[ids] = W[ids]
+    received = run(answer, infinite.clone(), ids.clone(), shown=shown)
+    expect_tensor(
+        received,
+        W[ids],
+        f"{shown}, where all other rows of W are infinite",
+        otherwise="The other rows are still there, multiplied by zero: that is a one-hot encoding. "
+        "Take only the rows that xs names.",
+    )
+
+
+def _expect_gradient_of_rows(answer: Any, W: torch.Tensor, ids: torch.Tensor, shown: str) -> None:
+    """Stop unless a gradient reaches W: once for each time that a row is named."""
+    leaf = W.clone().requires_grad_()
+    received = run(answer, leaf, ids.clone(), shown=shown, raised=LEAVES_TORCH)
+    weights = torch.arange(1.0, W[ids].numel() + 1).view(W[ids].shape)
+    right = torch.zeros_like(W).index_add_(0, ids, weights)
+    _expect_gradient(received, leaf, weights, right, shown, "W")
+
+
+LEAVES_TORCH = "What is given requires a gradient now. Stay with tensors, so that it can flow back."
+CUT_OFF = "detach, item, tolist, numpy, no_grad and torch.tensor cut a result off from its inputs."
+
+
+def _expect_gradient(
+    received: Any,
+    leaf: torch.Tensor,
+    weights: torch.Tensor,
+    right: torch.Tensor,
+    shown: str,
+    name: str,
+) -> None:
+    """Stop unless the weighted sum of a result has the right gradient by ``leaf``."""
+    result = guarded(lambda: _joined(received), f"Reading {shown}")
+    needed = f"{shown}: the result has no gradient, but {name} requires one."
+    if not result.requires_grad:
+        fail(needed, CUT_OFF)
+    (grad,) = guarded(
+        lambda: torch.autograd.grad((result * weights).sum(), leaf, allow_unused=True),
+        f"The backward pass of {shown}",
+    )
+    if grad is None:
+        fail(needed, CUT_OFF)
+    called = f"the gradient of {name} after {shown}"
+    expect_tensor(grad, right, called, otherwise=CUT_OFF, tolerance=1e-4)
+
+
+def _joined(received: Any) -> torch.Tensor:
+    """Return lists of tensors as one tensor, through which gradients flow."""
+    if isinstance(received, (list, tuple)):
+        return torch.stack([_joined(item) for item in received])
+    return torch.as_tensor(received)
+
+
+# -- cross-entropy ---------------------------------------------------------------------
+
+OWN_LOSS = forbid((CROSS_ENTROPY, "Write the loss yourself: log of the sum of exp, and an index."))
+
+
+@checker
+def cross_entropy(answer: Any) -> str:
+    """Check a function ``(logits, ys)`` that returns the average negative log likelihood."""
+    generator = torch.Generator().manual_seed(2)
+    small = torch.randn(5, 27, generator=generator, dtype=torch.float64)
+    few = torch.randn(3, 4, generator=generator)
+    ys = [3, 0, 26, 7, 7]
+    for shown, logits, right_ones in [
+        ("five rows of random logits", small, ys),
+        ("three rows of four logits", few, [2, 2, 0]),
+        ("one row of equal logits", torch.zeros(1, 6), [5]),
+        ("five rows of random logits + 1000", small + 1000, ys),
+        ("five rows of random logits - 1000", small - 1000, ys),
+        ("five rows of random logits × 1000", small * 1000, ys),
+        ("logits of 1000 in one row, of -1000 in another", _far_apart(few), [1, 1, 3]),
+    ]:
+        _expect_loss(answer, logits, torch.tensor(right_ones), shown)
+    return "Right for small logits, and for logits of a thousand, too."
+
+
+def _far_apart(logits: torch.Tensor) -> torch.Tensor:
+    return logits.double() + torch.tensor([[1000.0], [-1000.0], [0.0]])
+
+
+def _expect_loss(answer: Any, logits: torch.Tensor, ys: torch.Tensor, shown: str) -> None:
+    call = f"cross_entropy(logits, ys), for {shown}"
+    leaf = logits.clone().requires_grad_()
+    right = F.cross_entropy(leaf, ys)
+    (slope,) = torch.autograd.grad(right, leaf)
+    right = right.detach()
+    with Watch(OWN_LOSS):
+        received = run(answer, logits.clone(), ys.clone(), shown=call)
+    large = bool(logits.abs().max() > 100)
+    wrong = [w for w in _wrong_losses(logits, ys, right) if w[0].isfinite().all()]
+    expect_tensor(
+        received,
+        right,
+        call,
+        wrong,  # an infinite loss has more than one cause
+        otherwise=_not_finite(answer, received, logits, ys) if large else "",
+        tolerance=5e-4 if large else 1e-5,  # float32 has 7 digits, of a thousand, too
+    )
+    received = run(answer, leaf, ys.clone(), shown=call, raised=LEAVES_TORCH)
+    _expect_gradient(received, leaf, torch.ones(()), slope, call, "logits")
+
+
+def _wrong_losses(
+    logits: torch.Tensor, ys: torch.Tensor, right: torch.Tensor
+) -> list[tuple[torch.Tensor, str]]:
+    log_p = logits.log_softmax(1)
+    rows = torch.arange(len(ys))
+    wrong_axis = -logits.log_softmax(0)[rows, ys].mean()
+    return [
+        (-right, "The log of a probability is negative: put a minus in front."),
+        (right * len(ys), "That is the sum. Take the mean over the examples."),
+        (right / math.log(2), "That is in bits: log2. The natural logarithm, log, gives nats."),
+        (right / math.log(10), "That is log10. The loss takes the natural logarithm, log."),
+        (right.exp(), "That is the perplexity. Leave out the last exp."),
+        (-log_p.mean(), "Only the probability of the right character counts."),
+        (-log_p.sum(1).mean(), "Only the probability of the right character counts."),
+        (wrong_axis, "The softmax runs over the examples. It belongs to each row, dim 1."),
+        (-log_p.exp()[rows, ys].mean(), "Take the logarithm of the probability."),
+        (log_p.exp()[rows, ys].mean(), "Take the logarithm of the probability."),
+        (-log_p.exp()[rows, ys].mean().log(), "Take the logarithm first, and then the mean."),
+        (F.cross_entropy(logits.softmax(1), ys), "Softmax was applied twice."),
+        (
+            right - logits.max(1).values.mean(),
+            "Subtract the maximum from the logit of the right answer, too.",
+        ),
+        (
+            -log_p[:, ys].mean(),
+            "logits[:, ys] takes every row's entries at all of ys: pair row i with ys[i].",
+        ),
+        (-log_p[rows, ys], "That is the loss of each example. Take the mean over them."),
+    ]
+
+
+def _not_finite(answer: Any, received: Any, logits: torch.Tensor, ys: torch.Tensor) -> str:
+    """Return the hint for a loss that is inf or nan for large logits, or an empty string."""
+    try:
+        loss = float(received)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        return ""
+    if math.isfinite(loss):
+        return ""
+    tame = logits - logits.max(1, keepdim=True).values
+    if loss == math.inf:
+        logs = bool(tame.min() < -1000)  # else the log of a sum that overflowed
+    else:  # exp cannot overflow for tame logits: what is nan even there is 0 times log 0
+        logs = math.isnan(run(answer, tame, ys.clone(), shown="cross_entropy(logits, ys)"))
+    if logs:
+        return (
+            "Don't exponentiate and take the log again: a probability that rounds to 0 gives inf."
+        )
+    return "Subtract each row's maximum before you exponentiate: exp(1000) overflows."
