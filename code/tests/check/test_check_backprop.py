@@ -7,9 +7,10 @@ import pytest
 import torch
 from check_answers import outcome
 
-from zerotohero.check import backprop
+from zerotohero.check import backprop, running
 
 Answer = Callable[..., Any]
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 # -- sum and broadcast ---------------------------------------------------------------------
@@ -23,20 +24,6 @@ def unbroadcast(grad: torch.Tensor, shape: tuple[int, ...], **changes: Any) -> t
         if size == 1 and grad.shape[dim] > 1:
             grad = grad.sum(dim, keepdim=changes.get("keepdim", True))
     return grad
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        unbroadcast,
-        lambda grad, shape: grad.sum_to_size(shape),
-        lambda grad, shape: grad.sum_to_size(shape).tolist(),
-    ],
-)
-def test_unbroadcast_right(answer: Answer) -> None:
-    verdict = backprop.unbroadcast(answer)
-    assert verdict, verdict.message
-    assert "sum over all its copies" in verdict.message
 
 
 @pytest.mark.parametrize(
@@ -92,3 +79,83 @@ def test_unbroadcast_right(answer: Answer) -> None:
 )  # fmt: skip
 def test_unbroadcast_wrong(answer: Answer, words: list[str], hint: str) -> None:
     outcome(backprop.unbroadcast(answer), *words, hint=hint)
+
+
+def one_of_several(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Stop after the first dimension that was stretched."""
+    while grad.ndim > len(shape):
+        grad = grad.sum(0)
+    for dim, size in enumerate(shape):
+        if size == 1 and grad.shape[dim] > 1:
+            return grad.sum(dim, keepdim=True)
+    return grad
+
+
+def only_missing(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    missing = grad.ndim - len(shape)
+    return grad.sum(tuple(range(missing))) if missing else unbroadcast(grad, shape)
+
+
+def aligned_at_the_left(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    for dim, size in enumerate(shape):
+        if size == 1:
+            grad = grad.sum(dim, keepdim=True)
+    while grad.ndim > len(shape):
+        grad = grad.sum(0)
+    return grad
+
+
+def in_place(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    total = unbroadcast(grad, shape)
+    grad.zero_()
+    return total
+
+
+def by_autograd(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    value = torch.zeros(shape, requires_grad=True)
+    return torch.autograd.grad(value.expand(grad.shape), value, grad)[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (
+            one_of_several,
+            ["(4, 3), (1, 1)) should have shape (1, 1), received (1, 3)"],
+            "Several dimensions can be stretched at once: sum over each of them.",
+        ),
+        (
+            only_missing,
+            ["(2, 4, 3), (4, 1)) should have shape (4, 1), received (4, 3)"],
+            "Several dimensions can be stretched at once: sum over each of them.",
+        ),
+        (
+            aligned_at_the_left,
+            ["(2, 4, 3), (4, 1)) should have shape (4, 1), received (1, 3)"],
+            "Shapes are aligned at the right end: a missing dimension is missing on the left.",
+        ),
+        (
+            in_place,
+            ["changed grad, which it was given."],
+            "+=, an index on the left of =, and methods that end in _ change the tensor itself.",
+        ),
+        (
+            by_autograd,
+            ["grad is ruled out in this exercise."],
+            "Autograd is ruled out in this chapter's exercises: write the backward pass by hand.",
+        ),
+    ],
+)
+def test_unbroadcast_wrong_in_other_ways(answer: Answer, words: list[str], hint: str) -> None:
+    outcome(backprop.unbroadcast(answer), *words, hint=hint)
+
+
+def test_unbroadcast_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    def keeps(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+        while grad.ndim > len(shape):
+            grad = grad.sum(0, keepdim=True)
+        return unbroadcast(grad, shape)
+
+    monkeypatch.setattr(running, "SECONDS", 0.2)
+    hint = "Does the gradient lose a dimension in each round of the loop?"
+    outcome(backprop.unbroadcast(keeps), "(4, 3), (3,)) was stopped", hint=hint)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from check_answers import outcome
 
-from zerotohero.backprop import BatchNormMLP, fused, steps
+from zerotohero.backprop import BatchNormMLP, steps
 from zerotohero.check import backprop
 
 Answer = Callable[..., Any]
@@ -22,8 +22,11 @@ def gradients(p: Any, X: torch.Tensor, Y: torch.Tensor, **changes: Any) -> dict[
     gain, bias = (p.bnbias, p.bngain) if changes.get("swapped") else (p.bngain, p.bnbias)
     embcat = p.C[X].flatten(1)
     pre = embcat @ p.W1 + p.b1
-    std = (pre.var(0, correction=changes.get("forward", 1)) + 1e-5).sqrt()
-    raw = (pre - pre.mean(0)) / std
+    var = pre.var(0, correction=changes.get("forward", 1))
+    std = (var + changes.get("eps", 1e-5)).sqrt() + changes.get("eps_outside", 0.0)
+    if changes.get("no_root"):
+        std = var + 1e-5
+    raw = (pre if changes.get("no_mean") else pre - pre.mean(0)) / std
     h = torch.tanh(gain * raw + bias)
     if changes.get("no_tanh"):
         h = gain * raw + bias
@@ -33,6 +36,8 @@ def gradients(p: Any, X: torch.Tensor, Y: torch.Tensor, **changes: Any) -> dict[
     da = dh if changes.get("linear") else dh * (1 - h.square())
     draw = da * gain
     dpre = (draw - draw.mean(0) - raw * (draw * raw).sum(0) / (n - correction)) / std
+    if "batchnorm" in changes:
+        dpre = changes["batchnorm"](da, gain, raw, 1 / std)
     demb = (dpre @ p.W1.T).view(n, -1, n_embd)
     dC = torch.zeros_like(p.C)
     if changes.get("last_wins"):
@@ -50,12 +55,6 @@ def gradients(p: Any, X: torch.Tensor, Y: torch.Tensor, **changes: Any) -> dict[
     }
 
 
-def by_package(p: Any, X: torch.Tensor, Y: torch.Tensor) -> SimpleNamespace:
-    model = BatchNormMLP(torch.Generator(), n_embd=p.C.shape[1], n_hidden=len(p.b1))
-    vars(model).update(vars(p))
-    return fused.backward(fused.forward(model, X, Y))
-
-
 def by_autograd(p: Any, X: torch.Tensor, Y: torch.Tensor) -> dict[str, torch.Tensor]:
     for tensor in vars(p).values():
         tensor.requires_grad_()
@@ -65,11 +64,14 @@ def by_autograd(p: Any, X: torch.Tensor, Y: torch.Tensor) -> dict[str, torch.Ten
     return {name: tensor.grad for name, tensor in vars(p).items()}
 
 
-@pytest.mark.parametrize("answer", [gradients, by_package])
-def test_gradients_right(answer: Answer) -> None:
-    verdict = backprop.gradients(answer)
-    assert verdict, verdict
-    assert "without autograd" in verdict.message
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+FORWARD_EPS = "The forward pass: 1e-5 is added to the variance, before the root is taken."
+TYPED_IN = (
+    "32 is the size of the batch on this page. The check uses others: take the number of "
+    "examples from what you are given."
+)
+BY_HAND = "Autograd is ruled out in this chapter's exercises: write the backward pass by hand."
 
 
 @pytest.mark.parametrize(
@@ -109,17 +111,57 @@ def test_gradients_right(answer: Answer) -> None:
         (
             {"no_tanh": True},
             ["b2 of", "entry (0,) should be"],
+            "The forward pass: tanh is missing.",
+        ),
+        ({"eps": 0.0}, ["b2 of"], FORWARD_EPS),
+        ({"eps": 0.0, "eps_outside": 1e-5}, ["b2 of"], FORWARD_EPS),
+        (
+            {"no_root": True},
+            ["b2 of"],
+            "The forward pass: divide by the root of the variance, not by the variance.",
+        ),
+        (
+            {"no_mean": True},
+            ["b2 of"],
+            "The forward pass: the mean over the batch is not subtracted.",
+        ),
+        (
+            {"eps": 0.1},
+            ["b2 of"],
             "It needs the logits and little more. Is the forward pass right?",
         ),
-        ({"linear": True}, ["bnbias of", "entry (0, 0) should be"], ""),
+        (
+            {"linear": True},
+            ["bnbias of", "entry (0, 0) should be"],
+            "The way back through tanh is missing: its derivative is 1 − h².",
+        ),
+        ({"divisor": 32}, ["b2 of"], TYPED_IN),
         (
             {"correction": 0},
             ["W1 of", "entry (0, 0) should be"],
-            "With BatchNorm as if its variance divided by n. Here it divides by n − 1.",
+            "W1 depends on BatchNorm's backward pass. The variance divides by n − 1. That factor "
+            "stays in the last term.",
+        ),
+        (  # gain times the inverse root times what arrives: no word about b1, whose gradient is 0
+            {"batchnorm": lambda d, gain, raw, inv: gain * inv * d},
+            ["W1 of", "entry (0, 0) should be"],
+            "W1 depends on BatchNorm's backward pass. Every example moves the mean and the "
+            "variance of all.",
+        ),
+        (
+            {"batchnorm": lambda d, gain, raw, inv: gain * inv * (d - d.mean(0))},
+            ["W1 of", "entry (0, 0) should be"],
+            "W1 depends on BatchNorm's backward pass. A change of one example moves the variance "
+            "of all. That term is missing.",
+        ),
+        (
+            {"batchnorm": lambda d, gain, raw, inv: inv * (d - d.mean(0))},
+            ["W1 of", "entry (0, 0) should be"],
+            "",
         ),
         (
             {"last_wins": True},
-            ["C of", "entry (1, 0) should be"],
+            ["C of", "should be"],
             "Characters occur several times: add up, as index_add_.",
         ),
     ],
@@ -144,12 +186,6 @@ def test_gradients_wrong_in_other_ways() -> None:
         hint=hint,
     )
     outcome(
-        backprop.gradients(by_autograd),
-        "raised RuntimeError",
-        "does not require grad",
-        hint="Autograd is switched off here. Write the backward pass by hand.",
-    )
-    outcome(
         backprop.gradients(lambda *args: list(gradients(*args).values())),
         "missing: C, W1, b1, W2, b2, bngain, bnbias.",
         hint="Return a dictionary: {'C': ..., 'W1': ...}, or a namespace.",
@@ -159,3 +195,123 @@ def test_gradients_wrong_in_other_ways() -> None:
         "W2 of",
         "should return a tensor, received None.",
     )
+
+
+def with_b1(value: Answer) -> Answer:
+    return lambda *args: {**gradients(*args), "b1": value(*args)}
+
+
+def test_b1_comes_last_and_is_zero() -> None:
+    """BatchNorm takes any shift out again: the check does not compare with what rounding leaves."""
+    for right in (lambda p, X, Y: torch.zeros(len(p.b1)), lambda p, X, Y: [0] * len(p.b1)):
+        assert backprop.gradients(with_b1(right))
+    outcome(
+        backprop.gradients(with_b1(lambda p, X, Y: torch.full_like(p.b1, 0.001))),
+        "b1 of gradients(p, X, Y) for 6 examples: entry (0,) should be 0, received 0.001",
+        hint="BatchNorm removes any shift that all examples share, so this gradient is zero, up to "
+        "rounding.",
+    )
+    outcome(
+        backprop.gradients(with_b1(lambda p, X, Y: torch.zeros(1, len(p.b1)))),
+        "b1 of",
+        "should have shape (5,), received (1, 5)",
+        hint="This value has one dimension only: sum without keepdim.",
+    )
+
+
+def without_tanh_for_the_gain(p: Any, X: Any, Y: Any) -> Any:
+    return {**gradients(p, X, Y), "bngain": gradients(p, X, Y, linear=True)["bngain"]}
+
+
+def first_wins(p: Any, X: torch.Tensor, Y: Any) -> Any:
+    found = gradients(p, X, Y)
+    values = SimpleNamespace(**vars(p))
+    model = BatchNormMLP(torch.Generator(), n_embd=p.C.shape[1], n_hidden=len(p.b1))
+    vars(model).update(vars(values))
+    demb = steps.backward(steps.forward(model, X, Y)).emb
+    found["C"] = torch.zeros_like(p.C)
+    for i, row in zip(X.flatten().flip(0), demb.flatten(0, 1).flip(0)):
+        found["C"][i] = row
+    return found
+
+
+def test_gradients_that_miss_something() -> None:
+    hint = "The way back through tanh is missing: its derivative is 1 − h²."
+    outcome(backprop.gradients(without_tanh_for_the_gain), "bngain of", hint=hint)
+    hint = "Characters occur several times: add up, as index_add_."
+    outcome(backprop.gradients(first_wins), "C of", hint=hint)
+
+
+# -- autograd ------------------------------------------------------------------------------
+
+
+def enabled(p: Any, X: torch.Tensor, Y: torch.Tensor) -> Any:
+    with torch.enable_grad():
+        return by_autograd(p, X, Y)
+
+
+def by_functional(p: Any, X: torch.Tensor, Y: torch.Tensor) -> Any:
+    def loss(values: dict[str, torch.Tensor]) -> torch.Tensor:
+        q = SimpleNamespace(**values)
+        pre = q.C[X].flatten(1) @ q.W1 + q.b1
+        raw = (pre - pre.mean(0)) * (pre.var(0) + 1e-5) ** -0.5
+        return F.cross_entropy(torch.tanh(q.bngain * raw + q.bnbias) @ q.W2 + q.b2, Y)
+
+    return torch.func.grad(loss)(vars(p))
+
+
+def by_autograd_grad(p: Any, X: torch.Tensor, Y: torch.Tensor) -> Any:
+    with torch.enable_grad():
+        copies = {name: tensor.clone().requires_grad_() for name, tensor in vars(p).items()}
+        model = BatchNormMLP(torch.Generator(), n_embd=p.C.shape[1], n_hidden=len(p.b1))
+        vars(model).update(copies)
+        loss = steps.forward(model, X, Y).loss
+        return dict(zip(copies, torch.autograd.grad(loss, list(copies.values()))))
+
+
+@pytest.mark.parametrize(
+    ("answer", "name"),
+    [
+        (by_autograd, "backward"),
+        (enabled, "backward"),
+        (by_functional, "grad"),
+        (by_autograd_grad, "grad"),
+    ],
+)
+def test_autograd_is_ruled_out(answer: Answer, name: str) -> None:
+    outcome(backprop.gradients(answer), f"{name} is ruled out in this exercise.", hint=BY_HAND)
+
+
+def test_another_error_is_not_taken_for_autograd() -> None:
+    def misspelled(p: Any, X: torch.Tensor, Y: torch.Tensor) -> Any:
+        p.W1.grad = None
+        return p.embedding[X]
+
+    outcome(backprop.gradients(misspelled), "raised AttributeError", "return p.embedding[X]")
+
+    def rows(p: Any, X: torch.Tensor, Y: torch.Tensor) -> Any:
+        logits = torch.zeros(len(X), 27)
+        logits[torch.arange(32), Y] -= 1
+        return logits
+
+    outcome(backprop.gradients(rows), "raised IndexError", hint=TYPED_IN)
+
+
+def test_an_exercise_that_is_not_done_yet() -> None:
+    def cross_entropy(logits: Any, Y: Any) -> Any: ...
+
+    def answer(p: Any, X: torch.Tensor, Y: torch.Tensor) -> Any:
+        return cross_entropy(p.C[X], Y) @ p.W2.T
+
+    hint = "Something is None here: does each function that you call return its result?"
+    outcome(backprop.gradients(answer), "raised TypeError", hint=hint)
+
+
+def test_gradients_may_not_change_the_parameters() -> None:
+    def trains(p: Any, X: torch.Tensor, Y: torch.Tensor) -> Any:
+        found = gradients(p, X, Y)
+        p.W2 -= 0.1 * found["W2"]
+        return found
+
+    words = "gradients(p, X, Y) for 6 examples changed p, which it was given."
+    outcome(backprop.gradients(trains), words, hint="Work on a copy.")

@@ -1,17 +1,24 @@
 """The check of the 26 lines of chapter 5, with known mistakes planted in every line."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from backprop_answers import RIGHT, Line
 from check_answers import outcome
+from right.backprop import lines__other_words
 
 from zerotohero.backprop import steps
 from zerotohero.check import backprop
 from zerotohero.check.backprop.lines import LINES
 from zerotohero.check.verdict import Verdict
+
+Line = Callable[[Any, Any], Any]
+RIGHT: dict[str, Line] = {name: vars(lines__other_words)[name] for name in LINES}
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SIGN = "The sign is reversed."
 UNSUMMED = "This value was broadcast forward, so add up the gradients of all its uses: a sum."
@@ -26,6 +33,16 @@ POWER = "The derivative of x⁻¹ is −x⁻²."
 ROOT = "The derivative of x to the power −1/2 is −1/2 times x to the power −3/2."
 OWN = "Right for the gradients of this loss alone. Use d, not the loss."
 ROWS = "Each row of C collects the gradients of all positions that hold its character."
+NO_MEAN = "A sum, not a mean: each use counts in full."
+TYPED_IN = (
+    "32 is the size of the batch on this page. The check uses others: take the number of "
+    "examples from what you are given."
+)
+CLONE = "A line returns its gradient, and leaves v and d as they are: clone() before a change."
+NAMES = (
+    "v has the values, and d the gradients of what comes after this value; both under the "
+    "names of the stub."
+)
 VIEW = "view moved no number: view(v.emb.shape) brings each back to its position."
 
 SUMS = {  # what is summed in a line, and over which dimension
@@ -63,7 +80,6 @@ def names_it(name: str, mistake: Line, hint: str) -> None:
 
 
 def test_answers_of_several_kinds_are_right() -> None:
-    assert list(RIGHT) == list(LINES)
     static = {name: staticmethod(line) for name, line in RIGHT.items()}
     for answer in (as_class(**RIGHT), as_class(**static), as_class(**static)(), RIGHT):
         verdict = backprop.lines(answer)
@@ -145,7 +161,8 @@ def test_wrong_sign(name: str) -> None:
 def test_times_n_and_over_n(name: str) -> None:
     special = {"logprobs": "The loss is a mean: each example counts 1/n."}
     names_it(name, lambda v, d: RIGHT[name](v, d) * v.n, special.get(name, TIMES_N))
-    names_it(name, lambda v, d: RIGHT[name](v, d) / v.n, OVER_N)
+    over_examples = name in SUMS and SUMS[name][1] == 0
+    names_it(name, lambda v, d: RIGHT[name](v, d) / v.n, NO_MEAN if over_examples else OVER_N)
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -163,9 +180,12 @@ def test_a_line_that_fails_or_forgets_to_return(name: str) -> None:
         result = RIGHT[name](v, d)
         assert result is not None
 
-    special = {**dict.fromkeys(MATRICES, PRODUCT), "emb": VIEW, "C": ROWS}
-    verdict = planted(name, fails)
-    outcome(verdict, f"{name}(v, d) raised AttributeError", hint=special.get(name, ""))
+    def misspells(v: Any, d: Any) -> Any:
+        return nowhere  # type: ignore[name-defined] # noqa: F821 # what is tested
+
+    words = f"{name}(v, d) raised AttributeError", "The line that raised it: return v.nowhere"
+    outcome(planted(name, fails), *words, hint=NAMES)
+    outcome(planted(name, misspells), f"{name}(v, d) raised NameError", hint="")
     hint = "Does every path through the function return?"
     outcome(planted(name, forgets), f"{name}(v, d) returned None", hint=hint)
 
@@ -192,8 +212,7 @@ def test_sum_over_the_wrong_dimension(name: str) -> None:
 @pytest.mark.parametrize("name", SUMS)
 def test_mean_instead_of_sum(name: str) -> None:
     summand, dim = SUMS[name]
-    hint = OVER_N if dim == 0 else "Every entry is 0.03704 times what it should be."
-    names_it(name, lambda v, d: summand(v, d).mean(dim).view_as(LINES[name].right(v, d)), hint)
+    names_it(name, lambda v, d: summand(v, d).mean(dim).view_as(LINES[name].right(v, d)), NO_MEAN)
 
 
 @pytest.mark.parametrize("name", [*ONE_ROW, *ONE_COLUMN])
@@ -254,3 +273,119 @@ def test_the_short_form_is_not_the_line_of_logits() -> None:
         return (v.logits.softmax(1) - torch.nn.functional.one_hot(v.Y, 27)) / v.n
 
     outcome(planted("logits", short), "logits(v, d) with other gradients in d", hint=OWN)
+
+
+# -- what a line may not do, and sizes that are typed in ---------------------------------------
+
+
+def in_place(v: Any, d: Any) -> Any:
+    d.counts *= v.counts
+    return d.counts
+
+
+def numpy_in_place(v: Any, d: Any) -> Any:
+    gradient = d.counts.numpy()
+    gradient *= v.counts.numpy()
+    return gradient
+
+
+def into_values(v: Any, d: Any) -> Any:
+    gradient = d.counts * v.counts
+    v.counts.zero_()
+    return gradient
+
+
+def into_the_namespace(v: Any, d: Any) -> Any:
+    d.norm_logits = d.counts * v.counts
+    return d.norm_logits
+
+
+def takes_away(v: Any, d: Any) -> Any:
+    gradient = d.counts * v.counts
+    del d.counts
+    return gradient
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (in_place, "d.counts"),
+        (numpy_in_place, "d.counts"),
+        (into_values, "v.counts"),
+        (into_the_namespace, "d.norm_logits"),
+        (takes_away, "d.counts"),
+    ],
+)
+def test_a_line_that_changes_what_it_is_given(change: Line, what: str) -> None:
+    """It is told, and the lines after it still get the right numbers."""
+    outcome(
+        planted("norm_logits", change),
+        f"norm_logits(v, d) changed {what}.\n25 of 26 lines are right.",
+        hint=CLONE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("logprobs", lambda v, d: picked(torch.zeros_like(v.logprobs), torch.arange(32), v.Y, v.n)),
+        ("logprobs", lambda v, d: picked(torch.zeros_like(v.logprobs), range(32), v.Y, v.n)),
+        ("logprobs", lambda v, d: picked(torch.zeros(32, 27), range(v.n), v.Y, v.n)),
+        ("logprobs", lambda v, d: picked(torch.zeros_like(v.logprobs), range(v.n), v.Y, 32)),
+        ("b2", lambda v, d: torch.ones(32) @ d.logits),
+        ("bndiff2", lambda v, d: (d.bnvar / 31).expand_as(v.bndiff2)),
+        ("bndiff2", lambda v, d: (d.bnvar / (v.n - 1)).expand(32, -1)),
+        ("hprebn", lambda v, d: d.bndiff + d.bnmeani / 32),
+        ("emb", lambda v, d: d.embcat.view(32, 3, -1)),
+    ],
+)
+def test_the_size_of_this_page_is_typed_in(name: str, line: Line) -> None:
+    outcome(planted(name, line), f"{name}(v, d)", "25 of 26", hint=TYPED_IN)
+
+
+def picked(gradient: torch.Tensor, rows: Any, Y: torch.Tensor, n: int) -> torch.Tensor:
+    gradient[rows, Y] = -1 / n
+    return gradient
+
+
+def test_names_that_the_notebook_does_not_have() -> None:
+    def with_constant(v: Any, d: Any) -> Any:
+        return -0.5 * (v.bnvar + EPS) ** -1.5 * d.bnvar_inv  # type: ignore[name-defined] # noqa: F821
+
+    outcome(
+        planted("bnvar", with_constant),
+        "bnvar(v, d) raised NameError: name 'EPS' is not defined",
+        hint="EPS is a name of the package's file. Write its value here, 1e-5.",
+    )
+
+    def with_self(self: Any, v: Any, d: Any) -> Any:
+        return d.logprobs / v.probs
+
+    outcome(
+        planted("probs", with_self),
+        "probs(v, d) raised TypeError",
+        hint="There is no self here: each function has two parameters, v and d.",
+    )
+    lecture = "probs(v, d) raised AttributeError", "has no attribute 'dlogprobs'"
+    outcome(planted("probs", lambda v, d: d.dlogprobs / v.probs), *lecture, hint=NAMES)
+    before = "probs(v, d) raised AttributeError"  # a gradient that does not come after its own
+    outcome(planted("probs", lambda v, d: d.logits / v.probs), before, hint=NAMES)
+
+
+def test_autograd_is_ruled_out() -> None:
+    def asks(v: Any, d: Any) -> Any:
+        with torch.enable_grad():
+            leaf = v.probs.clone().requires_grad_()
+            return torch.autograd.grad(leaf.log(), leaf, d.logprobs)[0]
+
+    hint = "Autograd is ruled out in this chapter's exercises: write the backward pass by hand."
+    outcome(planted("probs", asks), "grad is ruled out in this exercise.", "25 of 26", hint=hint)
+
+
+def test_arrays_and_lists_may_be_returned() -> None:
+    for change in (np.asarray, lambda t: t.tolist(), lambda t: t.double()):
+        lines = {
+            name: lambda v, d, line=line, change=change: change(torch.as_tensor(line(v, d)))
+            for name, line in RIGHT.items()
+        }
+        assert backprop.lines(lines)

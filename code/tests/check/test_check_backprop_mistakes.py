@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from backprop_answers import RIGHT, Line
-from test_check_backprop_lines import MATRICES, SUMS, names_it
+from test_check_backprop_lines import MATRICES, RIGHT, SUMS, Line, names_it
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SPREAD = "A sum forward is a broadcast backward: every entry that was added gets the gradient."
 LOCAL = "That is the local derivative alone. Multiply it by the gradient from above."

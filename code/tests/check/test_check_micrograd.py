@@ -1,58 +1,19 @@
-"""The check of the order: right answers of several kinds, and known mistakes."""
+"""The check of the order: known mistakes, each with its hint, and when it is stopped."""
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from check_answers import outcome
 
-from zerotohero.check import micrograd
+from zerotohero.check import micrograd, running
 from zerotohero.micrograd import Value, topological_order
 
-# -- exercise 4: the order -----------------------------------------------------------
-
-
-def by_counting_users(root: Value) -> list[Value]:
-    """Kahn's algorithm: a node is taken when all that use it are taken."""
-    users, nodes, i = {root: 0}, [root], 0
-    while i < len(nodes):
-        for child in nodes[i]._children:
-            if child not in users:
-                users[child] = 0
-                nodes.append(child)
-            users[child] += 1
-        i += 1
-    free, order = [root], []
-    while free:
-        order.append(free.pop())
-        for child in order[-1]._children:
-            users[child] -= 1
-            if users[child] == 0:
-                free.append(child)
-    return order[::-1]
-
-
-def by_pairs(root: Value) -> tuple[Value, ...]:
-    order, seen, todo = [], set(), [(root, False)]
-    while todo:
-        node, ready = todo.pop()
-        if ready:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            todo += [(node, True), *((child, False) for child in node._children)]
-    return tuple(order)
-
-
-@pytest.mark.parametrize("answer", [by_counting_users, by_pairs, topological_order])
-def test_topological_order_right(answer: Callable[..., Any]) -> None:
-    assert micrograd.topological_order(answer)
-    assert micrograd.topological_order(lambda root: iter(answer(root)))
+# -- wrong orders ----------------------------------------------------------------------
 
 
 def with_repeats(root: Value) -> list[Value]:
-    if len(topological_order(root)) > 100:
-        return topological_order(root)
     return [node for child in root._children for node in with_repeats(child)] + [root]
 
 
@@ -61,6 +22,35 @@ def by_levels(root: Value) -> list[Value]:
     for node in nodes:
         nodes += [child for child in dict.fromkeys(node._children) if child not in nodes]
     return nodes[::-1]
+
+
+def before_its_children(root: Value) -> list[Value]:
+    """List a node as it comes off the stack."""
+    order, stack = [], [root]
+    while stack:
+        node = stack.pop()
+        if node not in order:
+            order.append(node)
+            stack += node._children
+    return order
+
+
+def marked_when_pushed(step: int) -> Callable[[Value], list[Value]]:
+    def answer(root: Value) -> list[Value]:
+        order, seen, stack = [], {root}, [(root, False)]
+        while stack:
+            node, done = stack.pop()
+            if done:
+                order.append(node)
+                continue
+            stack.append((node, True))
+            for child in node._children[::step]:
+                if child not in seen:
+                    seen.add(child)
+                    stack.append((child, False))
+        return order
+
+    return answer
 
 
 def by_recursion(root: Value) -> list[Value]:
@@ -90,8 +80,22 @@ def generated(root: Value) -> Iterator[Value]:
     yield from visit(root)
 
 
+def by_the_way(root: Value) -> list[Value]:
+    """Use gradients as marks."""
+    order = topological_order(root)
+    for node in order:
+        node.grad = 1.0
+    return order
+
+
 DEEPER = (
     "Recursion goes one call deeper for each node. Keep a list of your own of what is still to do."
+)
+CHILDREN_FIRST = "A node may be listed only after all of its children."
+REVERSED = "The list is reversed: the root should come last."
+EARLY = (
+    "Is a node marked as seen when it goes on the stack? By then it is not its turn: "
+    "mark it when it comes off."
 )
 
 
@@ -100,25 +104,189 @@ DEEPER = (
     [
         (
             with_repeats,
-            ["nodes are listed more than once"],
+            ["topological_order(b) with b = a + a: node a is listed more than once"],
             "Remember the nodes that you have seen.",
         ),
         (
             lambda root: topological_order(root)[::-1],
-            ["d comes before"],
-            "The list is reversed: the root should come last.",
+            ["topological_order(b) with b = tanh a: b comes before a, its child."],
+            REVERSED,
         ),
-        (by_levels, ["c comes before b"], "A node may be listed only after all of its children."),
-        (by_recursion, ["20,000 additions raised RecursionError: max"], DEEPER),
-        (generated, ["20,000 additions raised RecursionError."], DEEPER),
-        (lambda root: topological_order(root)[:-1], ["5 nodes should be listed, received 4"], ""),
+        (before_its_children, ["b comes before a"], CHILDREN_FIRST),
         (
-            lambda root: [n.label for n in topological_order(root)],
-            ["'a'", "not a node"],
+            lambda root: before_its_children(root)[::-1],
+            ["topological_order(c) with b = a + a, c = b + a: b comes before a, its child."],
+            CHILDREN_FIRST,
+        ),
+        (by_levels, ["c = a + b: b comes before a"], CHILDREN_FIRST),
+        (marked_when_pushed(1), ["c = a + b: b comes before a"], EARLY),
+        (marked_when_pushed(-1), ["c = b + a: b comes before a"], EARLY),
+        (by_recursion, ["20,000 additions raised RecursionError: max"], DEEPER),
+        (generated, ["20,000 additions raised RecursionError: max"], DEEPER),
+        (
+            lambda root: topological_order(root)[:-1],
+            ["topological_order(a) of a single node: node a is missing"],
+            "The root itself belongs to the list, too.",
+        ),
+        (
+            lambda root: [n for n in topological_order(root) if n._children or n is root],
+            ["topological_order(b) with b = tanh a: node a is missing"],
             "",
         ),
+        (lambda root: [n.label for n in topological_order(root)], ["'a' is listed", "not a"], ""),
+        (lambda root: [*topological_order(root), Value(1.0, "z")], ["z is listed", "not a"], ""),
+        (
+            lambda root: {*topological_order(root)},
+            ["topological_order(a) of a single node returned a set."],
+            "A set has no order. Collect the nodes in a list as well.",
+        ),
+        (
+            by_the_way,
+            ["of a single node changed a node."],
+            "Keep what you need to remember in a set of your own.",
+        ),
         (lambda root: 5, ["should be a list, received 5"], ""),
+        (lambda root: root.nodes, ["The line that raised it: (lambda root: root.nodes"], ""),
     ],
 )
 def test_topological_order_wrong(answer: Callable[..., Any], words: list[str], hint: str) -> None:
     outcome(micrograd.topological_order(answer), *words, hint=hint)
+
+
+def test_a_wrong_order_is_told_even_where_other_graphs_fail_in_other_ways() -> None:
+    def answer(root: Value) -> Any:
+        order = marked_when_pushed(1)(root)
+        return None if len(order) > 4 else order
+
+    outcome(micrograd.topological_order(answer), "c = a + b: b comes before a", hint=CHILDREN_FIRST)
+
+
+# -- answers that take too long --------------------------------------------------------
+
+
+def looked_up_in_a_list(root: Value) -> list[Value]:
+    order: list[Value] = []
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        waiting = [child for child in node._children if child not in order]
+        stack += waiting
+        if not waiting:
+            stack.pop()
+            if node not in order:
+                order.append(node)
+    return order
+
+
+def seen_in_a_list(root: Value) -> list[Value]:
+    order, seen, stack = [], [], [(root, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in seen:
+            seen.append(node)
+            stack += [(node, True), *((child, False) for child in node._children)]
+    return order
+
+
+def every_way(root: Value) -> list[Value]:
+    order, listed, stack = [], set(), [(root, False)]
+    while stack:
+        node, done = stack.pop()
+        if not done:
+            stack += [(node, True), *((child, False) for child in node._children)]
+        elif node not in listed:
+            listed.add(node)
+            order.append(node)
+    return order
+
+
+def again_and_again(root: Value) -> list[Value]:
+    """Pass over all nodes until none is left."""
+    waiting, listed, order = topological_order(root)[::-1], set(), []
+    while waiting:
+        for node in waiting:
+            if listed.issuperset(node._children) and node not in listed:
+                listed.add(node)
+                order.append(node)
+        waiting = [node for node in waiting if node not in listed]
+    return order
+
+
+def without_an_end(root: Value) -> list[Value]:
+    stack = [root]
+    while stack:
+        if all(child in stack for child in stack[-1]._children):
+            continue
+    return stack
+
+
+LIST = "Is a node looked up in a list? A set finds it at once, however many nodes there are."
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (
+            looked_up_in_a_list,
+            ["a chain of 20,000 additions was stopped after", "1,000,001 comparisons"],
+            LIST,
+        ),
+        (seen_in_a_list, ["a chain of 20,000 additions was stopped after", "comparisons"], LIST),
+        (
+            every_way,
+            ["(root) of 60 sums: c = a + b, d = b + c, e = c + d, … was stopped: it read _chi"],
+            "Keep a set of the nodes that you have seen, and go below each of them only once.",
+        ),
+        (
+            again_and_again,
+            ["a chain of 20,000 additions was stopped: it read _children 2,001,051 times."],
+            "Go below each node only once: the time should grow with the number of nodes.",
+        ),
+        (without_an_end, ["of a single node was stopped"], "Does every loop come to an end?"),
+    ],
+)
+def test_what_takes_too_long_is_stopped(
+    answer: Callable[..., Any], words: list[str], hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "SECONDS", 60.0)  # by counting, not by the clock
+    outcome(micrograd.topological_order(answer), *words, hint=hint)
+
+
+def seen_in_a_list_of_numbers(root: Value) -> list[Value]:
+    order, seen, stack = [], [], [(root, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif id(node) not in seen:
+            seen.append(id(node))
+            stack += [(node, True), *((child, False) for child in node._children)]
+    return order
+
+
+def runs_on(root: Value) -> list[Value]:
+    while True:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (seen_in_a_list_of_numbers, "20,000 additions was stopped: it did not end", LIST),
+        (runs_on, "a single node was stopped: it did not end", "Does every loop come to an end?"),
+    ],
+)
+def test_what_cannot_be_counted_is_stopped_by_the_clock(
+    answer: Callable[..., Any], words: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "SECONDS", 1.0)
+    outcome(micrograd.topological_order(answer), words, hint=hint)
+
+
+def test_a_right_answer_stays_far_below_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "SECONDS", running.SECONDS / 4)
+    start = time.perf_counter()
+    assert micrograd.topological_order(topological_order)
+    assert time.perf_counter() - start < 30  # on a busy machine

@@ -6,16 +6,14 @@ from typing import Any
 
 import pytest
 from check_answers import outcome
-from micrograd_answers import Closure, LocalGradients, Torch
+from right.micrograd import Closure as OfThePage
+from right.micrograd import backward
+from right.micrograd import operators__on_torch as Torch
+from right.micrograd import operators__with_shares as Closure
 
 from zerotohero.check import micrograd
 from zerotohero.check.verdict import Verdict
 from zerotohero.micrograd import Value
-
-
-@pytest.mark.parametrize("answer", [Closure, LocalGradients, Torch, Value])
-def test_operators_right(answer: type) -> None:
-    assert micrograd.operators(answer)
 
 
 def closure(name: str, method: Callable[..., Any]) -> type:
@@ -51,13 +49,31 @@ def divide(top: float, bottom: float) -> Callable[[Closure, Closure], Closure]:
     return division
 
 
+def slopes(bottom: Callable[[float, float], float]) -> Callable[[Closure, Closure], Closure]:
+    """Return a division with this derivative with respect to the divisor."""
+
+    def division(a: Closure, b: Closure) -> Closure:
+        shares = (a, 1 / b.data), (b, bottom(a.data, b.data))
+        return a._then(a.data / b.data, *shares)
+
+    return division
+
+
 EXP = "eˣ is its own derivative."
 LOG = "The derivative of log x is 1/x."
 TOP = "∂(a/b)/∂a = 1/b."
-BOTTOM = "∂(a/b)/∂b = −a/b²: mind the minus."
+BOTTOM = "∂(a/b)/∂b = −a/b²."
+MINUS = "∂(a/b)/∂b = −a/b²: mind the minus."
+FACTOR = "∂(a/b)/∂b = −a/b²: the factor a is missing."
+SQUARED = "∂(a/b)/∂b = −a/b²: b is squared."
 FLOWS = "Multiply by out.grad: what flows in."
 ARRIVES = "No gradient arrives. Is the result made with _children, and is out._backward set?"
-ADD_UP = "x is used four times. Every use adds to the gradient: += instead of =."
+LEFT_OUT = (
+    "The other operand gets its gradient, and this one none. _backward has to add to "
+    "the gradients of both."
+)
+NO_CHILD = "The gradient reaches x * a, and not x. Is each operand in _children?"
+ADD_UP = "x is used more than once. Does every use add to the gradient, with += and not =?"
 
 
 @pytest.mark.parametrize(
@@ -87,16 +103,20 @@ ADD_UP = "x is used four times. Every use adds to the gradient: += instead of =.
                 "With x = 2, a = 2, c = 6 and b = 3,",
                 "c / (x * a) * b should be -2.25, received 2.25",
             ],
-            BOTTOM,
+            MINUS,
         ),
-        (closure("exp", assigning(Closure.exp)), ["x.exp() / x", "should be 3.5404"], ADD_UP),
-        (closure("log", assigning(Closure.log)), ["x.log() * x", "should be 3.5404"], ADD_UP),
+        (closure("__truediv__", slopes(lambda a, b: -1 / b**2)), ["-2.25"], FACTOR),
+        (closure("__truediv__", slopes(lambda a, b: -a / b)), ["-2.25"], SQUARED),
+        (closure("__truediv__", slopes(lambda a, b: -b / a**2)), ["-2.25"], BOTTOM),
+        (closure("exp", assigning(Closure.exp)), ["x.exp() / x", "should be 3.54"], ADD_UP),
+        (closure("log", assigning(Closure.log)), ["x.log() * x", "should be 3.54"], ADD_UP),
         (
             closure("__truediv__", assigning(Closure.__truediv__)),
-            ["x.exp() / x", "should be 3.5404"],
+            ["x.exp() / x", "should be 3.54"],
             ADD_UP,
         ),
-        (closure("__mul__", assigning(Closure.__mul__)), ["should be 3.5404"], ADD_UP),
+        (closure("__mul__", assigning(Closure.__mul__)), ["should be 3.54"], ADD_UP),
+        (closure("__add__", lambda x, y: x._then(x.data, (x, 1.0), (y, 1.0))), ["hold 5.08"], ""),
         (
             closure("exp", lambda x: x._then(x.data, (x, 1.0))),
             ["MyValue(0.7).exp() should hold 2.0137527, received 0.7"],
@@ -120,6 +140,10 @@ def cut_off(method: Callable[..., Closure], first: int, last: int) -> Callable[.
         return out
 
     return replaced
+
+
+def without_children(method: Callable[..., Closure]) -> Callable[..., Closure]:
+    return cut_off(method, 0, 0)
 
 
 def silent(method: Callable[..., Closure]) -> Callable[..., Closure]:
@@ -160,9 +184,9 @@ GRAPHS = {
 @pytest.mark.parametrize(("name", "graph"), GRAPHS.items())
 def test_the_chain_goes_on_below_and_above(name: str, graph: str) -> None:
     method = getattr(Closure, name)
-    for answer in (cut_off(method, 0, 0), silent(method)):
-        verdict = micrograd.operators(closure(name, answer))
-        outcome(verdict, f"gradient of x in {graph}", "received 0.", hint=ARRIVES)
+    for change, hint in ((silent, ARRIVES), (without_children, NO_CHILD)):
+        verdict = micrograd.operators(closure(name, change(method)))
+        outcome(verdict, f"gradient of x in {graph}", "received 0.", hint=hint)
     verdict = micrograd.operators(closure(name, without_out_grad(method)))
     outcome(verdict, f"gradient of x in {graph}", hint=FLOWS)
 
@@ -172,7 +196,20 @@ def test_the_chain_goes_on_below_and_above(name: str, graph: str) -> None:
 )
 def test_both_sides_of_a_division_are_children(first: int, last: int, graph: str) -> None:
     method = cut_off(Closure.__truediv__, first, last)
-    outcome(micrograd.operators(closure("__truediv__", method)), graph, "received 0.", hint=ARRIVES)
+    verdict = micrograd.operators(closure("__truediv__", method))
+    outcome(verdict, graph, "received 0.", hint=NO_CHILD)
+
+
+@pytest.mark.parametrize(("kept", "graph"), [(1, "(x * a) / c * b"), (0, "c / (x * a) * b")])
+def test_both_sides_of_a_division_get_a_gradient(kept: int, graph: str) -> None:
+    def division(a: Closure, b: Closure) -> Closure:
+        share = [(a, 1 / b.data), (b, -a.data / b.data**2)][kept]
+        out = a._then(a.data / b.data, share)
+        out._children = (a, b)
+        return out
+
+    verdict = micrograd.operators(closure("__truediv__", division))
+    outcome(verdict, graph, "received 0.", hint=LEFT_OUT)
 
 
 @pytest.mark.parametrize("place", [0, 1])
@@ -222,7 +259,7 @@ def test_what_is_not_done_yet_is_named(done: list[str], call: str) -> None:
 
 @pytest.mark.parametrize("name", ["exp", "log", "__truediv__"])
 def test_a_missing_method_is_named(name: str) -> None:
-    methods = {k: v for k, v in vars(Closure).items() if k != name}
+    methods = {k: v for c in Closure.__mro__[1::-1] for k, v in vars(c).items() if k != name}
     verdict = micrograd.operators(type("MyValue", (), methods))
     assert verdict == Verdict("wrong", f"The class has no method {name}.")
 
@@ -236,4 +273,135 @@ def test_what_goes_missing_in_only_one_order_is_found() -> None:
         def __add__(self, other: Closure) -> Closure:
             return self._then(self.data + other.data, (other, 1.0), (self, 1.0))
 
-    outcome(micrograd.operators(OtherWayRound), "should be 3.5404", hint=ADD_UP)
+    outcome(micrograd.operators(OtherWayRound), "should be 3.54", hint=ADD_UP)
+
+
+# -- mistakes that end in an exception -----------------------------------------------------
+
+
+def of_the_page(name: str, method: Callable[..., Any]) -> type:
+    """Return the class of the exercise's solution, with one method replaced."""
+
+    class MyValue(OfThePage):
+        def exp(self) -> Any:
+            out = MyValue(math.exp(self.data), _children=(self,))
+
+            def _backward() -> None:
+                self.grad += out.data * out.grad
+
+            out._backward = _backward
+            return out
+
+        def log(self) -> Any:
+            out = MyValue(math.log(self.data), _children=(self,))
+
+            def _backward() -> None:
+                self.grad += 1 / self.data * out.grad
+
+            out._backward = _backward
+            return out
+
+        def __truediv__(self, other: Any) -> Any:
+            out = MyValue(self.data / other.data, _children=(self, other))
+
+            def _backward() -> None:
+                self.grad += 1 / other.data * out.grad
+                other.grad -= self.data / other.data**2 * out.grad
+
+            out._backward = _backward
+            return out
+
+        def backward(self) -> None:
+            backward(self)
+
+    assert micrograd.operators(MyValue)
+    setattr(MyValue, name, method)
+    return MyValue
+
+
+def one_child(self: Any) -> Any:
+    out = type(self)(math.exp(self.data), _children=(self))
+
+    def _backward() -> None:
+        self.grad += out.data * out.grad
+
+    out._backward = _backward
+    return out
+
+
+def called_at_once(self: Any) -> Any:
+    out = type(self)(math.log(self.data), _children=(self,))
+
+    def _backward() -> None:
+        self.grad += 1 / self.data * out.grad
+
+    out._backward = _backward()  # type: ignore[func-returns-value] # the mistake
+    return out
+
+
+def of_the_base(self: Any, other: Any) -> Any:
+    out = OfThePage(self.data / other.data, _children=(self, other))
+
+    def _backward() -> None:
+        self.grad += 1 / other.data * out.grad
+        other.grad -= self.data / other.data**2 * out.grad
+
+    out._backward = _backward
+    return out
+
+
+def of_the_package(self: Any) -> Any:
+    return Value(math.exp(self.data), _children=(self,), _op="exp")  # type: ignore[call-arg]
+
+
+TUPLE = "_children has to be a tuple. For one entry it needs a comma: (self,)."
+CALLED = (
+    "out._backward = _backward has no parentheses. With them, the function is called "
+    "at once, and what it returns, None, is stored."
+)
+OPERAND = "An operand is a node. Its number is in its data: other.data, not other."
+NUMBER = "The functions of math take a plain number: self.data, not self."
+BASE = "The result is a Closure. Make it with MyValue(...)."
+PACKAGE = "The result is a Value. Make it with MyValue(...)."
+OTHER = "Make the result with MyValue(...). Other classes are made in other ways."
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "words", "hint"),
+    [
+        (
+            "exp",
+            one_child,
+            ["(x * a).exp() * b raised TypeError", "not iterable", "in node"],
+            TUPLE,
+        ),
+        ("log", called_at_once, ["(x * a).log() * b raised TypeError", "not callable"], CALLED),
+        ("__truediv__", of_the_base, ["c * b raised AttributeError", "no attribute"], BASE),
+        ("exp", of_the_package, ["MyValue(0.7).exp() raised TypeError", "return Value("], OTHER),
+        ("exp", lambda x: Value(math.exp(x.data)), ["* b raised TypeError: data must be"], PACKAGE),
+        ("exp", lambda x: math.exp(x), ["must be real number"], NUMBER),
+        ("__truediv__", lambda x, y: x.data / y, ["'float' and 'MyValue'"], OPERAND),
+        ("exp", lambda x: x.data.exp(), ["'float' object has no attribute 'exp'"], ""),
+    ],
+)
+def test_what_raises(name: str, method: Callable[..., Any], words: list[str], hint: str) -> None:
+    outcome(micrograd.operators(of_the_page(name, method)), *words, hint=hint)
+
+
+def test_an_operand_is_not_to_be_changed() -> None:
+    def exp(x: Any) -> Any:
+        x.data = math.exp(x.data)
+        return x
+
+    outcome(micrograd.operators(closure("exp", exp)), "changed", hint="Work on a copy.")
+
+
+def test_each_call_counts_with_its_own_operands() -> None:
+    kept: list[Closure] = []
+
+    def division(a: Closure, b: Closure) -> Closure:
+        kept.append(b)
+        return Closure.__truediv__(a, kept[0])
+
+    verdict = micrograd.operators(closure("__truediv__", division))
+    outcome(verdict, "MyValue(-1.2) / MyValue(0.5) should hold -2.4", hint="")

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from check_answers import outcome
@@ -19,25 +20,6 @@ def probabilities(logits: list[Value]) -> list[Value]:
     return [count / sum(counts) for count in counts]
 
 
-def shifted(logits: list[Value], label: int) -> Value:
-    largest = max(z.data for z in logits)
-    counts = [(z - largest).exp() for z in logits]
-    return -(counts[label] / sum(counts)).log()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        lambda z, k: -probabilities(z)[k].log(),
-        shifted,
-        lambda z, k: sum(x.exp() for x in z).log() - z[k],
-        lambda z, k: (sum((x - z[k]).exp() for x in z)).log(),
-    ],
-)
-def test_softmax_right(answer: Callable[..., Any]) -> None:
-    assert micrograd.softmax_nll(answer)
-
-
 ONLY = "Only the label's probability counts."
 
 
@@ -49,6 +31,7 @@ ONLY = "Only the label's probability counts."
             "The likelihood is below 1, its log below 0: put a minus in front.",
         ),
         (lambda z, k: probabilities(z)[k], "That is the probability itself. Take −log of it."),
+        (lambda z, k: -probabilities(z)[k], "The logarithm is missing: −log p, not −p."),
         (lambda z, k: -z[k], "That is −logit. Exponentiate and normalize first."),
         (
             lambda z, k: sum(x.exp() for x in z).log(),
@@ -60,6 +43,10 @@ ONLY = "Only the label's probability counts."
         (
             lambda z, k: -probabilities(z)[0].log(),
             "The label is an index: take the probability at that index.",
+        ),
+        (
+            lambda z, k: -(z[k].exp() / sum(z)).log(),
+            "Exponentiate the logits in the sum, too.",
         ),
         (lambda z, k: Value(7.0), ""),
     ],
@@ -93,11 +80,74 @@ FLOAT = "The value is right. Was a Value turned into a float on the way (.data)?
         (
             lambda z, k: (-probabilities(z)[k].log()).data,
             ["should return a Value, received 2.18"],
-            "Keep to Value's operators.",
+            "Keep to Value's operators. A float has no history.",
         ),
+        (lambda z, k: probabilities(z), ["should return a Value, received [Value"], ""),
     ],
 )
 def test_softmax_without_a_history(answer: Any, words: list[str], hint: str) -> None:
+    outcome(micrograd.softmax_nll(answer), *words, hint=hint)
+
+
+def in_place(z: list[Value], k: int) -> Value:
+    for i in range(len(z)):
+        z[i] = z[i].exp()
+    return -(z[k] / sum(z)).log()
+
+
+def takes_out(z: list[Value], k: int) -> Value:
+    right = z.pop(k).exp()
+    return -(right / (sum(x.exp() for x in z) + right)).log()
+
+
+def writes_data(z: list[Value], k: int) -> Value:
+    loss = -probabilities(z)[k].log()
+    for x in z:
+        x.data = 0.0
+    return loss
+
+
+def goes_back(z: list[Value], k: int) -> Value:
+    loss = -probabilities(z)[k].log()
+    loss.backward()
+    return loss
+
+
+NEW_LIST = "Make a new list for the exponentials."
+MATH = "The functions of math know only plain numbers. A Value has z.exp() and p.log()."
+NUMPY = "NumPy's functions know only plain numbers. A Value has z.exp() and p.log()."
+POWER = "A number can't be raised to a Value. Write z.exp() for e to the z."
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (in_place, ["label=1) changed the list of logits"], NEW_LIST),
+        (takes_out, ["changed the list of logits"], NEW_LIST),
+        (
+            writes_data,
+            ["changed the data of a logit"],
+            "z.exp() makes a new Value; z stays.",
+        ),
+        (
+            goes_back,
+            ["changed the gradients of the logits"],
+            "Return the loss and leave backward() to the caller: gradients add up over calls.",
+        ),
+        (
+            lambda z, k: -(math.exp(z[k]) / sum(math.exp(x) for x in z)),
+            ["raised TypeError: must be real number, not Value", "lambda z, k: -(math.exp(z[k])"],
+            MATH,
+        ),
+        (lambda z, k: -math.log(probabilities(z)[k]), ["must be real number"], MATH),
+        (lambda z, k: -np.log(probabilities(z)[k]), ["does not support ufuncs"], NUMPY),
+        (lambda z, k: math.e ** z[k], ["raised TypeError: unsupported operand"], POWER),
+        (lambda z, k: z[k].exponential(), ["has no attribute 'exponential'"], ""),
+        (lambda z, k: -probabilities(z)[k + 1].log(), ["received 0.43285547"], ""),
+        (lambda z, k: math.exp("1"), ["must be real number, not str"], ""),
+    ],
+)
+def test_softmax_by_other_means(answer: Any, words: list[str], hint: str) -> None:
     outcome(micrograd.softmax_nll(answer), *words, hint=hint)
 
 
@@ -113,11 +163,17 @@ def move(model: MLP, rate: float) -> None:
         p.data -= rate * p.grad
 
 
-def step(zero: str = "first", sign: int = 1, result: str = "before", mean: bool = False) -> Any:
+def step(
+    zero: str = "first",
+    sign: int = 1,
+    result: str = "before",
+    mean: bool = False,
+    half: bool = False,
+) -> Any:
     """Return a training step: right by default, or wrong in one way."""
 
     def training_step(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
-        loss = squared_error(model, xs, ys) / (len(xs) if mean else 1)
+        loss = squared_error(model, xs, ys) / (len(xs) if mean else 2 if half else 1)
         if zero == "first":
             model.zero_grad()
         loss.backward()
@@ -128,31 +184,12 @@ def step(zero: str = "first", sign: int = 1, result: str = "before", mean: bool 
             model.zero_grad()
         return {
             "before": loss,
-            "number": loss.data,
+            "model": model,
             "after": squared_error(model, xs, ys),
             "nothing": None,
         }[result]
 
     return training_step
-
-
-def example_by_example(model: MLP, xs: Any, ys: Any, learning_rate: float) -> float:
-    for p in model.parameters():
-        p.grad = 0.0
-    total = 0.0
-    for x, y in zip(xs, ys):
-        error = model(x) - y
-        total += error.data**2
-        (error * error).backward()
-    move(model, learning_rate)
-    return total
-
-
-@pytest.mark.parametrize(
-    "answer", [step(), step(zero="last"), step(result="number"), example_by_example]
-)
-def test_training_step_right(answer: Callable[..., Any]) -> None:
-    assert micrograd.training_step(answer)
 
 
 def moves_copies(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
@@ -178,7 +215,74 @@ def forgets_the_biases(model: MLP, xs: Any, ys: Any, learning_rate: float) -> An
     return loss
 
 
-LOSS = "The loss is the sum of squared errors over the examples."
+def moves_only(layers: slice) -> Callable[..., Any]:
+    def answer(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
+        loss = squared_error(model, xs, ys)
+        model.zero_grad()
+        loss.backward()
+        for layer in model.layers[layers]:
+            for p in layer.parameters():
+                p.data -= learning_rate * p.grad
+        return loss
+
+    return answer
+
+
+def at_a_rate(rate: float) -> Callable[..., Any]:
+    return lambda model, xs, ys, learning_rate: step()(model, xs, ys, rate)
+
+
+def at_half_the_rate(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
+    return step()(model, xs, ys, learning_rate / 2)
+
+
+def replaces(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
+    loss = squared_error(model, xs, ys)
+    model.zero_grad()
+    loss.backward()
+    for neuron in (n for layer in model.layers for n in layer.neurons):
+        neuron.w = [w - learning_rate * w.grad for w in neuron.w]
+        neuron.b = neuron.b - learning_rate * neuron.b.grad
+    return loss
+
+
+def without_the_result(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
+    loss = squared_error(model, xs, ys)
+    model.zero_grad()
+    loss.backward()
+    for p in model.parameters():
+        p.data - learning_rate * p.grad  # the mistake that is tested
+    return loss
+
+
+def stores_values(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
+    loss = squared_error(model, xs, ys)
+    model.zero_grad()
+    loss.backward()
+    for p in model.parameters():
+        p.data = p - learning_rate * p.grad  # type: ignore[assignment] # the mistake
+    return loss
+
+
+def takes_the_examples(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
+    loss = step()(model, list(xs), list(ys), learning_rate)
+    xs.clear()
+    return loss
+
+
+MEAN = "The loss is the sum over the examples, not their mean."
+HALF = "The loss is the sum of squared errors, without a factor of 1/2."
+AFTER = "That is the loss after the update."
+UPHILL = "The gradient points uphill: subtract it."
+RATE = "The step is the same for another learning_rate. Is the argument used?"
+STILL = "Gradients of the step before are still there: zero them first."
+BIASES = "The biases are parameters, too. model.parameters() lists all of them."
+SOME = "Some parameters did not move. model.parameters() lists all of them."
+GRAPH = "Change the number p.data. Otherwise, each step makes the graph larger."
+THERE = (
+    "The gradients are there. The data of p has to change: p.data -= …, whereas p = … and "
+    "p -= … only give the name p to something else."
+)
 UNMOVED = (
     "Is backward() called? Are the gradients set to zero before it, and not between "
     "it and the update? Is p.data changed, and not p?"
@@ -188,26 +292,42 @@ UNMOVED = (
 @pytest.mark.parametrize(
     ("answer", "words", "hint"),
     [
-        (
-            step(zero="never"),
-            ["step 2", "should move by", "it moved by"],
-            "Gradients of the step before are still there: zero them first.",
-        ),
+        (step(zero="never"), ["step 2", "ys, 0.02): parameter", "should move by"], STILL),
         (step(zero="between"), ["step 1", "changed no parameter"], UNMOVED),
-        (moves_copies, ["step 1", "changed no parameter"], UNMOVED),
         (no_backward, ["step 1", "changed no parameter"], UNMOVED),
+        (moves_copies, ["step 1", "changed no parameter"], THERE),
+        (without_the_result, ["step 1", "changed no parameter"], THERE),
+        (step(sign=-1), ["step 1", "moved up the slope"], UPHILL),
+        (at_a_rate(0.05), ["step 2", "ys, 0.02): parameter", "it moved by"], RATE),
+        (at_a_rate(0.1), ["step 1", "it moved by"], RATE),
+        (at_a_rate(1.0), ["step 1", "it moved by"], RATE),
+        (at_half_the_rate, ["step 1", "it moved by"], ""),
+        (forgets_the_biases, ["step 1", "should move by", "it moved by 0"], BIASES),
+        (moves_only(slice(1)), ["step 1", "it moved by 0"], SOME),
+        (moves_only(slice(1, None)), ["step 1", "it moved by 0"], SOME),
+        (replaces, ["After step 1", "a parameter is the result of an operation"], GRAPH),
         (
-            step(sign=-1),
-            ["step 1", "moved up the slope"],
-            "The gradient points uphill: subtract it.",
+            stores_values,
+            ["After step 1", "the data of a parameter is a Value"],
+            "p.data is a plain number, and so is p.data - learning_rate * p.grad.",
         ),
-        (step(mean=True), ["step 1", "should move by", "it moved by"], LOSS),
-        (forgets_the_biases, ["should move by", "it moved by 0"], LOSS),
-        (step(result="after"), ["should return the loss before the update", "received"], ""),
+        (
+            step(mean=True),
+            ["should return the loss before the update, 3.4660745; received 1.1553582."],
+            MEAN,
+        ),
+        (step(half=True), ["should return the loss before the update"], HALF),
+        (step(result="after"), ["should return the loss before the update"], AFTER),
+        (step(result="model"), ["should return the loss", "received MLP"], ""),
         (
             step(result="nothing"),
             ["returned None"],
             "Does every path through the function return?",
+        ),
+        (
+            takes_the_examples,
+            ["changed xs, which it was given"],
+            "Methods such as sort, shuffle and append change the list itself. Work on a copy.",
         ),
     ],
 )

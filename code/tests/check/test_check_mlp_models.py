@@ -2,16 +2,16 @@
 
 import math
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from check_answers import outcome
 
-from zerotohero.bigrams import CountingModel
+from zerotohero.bigrams import CountingModel, V, context_codes
 from zerotohero.check import mlp
 from zerotohero.check.mlp import networks
 from zerotohero.mlp import MLP, build_contexts, split_words
@@ -31,45 +31,75 @@ def scaled(generator: torch.Generator, **factors: float) -> MLP:
     return model
 
 
-@pytest.mark.parametrize(
-    "factors", [{"W2": 0.01, "b2": 0}, {"W2": 0, "b2": 0}, {"W2": 0.005, "b2": 0.01, "W1": 0.2}]
-)
-def test_uniform_start_right(factors: dict[str, float]) -> None:
-    assert mlp.uniform_start(lambda generator: scaled(generator, **factors))
-
-
-def test_uniform_start_of_another_size_right() -> None:
-    def answer(generator: torch.Generator) -> MLP:
-        model = MLP(generator, n_hidden=30)
-        model.W2 = model.W2.mul_(1e-3).requires_grad_()
-        model.b2.fill_(7.0)  # equal for all
-        return model
-
-    assert mlp.uniform_start(answer)
-
-
-TOO_LARGE = "The logits are too large: scale W2 down, and set b2 to zero."
+BOTH = "The logits are too large: scale W2 down, and set b2 to zero."
+WEIGHTS = "The logits are too large: scale W2 down."
+FURTHER = "That is the right direction, and not far enough: scale W2 down further."
+BIAS = "W2 is small enough. The numbers in b2 make the logits differ: set them to zero."
 ALIKE = "Then all contexts look alike to the hidden layer. Scale the output layer."
+ROWS = "Characters that start alike look alike to the network. Scale the output layer."
+COLUMNS = "Neurons that start alike do the same work. Scale the output layer."
+SEEDS = "The same seed should give the same weights, and another seed other weights."
+GENERATOR = "Draw all weights with the generator that is given."
+
+
+def filled(generator: torch.Generator, **values: float) -> MLP:
+    model = MLP(generator)
+    for name, value in values.items():
+        getattr(model, name).fill_(value)
+    return model
+
+
+def symmetric(generator: torch.Generator) -> MLP:
+    """Give two neurons the same weights."""
+    model = scaled(generator, W2=0.01, b2=0)
+    model.W1[:, 1] = model.W1[:, 0]
+    return model
 
 
 @pytest.mark.parametrize(
     ("answer", "words", "hint"),
     [
-        (MLP, ["seed 1", "near 3.2958, received 2"], TOO_LARGE),
-        (lambda g: scaled(g, W2=0.01), ["near 3.2958, received 3.6"], TOO_LARGE),
-        (lambda g: scaled(g, b2=0), ["near 3.2958, received"], TOO_LARGE),
-        (lambda g: scaled(g, W1=0.01, b1=0), ["near 3.2958, received"], TOO_LARGE),
-        (lambda g: scaled(g, W2=math.nan), ["received nan"], TOO_LARGE),
+        (MLP, ["seed 1", "less than 0.05 from 3.2958, received 2"], BOTH),
+        (lambda g: scaled(g, W2=0.01), ["from 3.2958, received 3.6"], BIAS),
+        (lambda g: scaled(g, b2=0), ["from 3.2958, received"], WEIGHTS),
+        (lambda g: scaled(g, W2=0.1, b2=0), ["from 3.2958, received"], FURTHER),
+        (lambda g: scaled(g, W2=0.5, b2=0), ["from 3.2958, received"], FURTHER),
+        (lambda g: scaled(g, W2=0.1), ["from 3.2958, received"], BOTH),
+        (lambda g: scaled(g, W1=0.01, b1=0), ["from 3.2958, received"], BOTH),
+        (lambda g: scaled(g, W2=math.nan), ["received nan"], ""),
         (lambda g: scaled(g, C=0, W1=0, b1=0, W2=0, b2=0), ["C or W1 is all zeros"], ALIKE),
         (lambda g: scaled(g, W1=0, W2=0.01, b2=0), ["C or W1 is all zeros"], ALIKE),
         (lambda g: scaled(g, C=0, W2=0.01, b2=0), ["C or W1 is all zeros"], ALIKE),
+        (lambda g: filled(g, C=0.1, W1=0.1, W2=0.1, b2=0.1), ["some rows of C are"], ROWS),
+        (lambda g: filled(g, W1=0.1, W2=0, b2=0), ["some columns of W1 are"], COLUMNS),
+        (symmetric, ["some columns of W1 are the same"], COLUMNS),
         (lambda g: scaled(g, W2=0.01, b2=0).parameters(), ["return an MLP, received list"], ""),
         (lambda g: MLP, ["should return an MLP, received type"], ""),
-        (lambda g: MLP(g, block_size=4), ["cannot be checked: RuntimeError"], ""),
+        (lambda g: MLP(g, block_size=4), ["return a model that reads three characters"], ""),
+        (lambda g: scaled(seeded(1), W2=0, b2=0), [SEEDS], GENERATOR),
+        (lambda g: redrawn(scaled(g, W2=0, b2=0)), [SEEDS], GENERATOR),
     ],
 )
 def test_uniform_start_wrong(answer: Answer, words: list[str], hint: str) -> None:
     outcome(mlp.uniform_start(answer), *words, hint=hint)
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def redrawn(model: MLP) -> MLP:
+    model.W1.normal_()  # without a generator
+    return model
+
+
+def test_uniform_start_of_a_model_that_fails() -> None:
+    def broken(generator: torch.Generator) -> MLP:
+        model = MLP(generator)
+        model.W2 = model.W2[:5]
+        return model
+
+    outcome(mlp.uniform_start(broken), "uniform_start(generator with seed 1) raised RuntimeError")
 
 
 # -- exercise 4: direct connections --------------------------------------------------------
@@ -83,27 +113,12 @@ def direct(model: MLP, W3: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
     return model.C[X].flatten(1) @ W3
 
 
-def stacked(model: MLP, W3: torch.Tensor, X: torch.Tensor) -> np.ndarray:
-    """Join hidden values, embeddings and a one, and the weights likewise."""
-    inputs = torch.cat([hidden(model, X), model.C[X].flatten(1), torch.ones(len(X), 1)], 1)
-    return (inputs @ torch.cat([model.W2, W3, model.b2[None]])).numpy()
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [lambda model, W3, X: model(X) + direct(model, W3, X), stacked],
-)
-def test_direct_connections_right(answer: Answer) -> None:
-    assert mlp.direct_connections(answer)
-    assert mlp.direct_connections(lambda *args: torch.as_tensor(answer(*args)).double())
-
-
 @pytest.mark.parametrize(
     ("answer", "words", "hint"),
     [
         (
             lambda m, W3, X: m(X),
-            ["(model, W3, X), for five contexts", "(135 of 135 differ)"],
+            ["(model, W3, X), n_embd = 4, X of shape (5, 3)", "(135 of 135 differ)"],
             "W3 goes unused: add the embeddings times W3.",
         ),
         (
@@ -121,6 +136,39 @@ def test_direct_connections_right(answer: Answer) -> None:
             ["should be", "received"],
             "The bias b2 is missing.",
         ),
+        (
+            lambda m, W3, X: (
+                m.C[X].flatten(1) @ m.W1 @ m.W2 + m.b1 @ m.W2 + m.b2 + direct(m, W3, X)
+            ),
+            ["should be", "received"],
+            "The hidden layer needs its tanh: between W1 and W2.",
+        ),
+        (
+            lambda m, W3, X: torch.tanh(m(X) + direct(m, W3, X)),
+            ["should be", "received"],
+            "Logits may have any size: no tanh after the output layer.",
+        ),
+        (
+            lambda m, W3, X: (m(X) + direct(m, W3, X)).softmax(1),
+            ["should be", "received"],
+            "Those are probabilities. Return the logits: no softmax.",
+        ),
+        (
+            lambda m, W3, X: F.log_softmax(m(X) + direct(m, W3, X), 1),
+            ["should be", "received"],
+            "Return the logits themselves: no log_softmax.",
+        ),
+        (
+            lambda m, W3, X: m(X) + m.b2 + direct(m, W3, X),
+            ["should be", "received"],
+            "The bias b2 is added twice.",
+        ),
+        (
+            lambda m, W3, X: torch.tanh(m.C[X].flatten(1) @ m.W1) @ m.W2 + m.b2 + direct(m, W3, X),
+            ["should be", "received"],
+            "The bias b1 is missing.",
+        ),
+        (lambda m, W3, X: m(X) + m.C[X].view(-1, 30) @ W3, ["raised RuntimeError"], ""),
         (lambda m, W3, X: m(X) + 2 * direct(m, W3, X), ["entry (0, 0) should be"], ""),
         (lambda m, W3, X: (m(X) + direct(m, W3, X))[:1], ["shape (5, 27), received (1, 27)"], ""),
         (lambda m, W3, X: m(X) + m.C[X] @ W3, ["raised RuntimeError"], ""),
@@ -130,51 +178,136 @@ def test_direct_connections_wrong(answer: Answer, words: list[str], hint: str) -
     outcome(mlp.direct_connections(answer), *words, hint=hint)
 
 
+@pytest.mark.parametrize("name", ["C", "W1", "b1", "W2", "b2"])
+def test_direct_connections_that_change_the_model(name: str) -> None:
+    def answer(model: MLP, W3: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
+        result = model(X) + direct(model, W3, X)
+        getattr(model, name).mul_(2)
+        return result
+
+    outcome(mlp.direct_connections(answer), "changed model", hint="Work on a copy.")
+
+
 # -- exercise 5: beat the lecture ----------------------------------------------------------
 
-
-@pytest.fixture(scope="module")
-def good() -> Answer:
-    """Return a model that knows the dev words by heart."""
-    _, dev, _ = split_words(NAMES.read_text(encoding="utf-8").split())
-    counting = CountingModel(4, smoothing=0.001).fit(dev)
-    place = torch.tensor([27 * 27, 27, 1])
-    return lambda X: counting.log_probabilities((X * place).sum(1))
+SEEN = "Train on the training words alone. The dev words are for decisions."
+UNTRAINED = "A uniform guess has 3.30. Has the model been trained?"
+WEAK = "Is it trained to the end?"
 
 
-def test_beat_the_lecture_right(good: Answer) -> None:
-    X, Y = build_contexts(split_words(NAMES.read_text(encoding="utf-8").split())[1])
-    loss = -good(X).softmax(1)[torch.arange(len(Y)), Y].log().mean().item()
-    assert loss < 2.17
-    for answer in (good, lambda X: good(X).float() + 5.0, lambda X: good(X).requires_grad_()):
-        verdict = mlp.beat_the_lecture(answer)
-        assert verdict
-        assert f"The dev loss is {loss:.4f}, below" in verdict.message
+@cache
+def parts() -> tuple[list[str], list[str], list[str]]:
+    return split_words(NAMES.read_text(encoding="utf-8").split())
 
 
-def test_beat_the_lecture_wrong(good: Answer) -> None:
-    untrained = "Is it trained to the end?"
+@cache
+def counting(which: str = "train", order: int = 4, smoothing: float = 0.1) -> Answer:
+    """Return a model that counts in some parts of the words."""
+    words = [
+        w for name, part in zip(("train", "dev", "test"), parts()) for w in part * (name in which)
+    ]
+    fitted = CountingModel(order, smoothing=smoothing).fit(words)
+    return lambda X: fitted.log_probabilities(context_codes(X[:, 4 - order :], V))
+
+
+def test_beat_the_lecture_right() -> None:
+    X, Y = build_contexts(parts()[1])
+    loss = F.cross_entropy(counting()(X), Y).item()
+    verdict = mlp.beat_the_lecture(lambda X: counting()(X).float() + 5.0)
+    assert verdict
+    assert f"The dev loss is {loss:.4f}, below 2.18." in verdict.message
+
+
+@pytest.mark.parametrize("which", ["dev", "train dev", "dev test", "train dev test"])
+@pytest.mark.parametrize("smoothing", [0.01, 0.1])
+def test_beat_the_lecture_with_a_model_of_the_dev_words(which: str, smoothing: float) -> None:
     outcome(
-        mlp.beat_the_lecture(lambda X: torch.zeros(len(X), 27)),
-        "should be below 2.17, received 3.2958",
-        hint=untrained,
+        mlp.beat_the_lecture(counting(which, 4, smoothing)),
+        "trained on the dev words.",
+        hint=SEEN,
     )
-    outcome(mlp.beat_the_lecture(MLP(torch.Generator())), "should be below 2.17", hint=untrained)
-    outcome(mlp.beat_the_lecture(lambda X: good(X).exp()), "should be below 2.17", hint=untrained)
-    outcome(mlp.beat_the_lecture(lambda X: good(X) * math.nan), "received nan", hint=untrained)
 
 
-def test_beat_the_lecture_with_no_logits(good: Answer) -> None:
-    N = len(build_contexts(split_words(networks.names())[1])[0])
+def test_beat_the_lecture_with_a_little_of_dev() -> None:
+    """Also where the loss is one that honest models reach."""
     outcome(
-        mlp.beat_the_lecture(lambda X: good(X)[:-1]),
-        f"model(X_dev) should have shape ({N}, 27), received ({N - 1}, 27).",
+        mlp.beat_the_lecture(counting("train dev", 4, 1.0)),
+        "The dev loss is 2.1021, but the model does clearly worse on the test words",
+        hint=SEEN,
     )
+
+    def knows_a_part(X: torch.Tensor) -> torch.Tensor:
+        probs = 0.96 * counting()(X).exp() + 0.04 * counting("dev", 4, 0.01)(X).exp()
+        return probs.log()
+
     outcome(
-        mlp.beat_the_lecture(lambda X: F.cross_entropy(good(X), X[:, 0])),
-        f"should have shape ({N}, 27), received ().",
+        mlp.beat_the_lecture(knows_a_part),
+        "but the model does clearly worse on the test words",
+        hint=SEEN,
     )
-    outcome(
-        mlp.beat_the_lecture(lambda X: good(X).numpy()), "should be a tensor, received ndarray."
-    )
-    outcome(mlp.beat_the_lecture(MLP(torch.Generator(), block_size=4)), "raised RuntimeError")
+
+
+def test_beat_the_lecture_with_a_list_of_the_answers() -> None:
+    Y = build_contexts(parts()[1])[1]
+    outcome(mlp.beat_the_lecture(lambda X: 9.0 * F.one_hot(Y, V)), "should have shape", hint="")
+
+
+def test_beat_the_lecture_never_shows_the_test_loss() -> None:
+    X, Y = build_contexts(parts()[2])
+    for which in ("train", "train dev"):
+        model = counting(which)
+        loss = F.cross_entropy(model(X), Y).item()
+        assert f"{loss:.3f}" not in repr(mlp.beat_the_lecture(model))
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (lambda X: torch.zeros(len(X), 27), ["below 2.18, received 3.2958"], UNTRAINED),
+        (MLP(torch.Generator()), ["should be below 2.18"], UNTRAINED),
+        (counting(order=2), ["should be below 2.18, received 2.47"], WEAK),
+        (counting(order=3), ["should be below 2.18, received 2.24"], WEAK),
+        (
+            lambda X: counting()(X).exp(),
+            ["returned probabilities: each row adds up to 1."],
+            "Return the logits, as they are before softmax.",
+        ),
+        (lambda X: counting()(X) * math.nan, ["entries that are not"], "Did the training diverge?"),
+        (
+            lambda X: counting()(X).index_fill(0, torch.tensor(7), math.inf),
+            ["entries that are not finite"],
+            "Did the training diverge?",
+        ),
+        (
+            counting(smoothing=0.0),
+            ["The dev loss is infinite: the model rules out characters that do occur."],
+            "",
+        ),
+        (lambda X: counting()(X).index_fill(0, torch.tensor(7), -math.inf), ["is infinite"], ""),
+        (lambda X: counting()(X)[:-1], ["have shape (22949, 27), received (22948, 27)."], ""),
+        (lambda X: F.cross_entropy(counting()(X), X[:, 0]), ["received ()."], ""),
+        (
+            MLP(torch.Generator(), block_size=5),
+            ["The model reads contexts of 5 characters. It should read 3."],
+            "",
+        ),
+        (
+            lambda X: MLP(torch.Generator(), block_size=5)(X),
+            ["raised RuntimeError"],
+            "X holds contexts of three characters: a tensor of ids, one context a row.",
+        ),
+        (
+            lambda X: counting()(X.fill_(0)),
+            ["changed X"],
+            "+=, an index on the left of =, and methods that end in _ change the tensor itself.",
+        ),
+    ],
+)
+def test_beat_the_lecture_wrong(answer: Answer, words: list[str], hint: str) -> None:
+    outcome(mlp.beat_the_lecture(answer), *words, hint=hint)
+
+
+def test_the_bound_follows_the_edition(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert networks.dev_loss_to_beat() == 2.18
+    monkeypatch.setattr(networks, "edition", lambda _: "lecture")
+    assert networks.dev_loss_to_beat() == 2.17

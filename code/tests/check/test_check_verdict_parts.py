@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import torch
 
 from zerotohero.check.running import run
 from zerotohero.check.verdict import Verdict, checker, fail, stop, stopped
@@ -42,3 +43,26 @@ def test_an_exception_has_a_hint_where_one_is_given() -> None:
     assert verdict(fails, raised="Which shapes?").hint == "Which shapes?"
     assert verdict(fails, too_deep="Too deep.").hint == ""
     assert verdict(endless, raised="Which shapes?", too_deep="Too deep.").hint == "Too deep."
+
+
+class WithTensors:
+    """A node that makes its data anew whenever it is asked."""
+
+    def __init__(self) -> None:
+        self.number, self.grad = torch.tensor(2.0), None
+
+    @property
+    def data(self) -> torch.Tensor:
+        return self.number.detach()
+
+
+def test_nodes_with_tensors_are_compared_by_what_they_hold() -> None:
+    assert stopped(lambda: run(lambda node: node.data, WithTensors(), shown="f(node)")) is None
+
+    def changes(node: WithTensors) -> float:
+        node.number += 1
+        return 1.0
+
+    found = stopped(lambda: run(changes, WithTensors(), shown="f(node)"))
+    assert found is not None
+    assert found.message == "f(node) changed node, which it was given."

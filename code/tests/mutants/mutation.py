@@ -7,6 +7,7 @@ what it became, so that a list of the harmless ones stays readable and survives 
 import ast
 import copy
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 Definition = ast.FunctionDef | ast.ClassDef
@@ -88,13 +89,14 @@ class Mutant(NamedTuple):
 def mutants_of(definition: Definition) -> Iterator[Mutant]:
     """Yield the mutants of a function or class, each different from it and from the others."""
     definition = _without_docstrings(definition)
-    seen = {ast.unparse(definition)}
+    original = ast.unparse(definition)
+    old_lines = set(original.split("\n"))
+    first_lines = _first_lines(definition)
+    seen = {original}
     keys: dict[str, int] = {}
-    for place, node in enumerate(ast.walk(definition)):
+    for node in [*ast.walk(definition)]:
         for change, replaced in _changes(node):
-            tree = copy.deepcopy(definition)
-            target = next(n for i, n in enumerate(ast.walk(tree)) if i == place)
-            before = _line(definition, node)
+            tree, target = _copied(definition, node)
             changed = _apply(tree, target, change, replaced)
             if changed is None:
                 continue
@@ -102,10 +104,28 @@ def mutants_of(definition: Definition) -> Iterator[Mutant]:
             if code in seen:
                 continue
             seen.add(code)
-            after = _difference(ast.unparse(definition), code)
+            before, after = first_lines[node], _difference(old_lines, code)
             key = f"{before}  →  {after}" if after else f"{before}  →  (gone)"
             keys[key] = keys.get(key, 0) + 1
             yield Mutant(key if keys[key] == 1 else f"{key}  #{keys[key]}", changed)
+
+
+def _copied(definition: Definition, node: ast.AST) -> tuple[Definition, ast.AST]:
+    """Copy a definition, as far as a change of the node may reach, and find the node's copy."""
+    for i, statement in enumerate(definition.body):
+        for place, inner in enumerate(ast.walk(statement)):
+            if inner is node:
+                tree = copy.copy(definition)
+                tree.body = [*definition.body]
+                tree.body[i] = copy.deepcopy(statement)
+                return tree, _nth(tree.body[i], place)
+    tree = copy.deepcopy(definition)
+    place = next(i for i, inner in enumerate(ast.walk(definition)) if inner is node)
+    return tree, _nth(tree, place)
+
+
+def _nth(tree: ast.AST, place: int) -> ast.AST:
+    return next(islice(ast.walk(tree), place, None))
 
 
 def _without_docstrings(definition: Definition) -> Definition:
@@ -426,14 +446,16 @@ def _replace_statement(tree: Definition, old: ast.AST, new: list[ast.stmt]) -> D
 # -- how a mutant is called ------------------------------------------------------------
 
 
-def _line(definition: Definition, node: ast.AST) -> str:
-    """Return the first line of the innermost statement that holds a node."""
-    statements = [n for n in ast.walk(definition) if isinstance(n, ast.stmt | ast.ExceptHandler)]
-    found = [s for s in statements if any(inner is node for inner in ast.walk(s))][-1]
-    return ast.unparse(found).split("\n")[0]
+def _first_lines(definition: Definition) -> dict[ast.AST, str]:
+    """Return, for each node, the first line of the innermost statement that holds it."""
+    found = {}
+    for statement in ast.walk(definition):
+        if isinstance(statement, ast.stmt | ast.ExceptHandler):  # an inner one comes later
+            line = ast.unparse(statement).split("\n")[0]
+            found |= dict.fromkeys(ast.walk(statement), line)
+    return found
 
 
-def _difference(before: str, after: str) -> str:
+def _difference(old: set[str], after: str) -> str:
     """Return the lines of a text that are new in it."""
-    old = before.split("\n")
     return " ⏎ ".join(line.strip() for line in after.split("\n") if line not in old)

@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 import torch.nn.functional as F
-from backprop_answers import RIGHT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,10 +20,11 @@ from zerotohero.backprop import (
     steps,
 )
 from zerotohero.backprop.model import PARAMETERS
+from zerotohero.check.backprop.lines import LINES
 from zerotohero.mlp import build_contexts
 
 EPS = 1e-5
-ORDER = list(RIGHT)  # from the loss to the embeddings
+ORDER = list(LINES)  # from the loss to the embeddings
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -73,7 +73,7 @@ def test_the_folder_is_no_package() -> None:
 
 
 def test_the_reader_of_imports_sees_them() -> None:
-    assert imported(PACKAGE / "check" / "micrograd" / "backpropagation.py") == {
+    assert imported(PACKAGE / "check" / "micrograd" / "order.py") == {
         "micrograd",
         "check",
     }

@@ -20,7 +20,7 @@ INDEXING = (
 )
 # What leaves PyTorch, so that nothing can be watched any more.
 LEAVING = ("numpy", "__array__", "tolist", "item", "__float__", "__int__", "__index__")
-AUTOGRAD = ("backward", "grad", "make_dual")
+AUTOGRAD = ("backward", "grad", "make_dual", "_make_dual")  # the last: forward mode
 CROSS_ENTROPY = ("cross_entropy", "nll_loss", "cross_entropy_loss", "nll_loss_nd")
 NORMALIZATION = ("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm")
 SOFTMAX = ("softmax", "log_softmax", "softmin", "gumbel_softmax")
@@ -31,7 +31,7 @@ ATTENTION = ("scaled_dot_product_attention", "multi_head_attention_forward")
 SPOKEN = {
     **dict.fromkeys(("__getitem__", "__setitem__"), "Indexing"),
     **dict.fromkeys(("__iter__", "unbind"), "Going through a tensor row by row"),
-    **dict.fromkeys(("grad", "make_dual"), "Autograd"),
+    **dict.fromkeys(("grad", "make_dual", "_make_dual"), "Autograd"),
 }
 
 

@@ -7,7 +7,6 @@ import dis
 import inspect
 import signal
 import sys
-import sysconfig
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator
@@ -186,8 +185,8 @@ def _read(result: Any, shown: str) -> Any:
 
 _LIBRARIES = [
     Path(__file__).parents[1],
-    *(Path(path) for kind, path in sysconfig.get_paths().items() if kind.endswith("lib")),
-    Path(sysconfig.get_paths()["stdlib"]),
+    Path(traceback.__file__).parent,  # Python's own
+    *(Path(path) for path in sys.path if path.endswith(("site-packages", "dist-packages"))),
 ]
 
 
@@ -246,7 +245,7 @@ def _snapshot(given: Any) -> Any:
     if hasattr(given, "parameters"):  # a model
         return [given, *(_snapshot(parameter.data) for parameter in given.parameters())]
     if hasattr(given, "grad"):  # a node
-        return [given, given.data, given.grad]
+        return [given, _snapshot(given.data), _snapshot(given.grad)]
     return given
 
 

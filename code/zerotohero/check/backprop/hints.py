@@ -1,13 +1,27 @@
-"""Mistakes that any gradient can have: sign, shape, a missing sum, a factor."""
+"""Mistakes that any gradient can have: sign, shape, a missing sum, a factor, a typed-in size."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 
+from ..rules import AUTOGRAD, Watch, forbid
+from ..tensors import expect_tensor
+from ..verdict import Found, stop, stopped
+
+Mistakes = list[tuple[torch.Tensor, str]]
+"""Wrong results, each with its hint."""
+
+BY_HAND = "Autograd is ruled out in this chapter's exercises: write the backward pass by hand."
 SIGN = "The sign is reversed."
 UNSUMMED = "This value was broadcast forward, so add up the gradients of all its uses: a sum."
+NO_MEAN = "A sum, not a mean: each use counts in full."
 WRONG_DIMENSION = "That is the sum over the wrong dimension."
 KEEP = "Keep the summed dimension: keepdim=True."
 DROP = "This value has one dimension only: sum without keepdim."
@@ -15,6 +29,63 @@ SPREAD = "A sum forward is a broadcast backward: every entry that was added gets
 TRANSPOSED = "That is the transpose of what is asked for."
 TIMES_N = "Too large by the factor n. Where does the mean over the examples enter?"
 OVER_N = "Too small by the factor n. The mean is in the gradients from above already."
+PAGE_N = 32
+TYPED_IN = (
+    "32 is the size of the batch on this page. The check uses others: take the number of "
+    "examples from what you are given."
+)
+
+
+def by_hand(answer: Any) -> Any:
+    """Return the answer, watched: it may not call autograd."""
+    return Watch(forbid((AUTOGRAD, BY_HAND))).watched(answer)
+
+
+@contextmanager
+def hinted(*hints: tuple[str, str]) -> Iterator[None]:
+    """Give the first hint that fits to an exception of the answer.
+
+    ``hints`` are pairs (pattern, hint). A pattern is looked for in the message, which also holds
+    the line that raised the exception.
+    """
+    try:
+        yield
+    except Found as found:
+        if " raised " in found.verdict.message:
+            for pattern, hint in hints:
+                if re.search(pattern, found.verdict.message):
+                    stop(replace(found.verdict, hint=hint))
+        raise
+
+
+def expect_gradient(
+    received: Any,
+    right: torch.Tensor,
+    shown: str,
+    mistakes: Callable[[], Mistakes] = list,
+    n: int | None = None,
+    otherwise: str = "",
+) -> None:
+    """Stop unless ``received`` is the right gradient.
+
+    Parameters
+    ----------
+    received
+        What the answer returned.
+    right : Tensor
+        The right gradient.
+    shown : str
+        The call, for messages.
+    mistakes : callable
+        Returns wrong results with their hints. Only a wrong answer needs them.
+    n : int, optional
+        Number of examples, where it is part of the task.
+    otherwise : str
+        The hint where none fits.
+    """
+    if stopped(partial(expect_tensor, received, right, shown)) is not None:
+        hint = usual_mistake(received, right, n) or otherwise
+        expect_tensor(received, right, shown, mistakes(), otherwise=hint)
 
 
 def usual_mistake(received: Any, right: torch.Tensor, n: int | None = None) -> str:
@@ -27,7 +98,7 @@ def usual_mistake(received: Any, right: torch.Tensor, n: int | None = None) -> s
     right : Tensor
         The right gradient.
     n : int, optional
-        Number of examples, where a mean over them is part of the task.
+        Number of examples, where it is part of the task.
     """
     try:
         wrong = torch.as_tensor(received).detach()
@@ -38,6 +109,8 @@ def usual_mistake(received: Any, right: torch.Tensor, n: int | None = None) -> s
     wrong, right = wrong.double(), right.double()
     if wrong.shape == right.shape:
         return _factor(wrong, right, n)
+    if n is not None and PAGE_N in wrong.shape:
+        return TYPED_IN
     if wrong.numel() == right.numel():
         if right.ndim == 2 and 1 not in right.shape and _same(wrong, right.T):
             return TRANSPOSED
@@ -64,7 +137,9 @@ def _factor(wrong: torch.Tensor, right: torch.Tensor, n: int | None = None) -> s
     factor = ((wrong * right).sum() / size).item()
     if not factor or not _same(wrong / factor, right):
         return ""
-    known = {-1.0: SIGN} | ({float(n): TIMES_N, 1 / n: OVER_N} if n else {})
+    known = {-1.0: SIGN}
+    if n:
+        known |= {float(n): TIMES_N, 1 / n: OVER_N, n / PAGE_N: TYPED_IN}
     for other, hint in known.items():
         if abs(factor / other - 1) < 1e-3:
             return hint
@@ -73,3 +148,9 @@ def _factor(wrong: torch.Tensor, right: torch.Tensor, n: int | None = None) -> s
 
 def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
     return a.shape == b.shape and bool(torch.allclose(a, b, rtol=1e-4, atol=1e-5))
+
+
+def subsets(dims: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """Yield every selection of some dimensions, but not of all, and not of none."""
+    for chosen in range(1, 2 ** len(dims) - 1):
+        yield tuple(dim for i, dim in enumerate(dims) if chosen >> i & 1)

@@ -42,7 +42,7 @@ class Line(NamedTuple):
 
 def _picked(v: SimpleNamespace, number: float) -> torch.Tensor:
     d = torch.zeros_like(v.logprobs)
-    d[torch.arange(v.n), v.Y] = number
+    d[torch.arange(len(v.Y)), v.Y] = number
     return d
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..numbers import expect_numbers
+from ..numbers import close, expect_numbers
 from ..running import run
 from ..verdict import checker, fail
 
+Function = Callable[..., float]
+Point = list[float]
+# Makes a slope of the values here, ahead and back, and of the step h.
+Difference = Callable[[float, float, float, float], float]
+Mistake = tuple[Difference, str]
 
-def _f(a: float, b: float, c: float) -> float:
+
+def _exercise_f(a: float, b: float, c: float) -> float:
     return float(-(a**3) + math.sin(3 * b) - 1 / c + b**2.5 - math.sqrt(a))
 
 
@@ -22,121 +30,220 @@ def _gradient(a: float, b: float, c: float) -> list[float]:
 @checker
 def analytic_gradient(answer: Any) -> str:
     """Check a function ``(a, b, c)`` that returns the three derivatives of exercise 1."""
-    for a, b, c in [(2.0, 3.0, 4.0), (1.0, 0.5, -2.0), (4.0, 1.0, 0.5)]:
+    for a, b, c in [(3.0, 2.0, 4.0), (1.0, 0.5, -2.0), (4.0, 1.0, 0.5), (0.7, 2.2, -0.6)]:
         shown = f"analytic_gradient({a}, {b}, {c})"
         received = run(answer, a, b, c, shown=shown)
+        cos, power, root = math.cos(3 * b), b**1.5, math.sqrt(a)
         misconceptions = [
-            (1, math.cos(3 * b) + 2.5 * b**1.5, "The inner derivative of sin 3b is 3."),
-            (1, -3 * math.cos(3 * b) + 2.5 * b**1.5, "The derivative of sin is cos, with plus."),
-            (1, 3 * math.cos(3 * b), "f has two terms with b."),
-            (1, 2.5 * b**1.5, "f has two terms with b."),
+            (1, cos + 2.5 * power, "The inner derivative of sin 3b is 3."),
+            (1, -3 * cos + 2.5 * power, "The derivative of sin is cos, with plus."),
+            (1, 3 * cos, "f has two terms with b."),
+            (1, 2.5 * power, "f has two terms with b."),
+            (1, 3 * cos + 2.5 * b**2.5, "The power rule lowers the exponent by 1: 2.5 to 1.5."),
+            (1, 3 * cos + power, "The power rule puts the exponent, 2.5, in front."),
             (2, -1 / c**2, "−1/c is −c⁻¹: the two minus signs cancel."),
             (0, -3 * a**2, "f has two terms with a: the square root counts too."),
-            (0, -3 * a**2 + 0.5 / math.sqrt(a), "The square root of a is subtracted in f."),
-            (0, 3 * a**2 - 0.5 / math.sqrt(a), "a³ is subtracted in f."),
+            (0, -3 * a**2 + 0.5 / root, "The square root of a is subtracted in f."),
+            (0, 3 * a**2 - 0.5 / root, "a³ is subtracted in f."),
+            (0, -3 * a**2 - 1 / root, "The power rule puts the exponent of √a, 1/2, in front."),
+            (0, -3 * a**2 - 0.5 * root, "√a is a to the power 1/2: one less is −1/2."),
         ]
-        expect_numbers(received, _gradient(a, b, c), shown, misconceptions)
-    return "All three derivatives hold, at three different points."
+        expect_numbers(received, _gradient(a, b, c), shown, misconceptions, names=("a", "b", "c"))
+    return "All three derivatives hold, at four different points."
 
 
-def _product_and_square(x: float, y: float) -> float:
-    return x * y + y**2
+# -- differences -----------------------------------------------------------------------
 
 
 def _cube(x: float) -> float:
     return x**3
 
 
+def _product_and_square(x: float, y: float) -> float:
+    return x * y + y**2
+
+
+def _of_four(w: float, x: float, y: float, z: float) -> float:
+    return w * x * y - z**2 * x + math.sin(y) + w**3
+
+
+# Points and steps are sums of powers of two: what a nudge adds can be taken away exactly.
+CASES: list[tuple[Function, Point, float]] = [
+    (_cube, [2.0], 0.125),
+    (_product_and_square, [3.0, 0.5], 0.25),
+    (_exercise_f, [2.0, 3.0, 4.0], 0.5),
+    (_of_four, [1.5, -0.5, 2.0, 3.25], 0.0625),
+    (_product_and_square, [-2.5, 0.75], 0.375),
+]
+UNDO = "Undo each nudge before the next one."
+TOGETHER = "Move one input at a time; the others stay put."
+PARENTHESES = "Put the difference in parentheses. Without them, only its second part is divided."
+IGNORED = "The result is the same for twice the h. Is the argument h used?"
+
+
 @checker
 def numerical_gradient(answer: Any) -> str:
     """Check a function ``(f, point, h)`` that returns the forward differences of ``f``."""
+    later = "That is the symmetric difference: it comes next."
     _check_differences(
         answer,
         "numerical_gradient",
         lambda here, ahead, back, h: (ahead - here) / h,
-        halved="That is the symmetric difference: it comes next.",
+        [
+            (lambda here, ahead, back, h: ahead - here, "Divide by the step h."),
+            (lambda here, ahead, back, h: (ahead - here) * h, "Divide by the step h."),
+            (lambda here, ahead, back, h: ahead - here / h, PARENTHESES),
+            (
+                lambda here, ahead, back, h: (here - back) / h,
+                "That is the step backward: f(x) − f(x − h).",
+            ),
+            (lambda here, ahead, back, h: (ahead - back) / (2 * h), later),
+            (
+                lambda here, ahead, back, h: (ahead - back) / h,
+                "The step goes to one side only: f(x + h) − f(x).",
+            ),
+        ],
+        halved=later,
     )
-    return "Forward differences, for functions of one and of two inputs."
+    return "Forward differences, for functions of one to four inputs."
 
 
 @checker
 def symmetric_gradient(answer: Any) -> str:
     """Check a function ``(f, point, h)`` that returns the symmetric differences of ``f``."""
+    one_sided = "That is one-sided. Step back by h as well."
+    distance = "Divide by the distance between the two points, 2h."
     _check_differences(
         answer,
         "symmetric_gradient",
         lambda here, ahead, back, h: (ahead - back) / (2 * h),
+        [
+            (
+                lambda here, ahead, back, h: (ahead - back) / h,
+                "The two points are 2h apart: divide by 2h.",
+            ),
+            (
+                lambda here, ahead, back, h: (ahead - back) / 2 * h,
+                "/ 2 * h divides by 2 and then multiplies by h. Write / (2 * h).",
+            ),
+            (lambda here, ahead, back, h: ahead - back, distance),
+            (lambda here, ahead, back, h: (ahead - back) / 2, distance),
+            (lambda here, ahead, back, h: ahead - back / (2 * h), PARENTHESES),
+            (lambda here, ahead, back, h: ahead - back / 2 * h, PARENTHESES),
+            (lambda here, ahead, back, h: (ahead - here) / h, one_sided),
+            (lambda here, ahead, back, h: (ahead - here) / (2 * h), one_sided),
+            (lambda here, ahead, back, h: ahead - here, one_sided),
+            (
+                lambda here, ahead, back, h: (here - back) / h,
+                "That is one-sided, backward. Step ahead by h as well.",
+            ),
+        ],
         halved="Step by the whole h to each side.",
     )
     return "Symmetric differences: the error now shrinks with h², not with h."
 
 
-def _moved(
-    f: Callable[..., float], point: list[float], i: int, step: float, left: float = 0.0
-) -> float:
-    """Return ``f`` where input ``i`` is moved by ``step``, and those before it by ``left``."""
-    steps = [left] * i + [step] + [0.0] * (len(point) - i - 1)
-    return f(*[x + s for x, s in zip(point, steps)])
-
-
 def _check_differences(
-    answer: Any,
-    name: str,
-    difference: Callable[[float, float, float, float], float],
-    halved: str,
+    answer: Any, name: str, difference: Difference, mistakes: list[Mistake], halved: str
 ) -> None:
     """Stop unless the answer returns these differences; ``halved`` hints at steps of h/2."""
-    cases: list[tuple[Callable[..., float], list[float], float]] = [
-        (_cube, [2.0], 0.1),
-        (_product_and_square, [3.0, -1.0], 0.01),
-        (_f, [2.0, 3.0, 4.0], 1e-3),
-    ]
-    for f, point, h in cases:
-        given = list(point)
+    for f, point, h in CASES:
         shown = f"{name}({f.__name__.strip('_')}, {point}, {h})"
-        received = run(answer, f, given, h, shown=shown)
+        given = list(point)
+        received = run(answer, _one_by_one(f, shown), given, h, shown=shown, may_change=(1,))
         if given != point:
             fail(f"{shown} changed the list that it was given to {given}.", "Work on a copy.")
-        here = f(*point)
-        # Where all inputs are moved at once; with a single input that is right.
-        together = difference(here, f(*[x + h for x in point]), f(*[x - h for x in point]), h)
-        expected, misconceptions = [], []
-        for i in range(len(point)):
-            ahead, back = _moved(f, point, i, h), _moved(f, point, i, -h)
-            half_ahead, half_back = _moved(f, point, i, h / 2), _moved(f, point, i, -h / 2)
-            expected.append(difference(here, ahead, back, h))
-            # First, as nudges left in place can give numbers of the mistakes below. Those show
-            # at the first input already, where this one does not.
-            misconceptions += [
-                (i, wrong, "Undo each nudge before the next one.")
-                for wrong in _never_undone(f, point, i, h, difference)
-            ]
-            misconceptions += [
-                (i, ahead - here, "Divide by the step h."),
-                (i, (here - back) / h, "That is the step backward: f(x) − f(x − h)."),
-                (i, (ahead - back) / h, "The two points are 2h apart: divide by 2h."),
-                (i, (ahead - back) / (2 * h), "That is the symmetric difference: it comes next."),
-                (i, (half_ahead - half_back) / h, halved),
-                (i, (ahead - here) / h, "That is one-sided. Step back by h as well."),
-                (i, -expected[i], "The sign is reversed: the point ahead comes first."),
-                (i, together, "Move one input at a time; the others stay put."),
-            ]
-        expect_numbers(received, expected, shown, misconceptions)
+        expected = [difference(*_values(f, point, i, h), h) for i in range(len(point))]
+        misconceptions = [
+            (i, wrong, hint)
+            for i in range(len(point))
+            for wrong, hint in _misconceptions(f, point, i, h, difference, mistakes, halved)
+        ]
+        expect_numbers(
+            received,
+            expected,
+            shown,
+            misconceptions,
+            otherwise=IGNORED if f is _cube and _ignores_h(answer, received) else "",
+            names=tuple(inspect.signature(f).parameters),
+        )
+
+
+def _one_by_one(f: Function, shown: str) -> Function:
+    """Return ``f``, which ends the check where it is given its inputs in a list."""
+
+    @functools.wraps(f)
+    def called(*args: Any) -> float:
+        if any(isinstance(x, (list, tuple)) or getattr(x, "shape", ()) != () for x in args):
+            fail(f"{shown} calls f with a list.", "f takes its inputs one by one: f(*point).")
+        return f(*args)
+
+    return called
+
+
+def _values(
+    f: Function, point: Point, i: int, h: float, left: float = 0.0
+) -> tuple[float, float, float]:
+    """Return ``f`` here, and where input ``i`` is moved ahead and back by ``h``.
+
+    The inputs before it are moved by ``left``.
+    """
+
+    def at(step: float) -> float:
+        steps = [left] * i + [step] + [0.0] * (len(point) - i - 1)
+        return f(*[x + s for x, s in zip(point, steps)])
+
+    return at(0.0), at(h), at(-h)
+
+
+def _misconceptions(
+    f: Function,
+    point: Point,
+    i: int,
+    h: float,
+    difference: Difference,
+    mistakes: list[Mistake],
+    halved: str,
+) -> Iterator[tuple[float, str]]:
+    """Yield the numbers that known mistakes give for input ``i``, with their hints.
+
+    Most show where there is one input. With several, those are left that move more than one.
+    """
+    if len(point) > 1 and i == 0:
+        all_ahead, all_back = (f(*[x + step for x in point]) for step in (h, -h))
+        yield difference(f(*point), all_ahead, all_back, h), TOGETHER
+        return
+    if i > 0:
+        for wrong in _never_undone(f, point, i, h, difference):
+            yield wrong, UNDO
+        return
+    here, ahead, back = _values(f, point, i, h)
+    for mistake, hint in mistakes:
+        yield mistake(here, ahead, back, h), hint
+    _, half_ahead, half_back = _values(f, point, i, h / 2)
+    yield (half_ahead - half_back) / h, halved
+    turned = "The sign is reversed: the point ahead comes first."
+    yield -difference(here, ahead, back, h), turned
 
 
 def _never_undone(
-    f: Callable[..., float],
-    point: list[float],
-    i: int,
-    h: float,
-    difference: Callable[[float, float, float, float], float],
+    f: Function, point: Point, i: int, h: float, difference: Difference
 ) -> list[float]:
     """Return what comes out for input ``i`` when the inputs before it are still nudged."""
-    if i == 0:
-        return []
-    ahead, back = _moved(f, point, i, h, left=h), _moved(f, point, i, -h, left=-h)
-    derivatives = [difference(f(*point), ahead, back, h)]
+    here = f(*point)
+    _, ahead, _ = _values(f, point, i, h, left=h)
+    _, _, back = _values(f, point, i, h, left=-h)
+    derivatives = [difference(here, ahead, back, h)]
     for left in (h, -h):
-        here, ahead, back = (_moved(f, point, i, step, left) for step in (0.0, h, -h))
-        derivatives.append(difference(here, ahead, back, h))
+        derivatives.append(difference(*_values(f, point, i, h, left), h))
     return derivatives
+
+
+def _ignores_h(answer: Any, received: Any) -> bool:
+    """Whether the slope of the cube, which was received, is the same for another step."""
+    _, point, h = CASES[0]
+    again = run(answer, _cube, list(point), 2 * h, shown=f"the slope for h = {2 * h}")
+    try:
+        return all(close(x, float(y), 1e-12) for x, y in zip(received, again))
+    except (TypeError, ValueError):
+        return False

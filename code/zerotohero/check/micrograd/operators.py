@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..nodes import backward, expect_data, expect_grad, missing
 from ..numbers import close
 from ..running import run
-from ..verdict import checker, fail
+from ..verdict import Verdict, checker, fail, stop, stopped
 
 
 class Case(NamedTuple):
-    """A method, its operands, and the derivative with respect to the one at ``position``."""
+    """A method, its operands, and the factors below and above it that the gradient passes."""
 
     name: str
     numbers: tuple[float, ...]
-    position: int
-    value: float
-    derivative: float
-    hint: str
+    below: float = 2.0
+    above: float = 3.0
 
     def written(self, *operands: str) -> str:
         """Return the call as the reader would write it."""
@@ -28,13 +27,35 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case("exp", (0.7,), 0, math.exp(0.7), math.exp(0.7), "eˣ is its own derivative."),
-    Case("log", (2.5,), 0, math.log(2.5), 0.4, "The derivative of log x is 1/x."),
-    Case("__truediv__", (6.0, 4.0), 0, 1.5, 0.25, "∂(a/b)/∂a = 1/b."),
-    Case("__truediv__", (6.0, 4.0), 1, 1.5, -0.375, "∂(a/b)/∂b = −a/b²: mind the minus."),
+    Case("exp", (0.7,)),
+    Case("exp", (-1.3,), 0.5, -1.5),
+    Case("log", (2.5,)),
+    Case("log", (0.3,), 0.5, 4.0),
+    Case("__truediv__", (6.0, 4.0)),
+    Case("__truediv__", (-1.2, 0.5), 0.25, -2.5),
+    Case("__truediv__", (0.3, -7.0), -0.5, 1.25),
 ]
-# Factors below and above an operation, so that the gradient has to pass through it.
-BELOW, ABOVE = 2.0, 3.0
+
+
+# x is used more than once, and either branch may send back first: at x = 2, with a = 5.
+_E = math.exp(2)
+REPEATED: list[tuple[str, Callable[[Any, Any], Any], float, float]] = [
+    (
+        "x.exp() / x + x.log() * x",
+        lambda x, a: x.exp() / x + x.log() * x,
+        _E / 2 + 2 * math.log(2),
+        _E / 2 - _E / 4 + 1 + math.log(2),
+    ),
+    (
+        "x.log() * x + x.exp() / x",
+        lambda x, a: x.log() * x + x.exp() / x,
+        _E / 2 + 2 * math.log(2),
+        _E / 2 - _E / 4 + 1 + math.log(2),
+    ),
+    ("x / a + x * x", lambda x, a: x / a + x * x, 4.4, 4.2),
+    ("x * x + x / a", lambda x, a: x * x + x / a, 4.4, 4.2),
+    ("x / x", lambda x, a: x / x, 1.0, 0.0),
+]
 
 
 @checker
@@ -42,51 +63,146 @@ def operators(answer: Any) -> str:
     """Check a class with ``+`` and ``*`` that has learned ``/``, ``exp`` and ``log``."""
     if not isinstance(answer, type):
         fail(f"Pass the class itself, not an object of it. Received {answer!r}.")
-    for case in CASES:
-        _check_value(answer, case)
-        _check_derivative(answer, case)
-    for text, combine in [  # whichever branch sends back first
-        ("x.exp() / x + x.log() * x", lambda x: x.exp() / x + x.log() * x),
-        ("x.log() * x + x.exp() / x", lambda x: x.log() * x + x.exp() / x),
-    ]:
-        x = answer(2.0)
-        out = run(combine, x, shown=text)
-        backward(out, text)
-        expect_grad(
-            x,
-            math.exp(2) / 2 - math.exp(2) / 4 + 1 + math.log(2),
-            f"The gradient of x = 2 in {text}",
-            "x is used four times. Every use adds to the gradient: += instead of =.",
-        )
+    for name in ("exp", "log", "__truediv__"):
+        cases = [case for case in CASES if case.name == name]
+        for case in cases:
+            _check_value(answer, case)
+        for case in cases:
+            for position in range(len(case.numbers)):
+                _check_derivative(answer, case, position)
+    for text, combine, value, slope in REPEATED:
+        _check_repeated(answer, text, combine, value, slope)
     return "exp, log and division give the right values and gradients, for repeated use too."
 
 
 def _check_value(answer: type, case: Case) -> None:
     shown = case.written(*[f"{answer.__name__}({number})" for number in case.numbers])
     method = getattr(answer, case.name, missing(case.name))
-    expect_data(run(method, *map(answer, case.numbers), shown=shown), case.value, shown)
+    operands = [answer(number) for number in case.numbers]
+    results: list[Any] = []
+    problem = stopped(lambda: results.append(run(method, *operands, shown=shown)))
+    if problem is not None:
+        _stop_with_cause(problem, answer, None)
+    expect_data(results[0], _value(case), shown)
 
 
-def _check_derivative(answer: type, case: Case) -> None:
+def _check_derivative(answer: type, case: Case, position: int) -> None:
     """Stop unless the gradient passes through the operation, to a leaf below it."""
-    start = case.numbers[case.position] / BELOW
+    start = case.numbers[position] / case.below
     x = answer(start)
-    inner = run(operator.mul, x, answer(BELOW), shown="x * a")
+    inner = run(operator.mul, x, answer(case.below), shown="x * a")
     nodes, names = [answer(number) for number in case.numbers], ["c"] * len(case.numbers)
-    nodes[case.position], names[case.position] = inner, "(x * a)"
-    shown, values = f"{case.written(*names)} * b", [f"x = {start:g}", f"a = {BELOW:g}"]
+    nodes[position], names[position] = inner, "(x * a)"
+    shown, values = f"{case.written(*names)} * b", [f"x = {start:g}", f"a = {case.below:g}"]
     values += [f"c = {number:g}" for number, name in zip(case.numbers, names) if name == "c"]
-    out = run(getattr(answer, case.name), *nodes, shown=case.written(*names))
-    out = run(operator.mul, out, answer(ABOVE), shown=shown)
-    backward(out, shown)
-    hint = case.hint
-    if close(x.grad, case.derivative * BELOW):
+    result = run(getattr(answer, case.name), *nodes, shown=case.written(*names))
+
+    def go_back() -> None:
+        backward(run(operator.mul, result, answer(case.above), shown=shown), shown)
+
+    if (problem := stopped(go_back)) is not None:
+        _stop_with_cause(problem, answer, result)
+    derivative, hint = _derivative(case, position)
+    expected = derivative * case.below * case.above
+    others = [_grad(node) for i, node in enumerate(nodes) if i != position]
+    received = _grad(x)
+    if close(received, derivative * case.below):
         hint = "Multiply by out.grad: what flows in."
-    elif x.grad is None or close(x.grad, 0.0):  # None: as in PyTorch
-        hint = "No gradient arrives. Is the result made with _children, and is out._backward set?"
+    elif close(received, 0.0):
+        if close(_grad(inner), derivative * case.above):
+            hint = "The gradient reaches x * a, and not x. Is each operand in _children?"
+        elif any(others):
+            hint = (
+                "The other operand gets its gradient, and this one none. _backward has to add to "
+                "the gradients of both."
+            )
+        else:
+            hint = (
+                "No gradient arrives. Is the result made with _children, and is out._backward set?"
+            )
+    else:
+        wrong = _mistakes(case, position)
+        factor = case.below * case.above
+        hint = next((text for slope, text in wrong if close(received, slope * factor)), hint)
     expect_grad(
         x,
-        case.derivative * BELOW * ABOVE,
-        f"With {', '.join(values)} and b = {ABOVE:g}, the gradient of x in {shown}",
+        expected,
+        f"With {', '.join(values)} and b = {case.above:g}, the gradient of x in {shown}",
         hint,
     )
+
+
+def _check_repeated(
+    answer: type, text: str, combine: Callable[[Any, Any], Any], value: float, slope: float
+) -> None:
+    x = answer(2.0)
+    out = run(combine, x, answer(5.0), shown=text)
+    expect_data(out, value, f"{text} for x = 2 and a = 5")
+    backward(out, text)
+    expect_grad(
+        x,
+        slope,
+        f"The gradient of x = 2 in {text}",
+        "x is used more than once. Does every use add to the gradient, with += and not =?",
+    )
+
+
+def _value(case: Case) -> float:
+    a, *others = case.numbers
+    if case.name == "exp":
+        return math.exp(a)
+    return a / others[0] if others else math.log(a)
+
+
+def _derivative(case: Case, position: int) -> tuple[float, str]:
+    """Return a local derivative, and how it reads."""
+    a, *others = case.numbers
+    if case.name == "exp":
+        return math.exp(a), "eˣ is its own derivative."
+    if case.name == "log":
+        return 1 / a, "The derivative of log x is 1/x."
+    b = others[0]
+    if position == 0:
+        return 1 / b, "∂(a/b)/∂a = 1/b."
+    return -a / b**2, "∂(a/b)/∂b = −a/b²."
+
+
+def _mistakes(case: Case, position: int) -> list[tuple[float, str]]:
+    """Return wrong local derivatives, with their hints."""
+    if position == 0:
+        return []
+    a, b = case.numbers
+    return [
+        (a / b**2, "∂(a/b)/∂b = −a/b²: mind the minus."),
+        (-1 / b**2, "∂(a/b)/∂b = −a/b²: the factor a is missing."),
+        (-a / b, "∂(a/b)/∂b = −a/b²: b is squared."),
+    ]
+
+
+def _grad(node: Any) -> float:
+    """Return a gradient; zero where there is none, as None in PyTorch."""
+    return float(node.grad) if getattr(node, "grad", None) is not None else 0.0
+
+
+def _stop_with_cause(problem: Verdict, answer: type, result: Any) -> None:
+    """Stop with a problem, and a hint where its cause shows in the result of the operation."""
+    name = answer.__name__
+    hint = problem.hint
+    if "unexpected keyword argument '_" in problem.message:
+        hint = f"Make the result with {name}(...). Other classes are made in other ways."
+    elif f"must be real number, not {name}" in problem.message:
+        hint = "The functions of math take a plain number: self.data, not self."
+    elif f"'float' and '{name}'" in problem.message:
+        hint = "An operand is a node. Its number is in its data: other.data, not other."
+    elif result is None:
+        pass
+    elif hasattr(getattr(result, "_children", ()), "data"):
+        hint = "_children has to be a tuple. For one entry it needs a comma: (self,)."
+    elif getattr(result, "_backward", len) is None:
+        hint = (
+            "out._backward = _backward has no parentheses. With them, the function is called "
+            "at once, and what it returns, None, is stored."
+        )
+    elif not isinstance(result, answer):
+        hint = f"The result is a {type(result).__name__}. Make it with {name}(...)."
+    stop(Verdict(problem.status, problem.message, hint))

@@ -1,136 +1,106 @@
-"""Checks for the exercises of chapter 3."""
+"""Check of a trained model, by its loss on words that it has not been trained on."""
 
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from ...bigrams import V
-from ...data import names
-from ...mlp import MLP, build_contexts, nll, split_words
+from ...bigrams import CountingModel, V
+from ...data import edition, names
+from ...mlp import build_contexts, split_words
+from ...training import evaluating
 from ..running import run
-from ..tensors import expect_tensor
+from ..tensors import as_tensor
 from ..verdict import checker, fail
 
+# The lecture's dev loss. The embedded names are a little harder to predict: models of every kind,
+# trained alike on both lists, have a dev loss there that is higher by 0.012 to 0.015.
+DEV_LOSS = {"lecture": 2.17, "embedded": 2.18}
 
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+# No honest model with three characters of context came below 2.07, with either list.
+TOO_GOOD = 2.0
 
+# How much the test loss exceeds the dev loss, less the same for a counting model: for honest
+# models between -0.016 and 0.003; for those that had dev among their training words, and pass,
+# 0.012 or more.
+MOST_HONEST_GAP = 0.01
 
-@checker
-def contexts(answer: Any) -> str:
-    """Check a function ``(words, block_size)`` that returns X and Y."""
-    for words, block_size in ((["emma"], 3), (["ava", "bo"], 2), (["mia", "al"], 4)):
-        shown = f"contexts({words}, {block_size})"
-        X, Y = build_contexts(words, block_size)  # first: an answer may change its list
-        received = run(answer, words, block_size, shown=shown)
-        if not isinstance(received, (tuple, list)) or len(received) != 2:
-            fail(f"{shown} should return X and Y, received {type(received).__name__}.")
-        joined = torch.tensor(
-            [[0] * block_size, *[[*X[i, 1:].tolist(), int(Y[i])] for i in range(len(X) - 1)]]
-        )
-        expect_tensor(
-            received[0],
-            X,
-            f"X of {shown}",
-            [
-                (X.flip(1), "The oldest character comes first."),
-                (joined, "Each word starts with a context of dots alone. Reset it."),
-                (torch.cat([X[:, 1:], Y[:, None]], 1), "Store the context before you shift it."),
-            ],
-        )
-        expect_tensor(received[1], Y, f"Y of {shown}", [(X[:, -1], "Y is what comes next.")])
-    return "Every context, with the character that follows it, word by word."
+Examples = tuple[torch.Tensor, torch.Tensor]
 
 
-@checker
-def embed(answer: Any) -> str:
-    """Check a function ``(C, X)`` that looks embeddings up with a one-hot product."""
-    C = torch.randn(V, 2, generator=_generator(3))
-    for X in (torch.tensor([[0, 0, 5], [0, 5, 13]]), torch.tensor([[26, 1]])):
-        shown = f"embed(C, {X.tolist()})"
-        received = run(answer, C.clone(), X.clone(), shown=shown)
-        expect_tensor(
-            received,
-            C[X],
-            shown,
-            [
-                (F.one_hot(X, V).float(), "That is the encoding. Multiply it by C."),
-                (C[X].flatten(1), "Keep the three dimensions: example, position, number."),
-                (C[X].sum(1), "The vectors of a context were added up. Keep them apart."),
-            ],
-        )
-    return "One-hot times C is the same as C[X]."
-
-
-@checker
-def uniform_start(answer: Any) -> str:
-    """Check a function ``(generator)`` that returns an ``MLP`` with a sensible first loss."""
-    X = torch.randint(0, V, (2000, 3), generator=_generator(5))
-    Y = torch.randint(0, V, (2000,), generator=_generator(6))
-    for seed in (1, 2):
-        shown = f"uniform_start(generator with seed {seed})"
-        model = run(answer, _generator(seed), shown=shown)
-        if not isinstance(model, MLP):
-            fail(f"{shown} should return an MLP, received {type(model).__name__}.")
-        if not model.W1.any() or not model.C.any():
-            fail(
-                f"{shown}: C or W1 is all zeros.",
-                "Then all contexts look alike to the hidden layer. Scale the output layer.",
-            )
-        loss, expected = nll(model, X, Y), math.log(V)
-        if not abs(loss - expected) < 0.05:
-            too_high = "The logits are too large: scale W2 down, and set b2 to zero."
-            fail(
-                f"{shown}: the first loss should be near {expected:.4f}, received {loss:.4f}.",
-                too_high,
-            )
-    return "The first loss is that of a uniform guess: nothing has to be unlearned."
-
-
-@checker
-def direct_connections(answer: Any) -> str:
-    """Check a function ``(model, W3, X)`` with connections from embeddings to logits."""
-    model = MLP(_generator(7), n_embd=4, n_hidden=6)
-    W3 = torch.randn(12, V, generator=_generator(8))
-    X = torch.randint(0, V, (5, 3), generator=_generator(9))
-    emb = model.C[X].flatten(1)
-    h = torch.tanh(emb @ model.W1 + model.b1)
-    plain, direct = h @ model.W2 + model.b2, emb @ W3
-    shown = "direct_connections(model, W3, X), for five contexts"
-    received = run(answer, model, W3, X, shown=shown)
-    expect_tensor(
-        received,
-        plain + direct,
-        shown,
-        [
-            (plain, "W3 goes unused: add the embeddings times W3."),
-            (direct, "The hidden layer is missing: the connections are added to its logits."),
-            (plain + torch.tanh(direct), "The direct path is linear: no tanh."),
-            (direct + h @ model.W2, "The bias b2 is missing."),
-        ],
-        tolerance=1e-4,
-    )
-    return "The logits get a linear path from the embeddings, around the hidden layer."
+def dev_loss_to_beat() -> float:
+    """Return the dev loss that the exercise demands, which depends on the edition of the names."""
+    return DEV_LOSS[edition("names")]
 
 
 @checker
 def beat_the_lecture(answer: Any) -> str:
     """Check a model, a function from contexts of 3 characters to logits, by its dev loss."""
-    _, dev, _ = split_words(names())
-    X, Y = build_contexts(dev, 3)
-    with torch.no_grad():
-        logits = run(answer, X, shown="model(X_dev)")
-    if not isinstance(logits, torch.Tensor):
-        fail(f"model(X_dev) should be a tensor, received {type(logits).__name__}.")
-    if logits.shape != (len(X), V):
-        fail(f"model(X_dev) should have shape {(len(X), V)}, received {tuple(logits.shape)}.")
-    loss = F.cross_entropy(logits, Y).item()
-    if not loss < 2.17:
+    to_beat = dev_loss_to_beat()
+    dev, test, usual_gap = _examples(tuple(names()))
+    block_size = getattr(answer, "block_size", 3)
+    if block_size != 3:
+        fail(f"The model reads contexts of {block_size} characters. It should read 3.")
+    with evaluating(answer):
+        loss = _loss(answer, *dev)
+        if not math.isfinite(loss):  # NaN if it rules out all of them
+            fail("The dev loss is infinite: the model rules out characters that do occur.")
+        if loss >= to_beat:
+            fail(f"The dev loss should be below {to_beat}, received {loss:.4f}.", _advice(loss))
+        gap = _loss(answer, *test) - loss  # never shown: test is for the end
+    seen = "Train on the training words alone. The dev words are for decisions."
+    if loss < TOO_GOOD:
         fail(
-            f"The dev loss should be below 2.17, received {loss:.4f}.", "Is it trained to the end?"
+            f"A dev loss of {loss:.4f} is lower than three characters of context allow: "
+            "the model seems to have been trained on the dev words.",
+            seen,
         )
-    return f"The dev loss is {loss:.4f}, below the 2.17 of the lecture."
+    if gap - usual_gap > MOST_HONEST_GAP:
+        fail(
+            f"The dev loss is {loss:.4f}, but the model does clearly worse on the test words: "
+            "it seems to have been trained on the dev words.",
+            seen,
+        )
+    return f"The dev loss is {loss:.4f}, below {to_beat}."
+
+
+def _loss(answer: Any, X: torch.Tensor, Y: torch.Tensor) -> float:
+    shown = f"model(X), X of shape {tuple(X.shape)},"
+    received = run(
+        answer,
+        X.clone(),  # these are kept for the next check
+        shown=shown,
+        raised="X holds contexts of three characters: a tensor of ids, one context a row.",
+        seconds=60,
+    )
+    logits = as_tensor(received, shown)
+    if logits.shape != (len(X), V):
+        fail(f"{shown} should have shape {(len(X), V)}, received {tuple(logits.shape)}.")
+    logits = logits.double()
+    if logits.isnan().any() or logits.max().isinf():
+        fail(f"{shown} has entries that are not finite.", "Did the training diverge?")
+    if logits.min() >= 0 and torch.allclose(logits.sum(1), logits.new_ones(len(X)), atol=1e-4):
+        fail(
+            f"{shown} returned probabilities: each row adds up to 1.",
+            "Return the logits, as they are before softmax.",
+        )
+    return float(F.cross_entropy(logits, Y))
+
+
+def _advice(loss: float) -> str:
+    if loss > 0.98 * math.log(V):
+        return "A uniform guess has 3.30. Has the model been trained?"
+    return "Is it trained to the end?"
+
+
+@cache
+def _examples(words: tuple[str, ...]) -> tuple[Examples, Examples, float]:
+    """Return the examples of dev and of test, and a counting model's gap between the two."""
+    train, dev, test = split_words(words)
+    counting = CountingModel(4, smoothing=0.1).fit(train)
+    gap = counting.nll(test) - counting.nll(dev)
+    return build_contexts(dev, 3), build_contexts(test, 3), gap

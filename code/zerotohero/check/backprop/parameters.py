@@ -1,0 +1,143 @@
+"""The check of the exercise of chapter 5 that asks for the gradients of all parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+from ...backprop import BatchNormMLP, cross_entropy_backward, steps
+from ...backprop.model import EPS, PARAMETERS
+from ..running import run
+from ..verdict import checker, fail
+from .fused import batchnorm_mistakes
+from .hints import PAGE_N, TYPED_IN, Mistakes, by_hand, expect_gradient, hinted
+
+FORWARD = "It needs the logits and little more. Is the forward pass right?"
+FORWARD_BESSEL = "The forward pass: its variance has to divide by n − 1, as var(0, keepdim=True)."
+FORWARD_EPS = "The forward pass: 1e-5 is added to the variance, before the root is taken."
+FORWARD_SWAPPED = "The forward pass: bngain is the factor, and bnbias is added."
+FORWARD_TANH = "The forward pass: tanh is missing."
+FORWARD_ROOT = "The forward pass: divide by the root of the variance, not by the variance."
+FORWARD_MEAN = "The forward pass: the mean over the batch is not subtracted."
+TANH = "The way back through tanh is missing: its derivative is 1 − h²."
+EXCHANGED = "bngain and bnbias are exchanged."
+ADD_UP = "Characters occur several times: add up, as index_add_."
+SHIFT = (
+    "BatchNorm removes any shift that all examples share, so this gradient is zero, up to rounding."
+)
+NONE = "Something is None here: does each function that you call return its result?"
+AS_DICTIONARY = "Return a dictionary: {'C': ..., 'W1': ...}, or a namespace."
+
+
+@checker
+def gradients(answer: Any) -> str:
+    """Check a function ``(p, X, Y)`` that returns the gradients of the seven parameters by name.
+
+    ``p`` holds the parameters. Autograd is ruled out.
+    """
+    for n, n_embd, n_hidden in ((6, 2, 5), (11, 3, 4)):
+        model = _network(n_embd, n_hidden)
+        g = torch.Generator().manual_seed(n)
+        X = torch.randint(0, 6, (n, 3), generator=g)
+        Y = torch.randint(0, 27, (n,), generator=g)
+        v = steps.forward(model, X, Y)
+        right = steps.backward(v)
+        right.b1.zero_()  # exactly: what is left of it is rounding
+        shown = f"gradients(p, X, Y) for {n} examples"
+        p = SimpleNamespace(**{k: t.clone() for k, t in model.named_parameters().items()})
+        errors = [(rf"\b({PAGE_N})\b", TYPED_IN), ("NoneType", NONE)]
+        with torch.no_grad(), hinted(*errors):
+            received = run(by_hand(answer), p, X.clone(), Y.clone(), shown=shown)
+        found = received if isinstance(received, Mapping) else getattr(received, "__dict__", {})
+        missing = [name for name in PARAMETERS if name not in found]
+        if missing:
+            fail(
+                f"{shown} should return a gradient for each parameter by name; "
+                f"missing: {', '.join(missing)}.",
+                AS_DICTIONARY,
+            )
+        # From the output back: the first wrong gradient on the way is the one to look at. That of
+        # b1 is zero and comes last: it says nothing about the way.
+        for name in ("b2", "W2", "bnbias", "bngain", "W1", "C", "b1"):
+            expect_gradient(
+                found[name],
+                getattr(right, name),
+                f"{name} of {shown}",
+                partial(MISTAKES.get(name, _none), v, right),
+                n=n,
+                otherwise={"b2": FORWARD, "b1": SHIFT}.get(name, ""),
+            )
+    return "The gradients of all seven parameters, without autograd."
+
+
+def _network(n_embd: int, n_hidden: int) -> BatchNormMLP:
+    g = torch.Generator().manual_seed(n_hidden)
+    model = BatchNormMLP(g, n_embd=n_embd, n_hidden=n_hidden)
+    model.W1[:, 1] *= 0.008  # a tiny variance, so that epsilon can be seen
+    model.b1[1] *= 0.1  # it would make the differences from the mean less exact
+    model.W2 *= 10
+    model.bngain += torch.linspace(-0.3, 0.3, n_hidden)
+    model.bnbias += torch.linspace(0.4, -0.4, n_hidden)
+    return model
+
+
+def _none(_v: SimpleNamespace, _right: SimpleNamespace) -> Mistakes:
+    return []
+
+
+def _of_b2(v: SimpleNamespace, _right: SimpleNamespace) -> Mistakes:
+    """Return what mistakes of the forward pass make of the first gradient on the way back."""
+    population = v.bndiff * (v.bndiff2.mean(0) + EPS) ** -0.5
+    no_eps = v.bndiff * v.bnvar**-0.5
+    outside = v.bndiff / (v.bnvar**0.5 + EPS)
+    hidden = [
+        (torch.tanh(v.bngain * population + v.bnbias), FORWARD_BESSEL),
+        (torch.tanh(v.bngain * no_eps + v.bnbias), FORWARD_EPS),
+        (torch.tanh(v.bngain * outside + v.bnbias), FORWARD_EPS),
+        (torch.tanh(v.bnbias * v.bnraw + v.bngain), FORWARD_SWAPPED),
+        (torch.tanh(v.bngain * v.bndiff / (v.bnvar + EPS) + v.bnbias), FORWARD_ROOT),
+        (torch.tanh(v.bngain * v.hprebn * v.bnvar_inv + v.bnbias), FORWARD_MEAN),
+        (v.hpreact, FORWARD_TANH),
+    ]
+    return [(cross_entropy_backward(h @ v.W2 + v.b2, v.Y).sum(0), hint) for h, hint in hidden]
+
+
+def _of_bnbias(v: SimpleNamespace, right: SimpleNamespace) -> Mistakes:
+    return [(right.bngain, EXCHANGED), (right.h.sum(0, keepdim=True), TANH)]
+
+
+def _of_bngain(v: SimpleNamespace, right: SimpleNamespace) -> Mistakes:
+    return [
+        (right.bnbias, EXCHANGED),
+        ((right.h * v.bnraw).sum(0, keepdim=True), TANH),
+    ]
+
+
+def _of_w1(v: SimpleNamespace, right: SimpleNamespace) -> Mistakes:
+    """Return what mistakes in BatchNorm's backward pass make of the weights before it."""
+    return [
+        (v.embcat.T @ dhprebn, f"W1 depends on BatchNorm's backward pass. {hint}")
+        for dhprebn, hint in batchnorm_mistakes(right.hpreact, v.bngain, v.bnraw, v.bnvar_inv)
+    ]
+
+
+def _of_c(v: SimpleNamespace, right: SimpleNamespace) -> Mistakes:
+    lost = torch.zeros_like(v.C)
+    lost[v.X] = right.emb
+    first = torch.zeros_like(v.C)
+    for i, vector in zip(v.X.flatten().flip(0), right.emb.flatten(0, 1).flip(0)):
+        first[i] = vector
+    return [(lost, ADD_UP), (first, ADD_UP)]
+
+
+MISTAKES = {
+    "b2": _of_b2,
+    "bnbias": _of_bnbias,
+    "bngain": _of_bngain,
+    "W1": _of_w1,
+    "C": _of_c,
+}
