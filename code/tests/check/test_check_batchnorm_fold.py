@@ -35,9 +35,9 @@ def folded(linear: Linear, bn: BatchNorm1d) -> Linear:
 
 
 SQUARE = "fold(linear, bn), linear of shape (6, 6) where linear.bias is None"
-WITHOUT = f"the output of {SQUARE}: entry (0, "
+WITHOUT = f"The output of {SQUARE}: entry (0, "
 OTHER = "fold(linear, bn), linear of shape (4, 7) with a bias"
-WITH = f"the output of {OTHER}: entry (0, "
+WITH = f"The output of {OTHER}: entry (0, "
 
 
 @pytest.mark.parametrize(
@@ -98,15 +98,15 @@ WITH = f"the output of {OTHER}: entry (0, "
         (lambda W, b, mean, beta, a: (W[:, :1] * a[:1], beta[:1]), "received (12, 1)", ""),
         (
             lambda W, b, mean, beta, a: (W[:3], beta),
-            f"calling the layer that {SQUARE} returned raised ValueError",
+            f"Calling the layer that {SQUARE} returned raised ValueError",
             "",
         ),
         (
             lambda W, b, mean, beta, a: (W.tolist(), beta),
-            f"calling the layer that {SQUARE} returned raised",
+            f"{SQUARE}: the weight of the new layer should be a tensor, received list.",
             "",
         ),
-        (lambda W, b, mean, beta, a: (W * a, 1j * a), "should return real numbers", ""),
+        (lambda W, b, mean, beta, a: (W * a, 1j * a), "hold torch.float32, as linear does", ""),
     ],
 )
 def test_fold_wrong(wrong: Callable[..., Any], where: str, hint: str) -> None:
@@ -232,12 +232,6 @@ def in_gamma(linear: Linear, bn: BatchNorm1d) -> Linear:
     return layer(linear.weight * bn.gamma, (b - mean) * bn.gamma + beta)
 
 
-def back_to_training(linear: Linear, bn: BatchNorm1d) -> Linear:
-    new = folded(linear, bn)
-    bn.train()
-    return new
-
-
 def the_batchnorm_does_nothing_now(linear: Linear, bn: BatchNorm1d) -> Linear:
     """Fold in place, such that both layers one after the other still do the same."""
     new = copy.copy(in_the_given_layer(linear, bn))
@@ -255,7 +249,6 @@ def the_batchnorm_does_nothing_now(linear: Linear, bn: BatchNorm1d) -> Linear:
         in_the_given_bias,
         in_beta,
         in_gamma,
-        back_to_training,
         the_batchnorm_does_nothing_now,
     ],
 )
@@ -263,10 +256,96 @@ def test_fold_changes_what_it_was_given(answer: Answer) -> None:
     outcome(fold(answer), "fold(linear, bn)", "which it was given.", hint=NEW)
 
 
+TRAINING = "bn has to stay in evaluation mode: a call in training mode changes its averages."
+
+
+@pytest.mark.parametrize("calls", [0, 1])
+def test_fold_puts_the_batchnorm_into_training(calls: int) -> None:
+    def back_to_training(linear: Linear, bn: BatchNorm1d) -> Linear:
+        new = folded(linear, bn)
+        bn.train()
+        for _ in range(calls):
+            bn(torch.randn(5, bn.dim))
+        return new
+
+    outcome(fold(back_to_training), "changed bn, which it was given.", hint=TRAINING)
+
+
 def test_fold_returns_what_it_was_given() -> None:
     outcome(
         fold(lambda linear, bn: linear), f"{SQUARE} returned the layer that it was given.", hint=NEW
     )
+
+
+# -- layers that do not take what the old one takes ----------------------------------------
+
+
+def double(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.double()
+
+
+@pytest.mark.parametrize(
+    ("of_weight", "of_bias", "words"),
+    [
+        (double, double, "the weight of the new layer should hold torch.float32, as linear does"),
+        (double, torch.clone, "weight of the new layer should hold torch.float32, as linear does"),
+        (torch.clone, double, "the bias of the new layer should hold torch.float32, as linear"),
+        (torch.Tensor.numpy, torch.clone, "the weight of the new layer should be a tensor, rec"),
+        (torch.Tensor.numpy, torch.clone, "received ndarray."),
+        (torch.clone, torch.Tensor.tolist, "bias of the new layer should be a tensor, received l"),
+        (lambda weight: None, torch.clone, "weight of the new layer should be a tensor, received"),
+    ],
+)
+def test_fold_of_another_type(of_weight: Answer, of_bias: Answer, words: str) -> None:
+    def answer(linear: Linear, bn: BatchNorm1d) -> Linear:
+        new = folded(linear, bn)
+        return layer(of_weight(new.weight), of_bias(new.bias))
+
+    outcome(fold(answer), f"{SQUARE}: the ", words)
+
+
+def test_fold_in_a_layer_that_calls_both() -> None:
+    def keeps_both(weight: Callable[[Linear], torch.Tensor]) -> Answer:
+        def answer(linear: Linear, bn: BatchNorm1d) -> Linear:
+            class Both(Linear):
+                def __call__(self, x: torch.Tensor) -> torch.Tensor:
+                    return bn(linear(x))
+
+            both = Both(*linear.weight.shape)
+            both.weight = weight(both)
+            return both
+
+        return answer
+
+    outcome(
+        fold(keeps_both(lambda both: both.weight)),
+        f"x @ weight + bias of the layer from {SQUARE}: entry (0, 0) should be",
+    )
+    outcome(
+        fold(keeps_both(lambda both: both.weight[:3])),
+        f"{SQUARE}: the weight of the new layer should have shape (6, 6).",
+    )
+
+
+def test_fold_right_but_for_a_few_layers() -> None:
+    def an_eps_of_1e_2_or_more(linear: Linear, bn: BatchNorm1d) -> Linear:
+        other = copy.copy(bn)
+        other.eps = max(bn.eps, 1e-2)
+        return folded(linear, other)
+
+    def squeezed(linear: Linear, bn: BatchNorm1d) -> Linear:
+        new = folded(linear, bn)
+        return layer(new.weight.squeeze(), new.bias.squeeze())
+
+    for answer in (an_eps_of_1e_2_or_more, squeezed):
+        outcome(fold(answer), "linear of shape (5, 1) with a bias")
+
+    known: dict[Any, Linear] = {}
+
+    def by_shape(linear: Linear, bn: BatchNorm1d) -> Linear:
+        return known.setdefault(linear.weight.shape, folded(linear, bn))
+
+    outcome(fold(by_shape), "linear of shape (9, 5) with a bias")
 
 
 # -- no Linear at all ------------------------------------------------------------------

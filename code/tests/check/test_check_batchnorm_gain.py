@@ -73,6 +73,22 @@ def test_gain_by_a_table() -> None:
     outcome(verdict, "gain(gelu, z) should be near 1.53")
 
 
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (lambda f, z: max(1.0, right_gain(f, z).item()), "gain(lambda x: 3 * x, z)"),
+        (lambda f, z: right_gain(lambda z: f(z).clamp(-3, 3), z), "gain(lambda x: 3 * x, z)"),
+        (lambda f, z: right_gain(f, z) + 0.009, "gain(lambda x: 3 * x, z) should be near 0.3334"),
+        (
+            lambda f, z: 1 / (f(z).square().mean() + 1e-4).sqrt(),
+            "gain(lambda x: 0.01 * x.tanh(), z)",
+        ),
+    ],
+)
+def test_gain_right_but_for_large_or_small_outputs(answer: Answer, shown: str) -> None:
+    outcome(batchnorm.gain(answer), shown)
+
+
 def test_gain_keeps_what_it_is_given() -> None:
     def in_place(f: Answer, z: torch.Tensor) -> torch.Tensor:
         result = right_gain(f, z)
@@ -112,6 +128,14 @@ def by_our_layer(mean: torch.Tensor, var: torch.Tensor, x: torch.Tensor, momentu
     return bn.running_mean, bn.running_var
 
 
+def by_batch_norm_update_stats(
+    mean: torch.Tensor, var: torch.Tensor, x: torch.Tensor, momentum: float
+) -> Pair:
+    mean, var = mean.clone(), var.clone()
+    torch.batch_norm_update_stats(x, mean, var, momentum)
+    return mean, var
+
+
 def in_place(mean: torch.Tensor, var: torch.Tensor, x: torch.Tensor, momentum: float) -> Pair:
     mean += momentum * (x.mean(0) - mean)
     var.mul_(1 - momentum).add_(momentum * x.var(0))
@@ -125,8 +149,8 @@ UNMIXED = "Mix the new value with the old average."
 KEEPS = "The old average keeps a weight of 1 − momentum."
 DEVIATION = "Average the variances, not the standard deviations."
 AROUND = "Take the deviations from the mean of the batch, not from a running mean."
-MEAN = "the mean of running(running_mean, running_var, x, 0.1)"
-VARIANCE = "the variance of running(running_mean, running_var, x, 0.1)"
+MEAN = "The mean of running(running_mean, running_var, x, 0.1)"
+VARIANCE = "The variance of running(running_mean, running_var, x, 0.1)"
 
 
 def mixed(old: torch.Tensor, new: torch.Tensor, momentum: float) -> torch.Tensor:
@@ -169,7 +193,7 @@ def mixed(old: torch.Tensor, new: torch.Tensor, momentum: float) -> torch.Tensor
         ),
         (
             lambda mean, var, x, m: running(mean, var, x, 0.1),
-            ["the mean of running(running_mean, running_var, x, 0.01)"],
+            ["The mean of running(running_mean, running_var, x, 0.01)"],
             "",
         ),
         (
@@ -177,7 +201,7 @@ def mixed(old: torch.Tensor, new: torch.Tensor, momentum: float) -> torch.Tensor
                 running(mean, var, x, m)[0],
                 mixed(var, x.var(0, correction=0) * 4 / 3, m),
             ),
-            ["the variance of running(running_mean, running_var, x, 0.01)", "(2 of 2 differ)"],
+            ["The variance of running(running_mean, running_var, x, 0.01)", "(2 of 2 differ)"],
             "",
         ),
         (
@@ -207,6 +231,76 @@ def test_running_with_deviations_from_a_running_mean(correction: int, which: str
     outcome(batchnorm.running(answer), VARIANCE, "(3 of 3 differ)", hint=AROUND)
 
 
+def with_known_averages() -> Answer:
+    known: dict[Any, Pair] = {}
+
+    def answer(mean: torch.Tensor, var: torch.Tensor, x: torch.Tensor, m: float) -> Pair:
+        new = known.setdefault(x.shape, (x.mean(0), x.var(0)))
+        return mixed(mean, new[0], m), mixed(var, new[1], m)
+
+    return answer
+
+
+def unless(case: Callable[..., bool], otherwise: Answer) -> Answer:
+    """Return the right averages, but in some cases something else."""
+    return lambda *args: otherwise(*args) if case(*args) else running(*args)
+
+
+def first_columns(mean: torch.Tensor, var: torch.Tensor, x: torch.Tensor, m: float) -> Pair:
+    mean, var = mean.clone(), var.clone()
+    mean[:10], var[:10] = running(mean[:10], var[:10], x[:, :10], m)
+    return mean, var
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (
+            unless(lambda mean, var, x, m: len(x) == 2, lambda mean, var, x, m: (mean, var)),
+            "The mean of running(running_mean, running_var, x, 0.8), x of shape (2, 3)",
+        ),
+        (
+            unless(
+                lambda mean, var, x, m: len(x) == 2,
+                lambda mean, var, x, m: (
+                    mixed(mean, x.mean(0), m),
+                    mixed(var, x.var(0, correction=0), m),
+                ),
+            ),
+            "The variance of running(running_mean, running_var, x, 0.8), x of shape (2, 3)",
+        ),
+        (
+            lambda mean, var, x, m: (
+                mixed(mean, x.mean(0), m),
+                mixed(var, torch.cov(x.T).diag(), m),
+            ),
+            "x, 0.2), x of shape (6, 1) raised",
+        ),
+        (
+            lambda *args: tuple(part.squeeze() for part in running(*args)),
+            "should have shape (1,), received ()",
+        ),
+        (lambda mean, var, x, m: running(mean, var, x, m or 0.1), "x, 0.0), x of shape (4, 5)"),
+        (
+            unless(lambda mean, var, x, m: m >= 1, lambda mean, var, x, m: (mean, var)),
+            "x, 1.0), x of shape (3, 4)",
+        ),
+        (lambda mean, var, x, m: running(mean, var, x, min(m, 1 - m)), "x, 0.8)"),
+        (
+            unless(
+                lambda mean, var, x, m: bool((mean == 0).all() and (var == 1).all()),
+                lambda mean, var, x, m: (x.mean(0), x.var(0)),
+            ),
+            "x, 0.05), x of shape (7, 3), old averages of zeros and ones: entry (0,)",
+        ),
+        (with_known_averages(), "x, 0.6), x of shape (5, 2)"),
+        (first_columns, "x, 0.4), x of shape (6, 11): entry (10,)"),
+    ],
+)
+def test_running_right_but_for_a_few_inputs(answer: Answer, shown: str) -> None:
+    outcome(batchnorm.running(answer), shown)
+
+
 def test_running_keeps_what_it_is_given() -> None:
     hint = "+=, an index on the left of =, and methods that end in _ change the tensor itself."
     changed = "changed running_mean, which it was given."
@@ -219,7 +313,12 @@ BY_HAND = (
 
 
 @pytest.mark.parametrize(
-    ("answer", "name"), [(by_torch, "batch_norm"), (by_our_layer, "BatchNorm")]
+    ("answer", "name"),
+    [
+        (by_torch, "batch_norm"),
+        (by_our_layer, "BatchNorm"),
+        (by_batch_norm_update_stats, "batch_norm_update_stats"),
+    ],
 )
 def test_running_by_hand(answer: Answer, name: str) -> None:
     outcome(batchnorm.running(answer), name, "is ruled out in this exercise.", hint=BY_HAND)

@@ -83,6 +83,11 @@ def with_layer(make: Answer) -> Answer:
     return answer
 
 
+def by_batch_norm_update_stats(x: T, gamma: T, beta: T, eps: float) -> T:
+    mean, unbiased = torch.batch_norm_update_stats(x, beta.clone(), gamma.clone(), 1.0)
+    return gamma * (x - mean) / torch.sqrt(unbiased * (1 - 1 / len(x)) + eps) + beta
+
+
 def by_torch_batch_norm(x: T, gamma: T, beta: T, eps: float) -> T:
     layer = nn.BatchNorm1d(len(gamma), eps=eps)
     layer.weight, layer.bias = nn.Parameter(gamma), nn.Parameter(beta)
@@ -108,6 +113,25 @@ BY_HAND = (
             "native_batch_norm",
         ),
         (lambda x, g, b, eps: g * LayerNorm(len(x), eps)(x.T).T + b, "LayerNorm"),
+        (by_batch_norm_update_stats, "batch_norm_update_stats"),
+        (
+            lambda x, g, b, eps: torch.ops.aten.native_batch_norm.default(
+                x, g, b, None, None, True, 0.1, eps
+            )[0],
+            "native_batch_norm",
+        ),
+        (
+            lambda x, g, b, eps: torch.ops.aten._native_batch_norm_legit(
+                x, g, b, torch.zeros_like(g), torch.ones_like(g), True, 0.1, eps
+            )[0],
+            "native_batch_norm_legit",
+        ),
+        (
+            lambda x, g, b, eps: torch._batch_norm_impl_index(
+                x, g, b, None, None, True, 0.1, eps, False
+            )[0],
+            "batch_norm_impl_index",
+        ),
     ],
 )
 def test_normalize_by_hand(answer: Answer, name: str) -> None:
@@ -146,6 +170,10 @@ def by_torch_group_norm(x: T, num_groups: int, gamma: T, beta: T, eps: float) ->
     [
         (with_group_layer, "GroupNorm"),
         (by_torch_group_norm, "group_norm"),
+        (
+            lambda x, n, *args: torch.ops.aten.group_norm.default(x, n, *args),
+            "group_norm",
+        ),
         (in_groups(lambda x, g, b, eps: F.layer_norm(x, x.shape[-1:], eps=eps)), "layer_norm"),
         (in_groups(lambda x, g, b, eps: nn.RMSNorm(x.shape[-1:])(x)), "rms_norm"),
         (in_groups(lambda x, g, b, eps: RMSNorm(x.shape[-1])(x)), "RMSNorm"),
@@ -254,6 +282,113 @@ def test_normalize_right_for_one_shape_only() -> None:
     outcome(batchnorm.normalize(of_eight), "0.5), x of shape (3, 4): entry (0, 0)")
     outcome(batchnorm.normalize(lambda x, *args: along(0)(x[:3], *args)), "received (3, 5)")
     outcome(batchnorm.normalize(lambda x, gamma, *_: x - x.mean(1)), "raised RuntimeError")
+
+
+def fixed(change: Callable[[T], T]) -> Answer:
+    """Return a normalization whose result is changed."""
+    return lambda x, *args: change(along(0)(x, *args))
+
+
+def in_a_group(where: Callable[[T, int], bool], otherwise: Answer) -> Answer:
+    """Return a GroupNorm that does something else in some cases."""
+
+    def answer(x: T, num_groups: int, *args: Any) -> T:
+        change = where(x, num_groups)
+        return (otherwise if change else in_groups(along(-1)))(x, num_groups, *args)
+
+    return answer
+
+
+def of_two_raises(x: T, *args: Any) -> T:
+    if len(x) <= 2:
+        raise ValueError("too few")
+    return along(0)(x, *args)
+
+
+def first_columns(x: T, gamma: T, beta: T, eps: float) -> T:
+    out = x.clone()
+    out[:, :10] = along(0)(x[:, :10], gamma[:10], beta[:10], eps)
+    return out
+
+
+def with_known_averages() -> Answer:
+    known: dict[Any, tuple[T, T]] = {}
+
+    def answer(x: T, gamma: T, beta: T, eps: float) -> T:
+        mean, var = known.setdefault(x.shape, (x.mean(0), x.var(0, correction=0)))
+        return gamma * (x - mean) / torch.sqrt(var + eps) + beta
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (of_two_raises, "0.05), x of shape (2, 3) raised ValueError: too few"),
+        (
+            lambda x, g, b, eps: x * g + b if len(x) == 2 else along(0)(x, g, b, eps),
+            "0.05), x of shape (2, 3)",
+        ),
+        (lambda x, *args: along(0, int(len(x) <= 2))(x, *args), "0.05), x of shape (2, 3)"),
+        (fixed(torch.squeeze), "should have shape (6, 1), received (6,)"),
+        (with_known_averages(), "0.3), x of shape (3, 4): entry (0, 0)"),
+        (first_columns, "x of shape (4, 12): entry (0, 10)"),
+        (lambda x, g, b, eps: along(0)(x, g, b, max(eps, 1e-2)), "1e-05), x of shape (4, 12)"),
+    ],
+)
+def test_normalize_right_but_for_a_few_inputs(answer: Answer, shown: str) -> None:
+    outcome(batchnorm.normalize(answer), shown)
+
+
+def all_but_the_last(x: T, num_groups: int, gamma: T, beta: T, eps: float) -> T:
+    out, size = x.clone(), x.shape[-1] // num_groups
+    for i in range(0, x.shape[-1] - 1, size):
+        part = slice(i, i + size)
+        out[..., part] = along(-1)(x[..., part], gamma[part], beta[part], eps)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        (
+            in_a_group(lambda x, n: n == 1, lambda x, n, g, b, eps: x * g + b),
+            "groupnorm(x, 1, gamma, beta, 0.05), x of shape (3, 8)",
+        ),
+        (lambda x, n, *args: in_groups(along(-1))(x, max(n, 2), *args), "x of shape (3, 8)"),
+        (
+            lambda x, n, *args: in_groups(along(-1))(x, min(n, max(1, x.shape[-1] // 2)), *args),
+            "groupnorm(x, 5, gamma, beta, 0.2), x of shape (2, 5)",
+        ),
+        (all_but_the_last, "groupnorm(x, 5, gamma, beta, 0.2), x of shape (2, 5): entry (0, 4)"),
+        (
+            lambda *args: in_groups(along(-1))(*args).squeeze(),
+            "x of shape (1, 6) should have shape (1, 6), received (6,)",
+        ),
+        (
+            in_a_group(lambda x, n: len(x) == 1, lambda x, n, g, b, eps: x * g + b),
+            "groupnorm(x, 3, gamma, beta, 0.3), x of shape (1, 6)",
+        ),
+        (
+            lambda *args: in_groups(along(-1))(*args[:4], max(args[4], 1e-2)),
+            "1e-05), x of shape (6, 10)",
+        ),
+    ],
+)
+def test_groupnorm_right_but_for_a_few_inputs(answer: Answer, shown: str) -> None:
+    outcome(batchnorm.groupnorm(answer), shown)
+
+
+def test_groupnorm_with_known_averages() -> None:
+    known: dict[Any, tuple[T, T]] = {}
+
+    def of_groups(x: T, gamma: T, beta: T, eps: float) -> T:
+        new = x.mean(-1, keepdim=True), x.var(-1, correction=0, keepdim=True)
+        mean, var = known.setdefault(x.shape, new)
+        return gamma * (x - mean) / torch.sqrt(var + eps) + beta
+
+    where = "groupnorm(x, 2, gamma, beta, 0.01), x of shape (4, 6): entry (0, 0)"
+    outcome(batchnorm.groupnorm(in_groups(of_groups)), where)
 
 
 LAYER_NORM = "That is a LayerNorm: it takes all features at once, not each group by itself."

@@ -267,9 +267,9 @@ def fold__a_copy(linear, bn):
 def fold__in_double(linear, bn):
     std = (bn.running_var.double() + bn.eps).sqrt()
     new = Linear(*linear.weight.shape)
-    new.weight = (linear.weight.double() / std * bn.gamma).requires_grad_()
+    new.weight = (linear.weight.double() / std * bn.gamma).float().requires_grad_()
     shift = -bn.running_mean if linear.bias is None else linear.bias - bn.running_mean
-    new.bias = bn.beta + shift / std * bn.gamma
+    new.bias = (bn.beta + shift / std * bn.gamma).float()
     return new
 
 

@@ -20,9 +20,12 @@ CASES = (
     (20, 4, 7, True, 0.2),
     (30, 9, 5, True, 0.05),
     (40, 4, 3, False, 0.1),
+    (50, 5, 1, True, 1e-5),
+    (60, 9, 5, True, 0.3),  # a shape for the second time
 )
 MISSING = "A Linear without a bias has None there. Take zero instead."
 NEW = "Make a new Linear, with tensors of its own."
+TRAINING = "bn has to stay in evaluation mode: a call in training mode changes its averages."
 
 
 def _pair(
@@ -95,7 +98,8 @@ def fold(answer: Any) -> str:
         )  # as they were, whatever became of them
         for name, old, now in (("linear", linear, given), ("bn", bn, given_bn)):
             if not _equal(old, now):
-                fail(f"{shown} changed {name}, which it was given.", NEW)
+                hint = TRAINING if name == "bn" and given_bn.training else NEW
+                fail(f"{shown} changed {name}, which it was given.", hint)
         if received is given:
             fail(f"{shown} returned the layer that it was given.", NEW)
         if not isinstance(received, Linear):
@@ -106,15 +110,15 @@ def fold(answer: Any) -> str:
                 other if isinstance(received, torch.nn.Linear) else "",
             )
         x = random_tensor(12, fan_in, seed=seed + 6)
-        dtype = getattr(received.weight, "dtype", None)  # of an answer in double precision
-        ours = run(
-            received,
-            x.double() if dtype is torch.float64 else x,
-            shown=f"calling the layer that {shown} returned",
-        )
-        expect_tensor(ours, bn(linear(x)), f"the output of {shown}", _mistakes(linear, bn, x))
-        if getattr(received.bias, "shape", None) != (fan_out,):
-            fail(f"{shown}: the bias of the new layer should have shape ({fan_out},).")
+        expected, mistakes = bn(linear(x)), _mistakes(linear, bn, x)
+        _expect_tensors(received, shown)
+        ours = run(received, x.clone(), shown=f"Calling the layer that {shown} returned")
+        expect_tensor(ours, expected, f"The output of {shown}", mistakes)
+        for name, shape in (("weight", (fan_in, fan_out)), ("bias", (fan_out,))):
+            if getattr(getattr(received, name), "shape", None) != shape:
+                fail(f"{shown}: the {name} of the new layer should have shape {shape}.")
+        ours = x @ received.weight + received.bias  # a subclass may compute something else
+        expect_tensor(ours, expected, f"x @ weight + bias of the layer from {shown}", mistakes)
     return "One linear layer does the work of both."
 
 
@@ -134,6 +138,22 @@ def _call_without_bias(answer: Any, linear: Linear, bn: BatchNorm1d, shown: str)
                 found = replace(found, hint=MISSING)
         stop(found)
     return received[0]
+
+
+def _expect_tensors(new: Linear, shown: str) -> None:
+    """Stop unless the weight and the bias are tensors that take what the old layer takes."""
+    for name in ("weight", "bias"):
+        value = getattr(new, name, None)
+        if name == "bias" and value is None:
+            continue  # the output is off, which has a hint of its own
+        if not isinstance(value, torch.Tensor):
+            received = type(value).__name__
+            fail(f"{shown}: the {name} of the new layer should be a tensor, received {received}.")
+        if value.dtype != torch.float32:
+            fail(
+                f"{shown}: the {name} of the new layer should hold torch.float32, "
+                f"as linear does, received {value.dtype}."
+            )
 
 
 def _equal(old: Linear | BatchNorm1d, now: Linear | BatchNorm1d) -> bool:

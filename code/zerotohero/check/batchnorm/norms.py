@@ -21,7 +21,16 @@ Mistakes = list[tuple[torch.Tensor, str]]
 BY_HAND = (
     "Write the formula out, with means and variances. Ready-made normalization is not allowed."
 )
-READY_MADE = (*NORMALIZATION, *(f"native_{name}" for name in NORMALIZATION))
+READY_MADE = (
+    *NORMALIZATION,
+    *(f"native_{name}" for name in NORMALIZATION),
+    *("_native_batch_norm_legit", "_native_batch_norm_legit_functional"),
+    *("_native_batch_norm_legit_no_training", "_batch_norm_impl_index", "_batch_norm_no_update"),
+    *("_batch_norm_with_update", "_batch_norm_with_update_functional", "_fused_rms_norm"),
+    *("batch_norm_stats", "batch_norm_elemt", "batch_norm_update_stats"),
+    *("batch_norm_gather_stats", "batch_norm_gather_stats_with_counts"),
+    *("cudnn_batch_norm", "miopen_batch_norm", "quantized_batch_norm"),
+)
 LAYERS = (layers.BatchNorm1d, layers.LayerNorm, layers.RMSNorm, layers.GroupNorm)
 TYPED_IN = (1e-5, 1e-8, 1e-6, 1e-3)  # the values of eps that readers type in
 
@@ -52,7 +61,7 @@ def _by_hand() -> Iterator[None]:
 def _input(*shape: int, seed: int) -> torch.Tensor:
     """Return an input with one column so small that eps matters, whatever it is."""
     x = 2 * random_tensor(*shape, seed=seed) + 1
-    x[..., 1] *= 1e-3
+    x[..., 1 % shape[-1]] *= 1e-3
     return x
 
 
@@ -109,27 +118,31 @@ def _mistakes(
     ]
 
 
+# Shape of x, eps. A mistake shows in the first cases, and has its hint there.
+NORMALIZE_CASES = (((8, 5), 0.1), ((3, 4), 0.5), ((7, 4), 0.02))
+# Two examples, a single column, a shape for the second time, many columns, a tiny eps.
+NORMALIZE_EDGES = (((2, 3), 0.05), ((6, 1), 0.2), ((3, 4), 0.3), ((4, 12), 1e-5), ((2, 1), 0.01))
+
+
 @checker
 def normalize(answer: Any) -> str:
     """Check a function ``(x, gamma, beta, eps)``: BatchNorm in training."""
-    for seed, (shape, eps) in enumerate((((8, 5), 0.1), ((3, 4), 0.5), ((7, 4), 0.02))):
+    for seed, (shape, eps) in enumerate((*NORMALIZE_CASES, *NORMALIZE_EDGES)):
         x = _input(*shape, seed=3 + 10 * seed)
         gamma, beta = (random_tensor(shape[1], seed=i + 10 * seed) for i in (4, 5))
         shown = f"normalize(x, gamma, beta, {eps}), x of shape {shape}"
         with _by_hand():
             received = run(answer, x.clone(), gamma.clone(), beta.clone(), eps, shown=shown)
-        columns = "Each column is normalized over the examples: dim 0."
-        wrong_dims: Mistakes = [
-            (_normalized(x, gamma, beta, eps, dim, correction), columns)
-            for dim in (1, (0, 1))
-            for correction in (0, 1)
-        ]
-        expect_tensor(
-            received,
-            _normalized(x, gamma, beta, eps, 0),
-            shown,
-            [*_mistakes(x, gamma, beta, eps, 0), *wrong_dims],
-        )
+        mistakes: Mistakes = []
+        if (shape, eps) in NORMALIZE_CASES:
+            columns = "Each column is normalized over the examples: dim 0."
+            mistakes = _mistakes(x, gamma, beta, eps, 0)
+            mistakes += [
+                (_normalized(x, gamma, beta, eps, dim, correction), columns)
+                for dim in (1, (0, 1))
+                for correction in (0, 1)
+            ]
+        expect_tensor(received, _normalized(x, gamma, beta, eps, 0), shown, mistakes)
     return "Every column is centered, scaled, and handed to gamma and beta."
 
 
@@ -144,52 +157,75 @@ def _around(center: torch.Tensor, x: torch.Tensor, correction: int) -> torch.Ten
     return (x - center).square().sum(0) / (len(x) - correction)
 
 
+# Shape of x, momentum. A mistake shows in the first cases, and has its hint there.
+RUNNING_CASES = (((4, 3), 0.1), ((16, 2), 0.01), ((5, 2), 0.3))
+# Two examples, a single column, a shape for the second time, many columns, the extremes.
+RUNNING_EDGES = (
+    *(((2, 3), 0.8), ((6, 1), 0.2), ((5, 2), 0.6)),
+    *(((6, 11), 0.4), ((4, 5), 0.0), ((3, 4), 1.0)),
+)
+FROM_THE_START = ((7, 3), 0.05)  # the averages are zeros and ones, as in a new layer
+
+
 @checker
 def running(answer: Any) -> str:
     """Check a function ``(running_mean, running_var, x, momentum)`` that returns new averages."""
-    for seed, (shape, momentum) in enumerate((((4, 3), 0.1), ((16, 2), 0.01), ((5, 2), 0.3))):
+    for seed, case in enumerate((*RUNNING_CASES, *RUNNING_EDGES, FROM_THE_START)):
+        shape, momentum = case
         x = random_tensor(*shape, seed=6 + 10 * seed) + 2
         mean = random_tensor(shape[1], seed=7 + 10 * seed)
         var = random_tensor(shape[1], seed=8 + 10 * seed).square()
-        shown = f"running(running_mean, running_var, x, {momentum}), x of shape {shape}"
+        start = ""
+        if case == FROM_THE_START:
+            mean, var = torch.zeros(shape[1]), torch.ones(shape[1])
+            start = ", old averages of zeros and ones"
+        shown = f"running(running_mean, running_var, x, {momentum}), x of shape {shape}{start}"
         with _by_hand():
             received = run(answer, mean.clone(), var.clone(), x.clone(), momentum, shown=shown)
         if not _is_pair(received):
             fail(f"{shown} should return a mean and a variance, received {reprlib.repr(received)}.")
-
-        turned = "momentum is the weight of the new batch, 1 − momentum that of the old average."
-        biased = "The batch variance that goes into running_var is divided by N − 1, not by N."
-        around = "Take the deviations from the mean of the batch, not from a running mean."
-        new_mean = _mix(mean, x.mean(0), momentum)
-        special: dict[str, Mistakes] = {
-            "mean": [(_mix(var, x.var(0), momentum), "The mean comes first, then the variance.")],
-            "variance": [
-                (_mix(var, x.var(0, correction=0), momentum), biased),
-                (
-                    _mix(var, x.std(0), momentum),
-                    "Average the variances, not the standard deviations.",
-                ),
-                *(
-                    (_mix(var, _around(center, x, correction), momentum), around)
-                    for center in (mean, new_mean)
-                    for correction in (0, 1)
-                ),
-            ],
-        }
+        mistakes: dict[str, Mistakes] = {"mean": [], "variance": []}
+        if case in RUNNING_CASES:
+            mistakes = _running_mistakes(mean, var, x, momentum)
         parts = (("mean", mean, x.mean(0)), ("variance", var, x.var(0)))
         for (what, old, new), ours in zip(parts, received):
-            expect_tensor(
-                ours,
-                _mix(old, new, momentum),
-                f"the {what} of {shown}",
-                [
-                    (_mix(old, new, 1 - momentum), turned),
-                    (new, "Mix the new value with the old average."),
-                    (old + momentum * new, "The old average keeps a weight of 1 − momentum."),
-                    *special[what],
-                ],
-            )
+            right = _mix(old, new, momentum)
+            expect_tensor(ours, right, f"The {what} of {shown}", mistakes[what])
     return "The averages follow the batches slowly, and the variance is the unbiased one."
+
+
+def _running_mistakes(
+    mean: torch.Tensor, var: torch.Tensor, x: torch.Tensor, momentum: float
+) -> dict[str, Mistakes]:
+    """List what the two averages are with one mistake, and the hints."""
+    turned = "momentum is the weight of the new batch, 1 − momentum that of the old average."
+    biased = "The batch variance that goes into running_var is divided by N − 1, not by N."
+    around = "Take the deviations from the mean of the batch, not from a running mean."
+    std = "Average the variances, not the standard deviations."
+
+    def mixing(old: torch.Tensor, new: torch.Tensor) -> Mistakes:
+        return [
+            (_mix(old, new, 1 - momentum), turned),
+            (new, "Mix the new value with the old average."),
+            (old + momentum * new, "The old average keeps a weight of 1 − momentum."),
+        ]
+
+    return {
+        "mean": [
+            *mixing(mean, x.mean(0)),
+            (_mix(var, x.var(0), momentum), "The mean comes first, then the variance."),
+        ],
+        "variance": [
+            *mixing(var, x.var(0)),
+            (_mix(var, x.var(0, correction=0), momentum), biased),
+            (_mix(var, x.std(0), momentum), std),
+            *(
+                (_mix(var, _around(center, x, correction), momentum), around)
+                for center in (mean, _mix(mean, x.mean(0), momentum))
+                for correction in (0, 1)
+            ),
+        ],
+    }
 
 
 def _is_pair(received: Any) -> bool:
@@ -202,11 +238,19 @@ def _is_pair(received: Any) -> bool:
 # -- GroupNorm -------------------------------------------------------------------------
 
 
+# Shape of x, groups, eps. A mistake shows in the first cases, and has its hint there.
+GROUP_CASES = (((4, 6), 2, 0.1), ((2, 3, 12), 4, 0.5), ((5, 12), 3, 0.02))
+# One group, groups of one feature, one example, a shape for the second time, a tiny eps.
+GROUP_EDGES = (
+    *(((3, 8), 1, 0.05), ((2, 5), 5, 0.2), ((1, 6), 3, 0.3), ((4, 6), 2, 0.01)),
+    *(((1, 3, 4), 4, 0.15), ((3, 1, 9), 1, 0.4), ((6, 10), 2, 1e-5)),
+)
+
+
 @checker
 def groupnorm(answer: Any) -> str:
     """Check a function ``(x, num_groups, gamma, beta, eps)``: GroupNorm on the last dimension."""
-    cases = (((4, 6), 2, 0.1), ((2, 3, 12), 4, 0.5), ((5, 12), 3, 0.02))
-    for seed, (shape, groups, eps) in enumerate(cases):
+    for seed, (shape, groups, eps) in enumerate((*GROUP_CASES, *GROUP_EDGES)):
         x = _input(*shape, seed=30 + 10 * seed)
         x[0, ..., : shape[-1] // groups] *= 1e-3  # a group so small that eps matters
         gamma, beta = (random_tensor(shape[-1], seed=i + 10 * seed) for i in (31, 32))
@@ -214,15 +258,13 @@ def groupnorm(answer: Any) -> str:
         with _by_hand():
             received = run(answer, x.clone(), groups, gamma.clone(), beta.clone(), eps, shown=shown)
         xs, gammas, betas = (t.unflatten(-1, (groups, -1)) for t in (x, gamma, beta))
-        in_groups = [
-            (wrong.flatten(-2), hint) for wrong, hint in _mistakes(xs, gammas, betas, eps, -1)
-        ]
-        expect_tensor(
-            received,
-            _normalized(xs, gammas, betas, eps, -1).flatten(-2),
-            shown,
-            [*in_groups, *_over_others(x, groups, gamma, beta, eps)],
-        )
+        mistakes: Mistakes = []
+        if (shape, groups, eps) in GROUP_CASES:
+            in_groups = _mistakes(xs, gammas, betas, eps, -1)
+            mistakes = [(wrong.flatten(-2), hint) for wrong, hint in in_groups]
+            mistakes += _over_others(x, groups, gamma, beta, eps)
+        right = _normalized(xs, gammas, betas, eps, -1).flatten(-2)
+        expect_tensor(received, right, shown, mistakes)
     return "Every group by itself: no batch, no running averages, no modes."
 
 
