@@ -167,7 +167,7 @@ def backward(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor | None:
         (backward, "backward"),
         (lambda z, Y: torch.func.grad(lambda x: F.cross_entropy(x, Y))(z), "grad"),
         (lambda z, Y: torch.func.jacrev(lambda x: F.cross_entropy(x, Y))(z), "grad"),
-        (lambda z, Y: torch.func.jacfwd(lambda x: F.cross_entropy(x, Y))(z), "make_dual"),
+        (lambda z, Y: torch.func.jacfwd(lambda x: F.cross_entropy(x, Y))(z), "Autograd"),
         (lambda z, Y: torch.autograd.functional.vjp(lambda x: F.cross_entropy(x, Y), z)[1], "grad"),
     ],
 )
