@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import dis
 import inspect
+import reprlib
 import signal
 import sys
 import threading
@@ -21,6 +22,7 @@ from .verdict import FILL_IN, Verdict, describe, fail, stop
 
 SECONDS = 5.0
 MOST_ITEMS = 1_000_000
+NOT_CALLED = "Pass the function itself, not what it returns."
 
 
 def run(
@@ -57,7 +59,7 @@ def run(
         How long it may take, by default ``SECONDS``.
     """
     if not callable(answer):
-        fail(f"Expected a function, received {answer!r}.")
+        fail(f"Expected a function, received {reprlib.repr(answer)}.", NOT_CALLED)
     before = [None if i in may_change else _snapshot(arg) for i, arg in enumerate(args)]
     result = guarded(
         lambda: _read(answer(*args), shown),
