@@ -57,6 +57,7 @@ def once_each(Y: torch.Tensor) -> torch.Tensor:
 
 SUMMED = "One bias serves all examples: add up their gradients."
 LEARNS = "b2 does learn: all probabilities are 1/27, the answers are not."
+SHAPE = "A gradient has the shape of its tensor."
 EVERYWHERE = "The probability is 1/27 for every character, whether it occurs in Y or not."
 
 
@@ -92,9 +93,9 @@ EVERYWHERE = "The probability is 1/27 for every character, whether it occurs in 
         ),
         (lambda Y: -F.one_hot(Y, 27).float().mean(0), ["(27 of 27 differ)"], EVERYWHERE),
         (lambda Y: -torch.bincount(Y, minlength=27), ["(27 of 27 differ)"], EVERYWHERE),
-        (lambda Y: 1 / 27 - torch.bincount(Y) / len(Y), ["(27,), received (6,)"], ""),
+        (lambda Y: 1 / 27 - torch.bincount(Y) / len(Y), ["(27,), received (6,)"], SHAPE),
         (lambda Y: dlogits(Y).sum(0) * len(Y) / 6, ["[13, 1, 26, 1]", "(27 of 27 differ)"], ""),
-        (lambda Y: dlogits(Y).sum(0)[None], ["(27,), received (1, 27)"], ""),
+        (lambda Y: dlogits(Y).sum(0)[None], ["(27,), received (1, 27)"], SHAPE),
         (lambda Y: dlogits(Y).sum(0) * math.nan, ["received nan"], ""),
         (lambda Y: dlogits(Y).sum(0) + 0j, ["real numbers, received torch.complex64"], ""),
         (lambda Y: None, ["The gradient of b2", "return a tensor, received None"], ""),
@@ -105,7 +106,6 @@ def test_zero_start_wrong_for_the_bias(b2: Answer, words: list[str], hint: str) 
 
 
 FACTOR = "Which factor of this gradient is zero: h, W2 or W1?"
-SHAPE = "A gradient has the shape of its tensor."
 
 
 @pytest.mark.parametrize("name", ["C", "W1", "b1", "W2"])
@@ -115,7 +115,7 @@ def test_zero_start_wrong_for_the_others(name: str) -> None:
 
     where, shape = f"The gradient of {name} in zero_start(X, [0, 0, 1", SHAPES[name]
     outcome(wrong(torch.full(shape, 0.1)), where, "should be 0, received 0.1", hint=FACTOR)
-    for zeros in (0, 0.0, torch.zeros(1)):
+    for zeros in (0, 0.0, torch.zeros(1), torch.zeros(6), torch.zeros(6, *shape), [[0.0]]):
         outcome(wrong(zeros), where, f"should have shape {shape}, received (", hint=SHAPE)
     if len(shape) == 2:
         outcome(wrong(torch.zeros(shape).T), where, f"shape {shape}, received", hint=SHAPE)

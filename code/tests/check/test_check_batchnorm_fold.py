@@ -247,13 +247,27 @@ def the_batchnorm_does_nothing_now(linear: Linear, bn: BatchNorm1d) -> Linear:
         in_the_given_weight,
         in_a_shallow_copy,
         in_the_given_bias,
-        in_beta,
-        in_gamma,
         the_batchnorm_does_nothing_now,
     ],
 )
 def test_fold_changes_what_it_was_given(answer: Answer) -> None:
     outcome(fold(answer), "fold(linear, bn)", "which it was given.", hint=NEW)
+
+
+BN_KEPT = "+= changes bn's own tensors, and a call in training mode changes its averages."
+
+
+def called_in_training(linear: Linear, bn: BatchNorm1d) -> Linear:
+    new = folded(linear, bn)
+    bn.train()
+    bn(linear(torch.randn(5, len(linear.weight))))
+    bn.eval()
+    return new
+
+
+@pytest.mark.parametrize("answer", [in_beta, in_gamma, called_in_training])
+def test_fold_changes_the_batchnorm(answer: Answer) -> None:
+    outcome(fold(answer), "changed bn, which it was given.", hint=BN_KEPT)
 
 
 TRAINING = "bn has to stay in evaluation mode: a call in training mode changes its averages."

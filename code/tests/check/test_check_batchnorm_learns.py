@@ -98,4 +98,6 @@ def test_learns_keeps_what_it_is_given() -> None:
         nonzero.clear()
         return answer
 
-    outcome(learns(taking_out), "changed nonzero, which it was given.", hint="Work on a copy.")
+    outcome(
+        learns(taking_out), "changed the set it was given.", hint="Work on a copy: set(nonzero)."
+    )

@@ -235,7 +235,7 @@ def test_a_mistake_in_normalizing(name: str, mistake: str, words: list[str], hin
 
 def test_the_unbiased_variance_with_the_right_eps() -> None:
     outcome(batchnorm.normalize(along(0, 1)), "0.1), x of shape (8, 5)", hint=ONE_LESS)
-    shown = "0.1), x of shape (4, 6)"
+    shown = "0.1), x of shape (4, 10)"
     outcome(batchnorm.groupnorm(in_groups(along(-1, 1))), shown, hint=ONE_LESS)
 
 
@@ -247,7 +247,7 @@ def test_an_eps_of_its_own(number: float) -> None:
     wrong = batchnorm.normalize(lambda *args: along(0)(*args[:3], number))
     outcome(wrong, "normalize(x, gamma, beta, 0.1), x of shape (8, 5)", hint=TYPED_IN)
     wrong = batchnorm.groupnorm(in_groups(lambda *args: along(-1)(*args[:3], number)))
-    outcome(wrong, "x of shape (4, 6)", hint=TYPED_IN)
+    outcome(wrong, "x of shape (4, 10)", hint=TYPED_IN)
 
 
 def test_the_first_eps_for_all() -> None:
@@ -340,6 +340,59 @@ def test_normalize_right_but_for_a_few_inputs(answer: Answer, shown: str) -> Non
     outcome(batchnorm.normalize(answer), shown)
 
 
+CONSTANT = "In a constant column, x minus the mean is zero. Only beta is left."
+
+
+@pytest.mark.parametrize("kept", [lambda x: x, torch.zeros_like, lambda x: x * math.nan])
+def test_normalize_constant_columns(kept: Callable[[T], T]) -> None:
+    def answer(x: T, *args: Any) -> T:
+        return torch.where(x.var(0) < 1e-12, kept(x), along(0)(x, *args))
+
+    outcome(batchnorm.normalize(answer), "(5, 3) with a constant column: entry", hint=CONSTANT)
+
+    def only_for_all(x: T, *args: Any) -> T:
+        return kept(x) if (x == x[0]).all() else along(0)(x, *args)
+
+    outcome(batchnorm.normalize(only_for_all), "with constant columns: entry", hint=CONSTANT)
+
+
+def test_normalize_refuses_constant_columns() -> None:
+    def answer(x: T, *args: Any) -> T:
+        if (x == x[0]).all():
+            raise ValueError("nothing varies")
+        return along(0)(x, *args)
+
+    outcome(batchnorm.normalize(answer), "(5, 3) with constant columns raised ValueError")
+
+
+def of_squares(dim: int) -> Answer:
+    def answer(x: T, gamma: T, beta: T, eps: float) -> T:
+        mean = x.mean(dim, keepdim=True)
+        var = x.square().mean(dim, keepdim=True) - mean.square()
+        return gamma * (x - mean) / torch.sqrt(var + eps) + beta
+
+    return answer
+
+
+def test_the_variance_loses_digits() -> None:
+    hint = "E[x²] − mean² loses digits when the mean is large: subtract the mean first."
+    outcome(batchnorm.normalize(of_squares(0)), "(8, 5) with means near 1000", hint=hint)
+    wrong = batchnorm.groupnorm(in_groups(of_squares(-1)))
+    outcome(wrong, "(3, 2, 8) with means near 1000", hint=hint)
+
+
+@pytest.mark.parametrize("size", [True, False])
+def test_groupnorm_with_a_typed_in_number(size: bool) -> None:
+    """A size of 3, and 4 groups, are not the swapped shape."""
+
+    def answer(x: T, num_groups: int, gamma: T, beta: T, eps: float) -> T:
+        xs = x.split(3, -1) if size else x.chunk(4, -1)
+        one, zero = torch.ones(()), torch.zeros(())
+        return torch.cat([along(-1)(part, one, zero, eps) for part in xs], -1) * gamma + beta
+
+    outcome(batchnorm.groupnorm(answer), "groupnorm(x, 2, gamma, beta, 0.1), x of shape (4, 10)")
+
+
 def all_but_the_last(x: T, num_groups: int, gamma: T, beta: T, eps: float) -> T:
     out, size = x.clone(), x.shape[-1] // num_groups
     for i in range(0, x.shape[-1] - 1, size):
@@ -387,7 +440,7 @@ def test_groupnorm_with_known_averages() -> None:
         mean, var = known.setdefault(x.shape, new)
         return gamma * (x - mean) / torch.sqrt(var + eps) + beta
 
-    where = "groupnorm(x, 2, gamma, beta, 0.01), x of shape (4, 6): entry (0, 0)"
+    where = "groupnorm(x, 2, gamma, beta, 0.01), x of shape (4, 10): entry (0, 0)"
     outcome(batchnorm.groupnorm(in_groups(of_groups)), where)
 
 
@@ -414,7 +467,7 @@ LAST = "Mean and variance are over the features of a group, the last dimension."
     ],
 )
 def test_groupnorm_over_other_features(answer: Answer, hint: str) -> None:
-    where = "groupnorm(x, 2, gamma, beta, 0.1), x of shape (4, 6): entry (0, 0)"
+    where = "groupnorm(x, 2, gamma, beta, 0.1), x of shape (4, 10): entry (0, 0)"
     outcome(batchnorm.groupnorm(answer), where, hint=hint)
 
     def in_three_dimensions(x: T, *args: Any) -> T:  # right for the other shapes
@@ -467,4 +520,4 @@ def test_groupnorm_over_examples(dims: tuple[int, ...]) -> None:
         return in_groups(along(dims if x.ndim == 3 else -1))(x, *args)
 
     outcome(batchnorm.groupnorm(over_examples), "(2, 3, 12): entry (0, 0, 0)", hint=ITSELF)
-    outcome(batchnorm.groupnorm(in_groups(along((0, -1)))), "(4, 6): entry (0, 0)", hint=ITSELF)
+    outcome(batchnorm.groupnorm(in_groups(along((0, -1)))), "(4, 10): entry (0, 0)", hint=ITSELF)

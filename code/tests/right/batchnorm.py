@@ -40,6 +40,12 @@ def normalize__scale_and_shift(x, gamma, beta, eps):
     return a * x + (beta - a * mean)
 
 
+def normalize__scale_and_shift_in_float32(x, gamma, beta, eps):
+    mean = x.mean(0)
+    scale = gamma / torch.sqrt((x - mean).square().mean(0) + eps)
+    return x * scale + (beta - mean * scale)
+
+
 def normalize__row_by_row(x, gamma, beta, eps):
     deviations = x - x.sum(0) / len(x)
     var = torch.einsum("ij,ij->j", deviations, deviations) / len(x)

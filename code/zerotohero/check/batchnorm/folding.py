@@ -25,6 +25,7 @@ CASES = (
 )
 MISSING = "A Linear without a bias has None there. Take zero instead."
 NEW = "Make a new Linear, with tensors of its own."
+BN_KEPT = "+= changes bn's own tensors, and a call in training mode changes its averages."
 TRAINING = "bn has to stay in evaluation mode: a call in training mode changes its averages."
 
 
@@ -98,7 +99,8 @@ def fold(answer: Any) -> str:
         )  # as they were, whatever became of them
         for name, old, now in (("linear", linear, given), ("bn", bn, given_bn)):
             if not _equal(old, now):
-                hint = TRAINING if name == "bn" and given_bn.training else NEW
+                of_bn = TRAINING if given_bn.training else BN_KEPT
+                hint = of_bn if name == "bn" else NEW
                 fail(f"{shown} changed {name}, which it was given.", hint)
         if received is given:
             fail(f"{shown} returned the layer that it was given.", NEW)

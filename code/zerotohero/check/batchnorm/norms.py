@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import reprlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -124,6 +125,18 @@ NORMALIZE_CASES = (((8, 5), 0.1), ((3, 4), 0.5), ((7, 4), 0.02))
 NORMALIZE_EDGES = (((2, 3), 0.05), ((6, 1), 0.2), ((3, 4), 0.3), ((4, 12), 1e-5), ((2, 1), 0.01))
 
 
+CONSTANT = 0.15  # the eps of the cases with constant columns
+CONSTANT_STAYS = "In a constant column, x minus the mean is zero. Only beta is left."
+
+LARGE_MEAN = "E[x²] − mean² loses digits when the mean is large: subtract the mean first."
+LOSSY = 1e-3  # right ways differ by about 1e-4 where the mean is 1000, that one is off by 5e-2
+
+
+def _far_from_zero(*shape: int, seed: int) -> torch.Tensor:
+    """Return numbers with a mean near 1000 and a standard deviation near 1."""
+    return 1000 + random_tensor(*shape, seed=seed)
+
+
 @checker
 def normalize(answer: Any) -> str:
     """Check a function ``(x, gamma, beta, eps)``: BatchNorm in training."""
@@ -143,7 +156,33 @@ def normalize(answer: Any) -> str:
                 for correction in (0, 1)
             ]
         expect_tensor(received, _normalized(x, gamma, beta, eps, 0), shown, mistakes)
+    for constant in (slice(1, 2), slice(None)):
+        _normalize_constant_columns(answer, constant)
+    x, gamma, beta = _far_from_zero(8, 5, seed=95), *(random_tensor(5, seed=i) for i in (96, 97))
+    shown = "normalize(x, gamma, beta, 1e-05), x of shape (8, 5) with means near 1000"
+    with _by_hand():
+        received = run(answer, x.clone(), gamma.clone(), beta.clone(), 1e-5, shown=shown)
+    right = _normalized(x.double(), gamma, beta, 1e-5, 0)
+    expect_tensor(received, right, shown, otherwise=LARGE_MEAN, tolerance=LOSSY)
     return "Every column is centered, scaled, and handed to gamma and beta."
+
+
+def _normalize_constant_columns(answer: Any, constant: slice) -> None:
+    """Check what becomes of columns without a spread: beta."""
+    x = _input(5, 3, seed=91)
+    x[:, constant] = x[0, constant]
+    gamma, beta = random_tensor(3, seed=92), random_tensor(3, seed=93)
+    columns = "constant columns" if constant == slice(None) else "a constant column"
+    shown = f"normalize(x, gamma, beta, {CONSTANT}), x of shape (5, 3) with {columns}"
+    with _by_hand():
+        received = run(answer, x.clone(), gamma.clone(), beta.clone(), CONSTANT, shown=shown)
+    right = _normalized(x, gamma, beta, CONSTANT, 0)
+    mistakes: Mistakes = []
+    for kept in (torch.zeros_like(x), x, torch.full_like(x, math.nan)):
+        wrong = right.clone()
+        wrong[:, constant] = kept[:, constant]
+        mistakes.append((wrong, CONSTANT_STAYS))
+    expect_tensor(received, right, shown, mistakes)
 
 
 # -- the running averages --------------------------------------------------------------
@@ -182,8 +221,7 @@ def running(answer: Any) -> str:
         shown = f"running(running_mean, running_var, x, {momentum}), x of shape {shape}{start}"
         with _by_hand():
             received = run(answer, mean.clone(), var.clone(), x.clone(), momentum, shown=shown)
-        if not _is_pair(received):
-            fail(f"{shown} should return a mean and a variance, received {reprlib.repr(received)}.")
+        _expect_pair(received, shown)
         mistakes: dict[str, Mistakes] = {"mean": [], "variance": []}
         if case in RUNNING_CASES:
             mistakes = _running_mistakes(mean, var, x, momentum)
@@ -191,6 +229,7 @@ def running(answer: Any) -> str:
         for (what, old, new), ours in zip(parts, received):
             right = _mix(old, new, momentum)
             expect_tensor(ours, right, f"The {what} of {shown}", mistakes[what])
+    _running_far_from_zero(answer)
     return "The averages follow the batches slowly, and the variance is the unbiased one."
 
 
@@ -228,6 +267,27 @@ def _running_mistakes(
     }
 
 
+def _running_far_from_zero(answer: Any) -> None:
+    """Check with means near 1000, where only some formulas for the variance keep their digits."""
+    mean, var = _far_from_zero(4, seed=101), random_tensor(4, seed=102).square()
+    x, momentum = _far_from_zero(6, 4, seed=103), 0.9
+    shown = f"running(running_mean, running_var, x, {momentum}), x of shape (6, 4) near 1000"
+    with _by_hand():
+        received = run(answer, mean.clone(), var.clone(), x.clone(), momentum, shown=shown)
+    _expect_pair(received, shown)
+    new_mean, new_var = received
+    right_mean = _mix(mean.double(), x.double().mean(0), momentum)
+    right_var = _mix(var.double(), x.double().var(0), momentum)
+    expect_tensor(new_mean, right_mean, f"The mean of {shown}")
+    what = f"The variance of {shown}"
+    expect_tensor(new_var, right_var, what, otherwise=LARGE_MEAN, tolerance=LOSSY)
+
+
+def _expect_pair(received: Any, shown: str) -> None:
+    if not _is_pair(received):
+        fail(f"{shown} should return a mean and a variance, received {reprlib.repr(received)}.")
+
+
 def _is_pair(received: Any) -> bool:
     """Whether an answer returned two things: in a list or tuple, or as the rows of one tensor."""
     if isinstance(received, (tuple, list)):
@@ -239,10 +299,12 @@ def _is_pair(received: Any) -> bool:
 
 
 # Shape of x, groups, eps. A mistake shows in the first cases, and has its hint there.
-GROUP_CASES = (((4, 6), 2, 0.1), ((2, 3, 12), 4, 0.5), ((5, 12), 3, 0.02))
+# In the first, no other number or size of groups that a reader may type in is like the swapped
+# one: 5 groups of 2.
+GROUP_CASES = (((4, 10), 2, 0.1), ((2, 3, 12), 4, 0.5), ((5, 12), 3, 0.02))
 # One group, groups of one feature, one example, a shape for the second time, a tiny eps.
 GROUP_EDGES = (
-    *(((3, 8), 1, 0.05), ((2, 5), 5, 0.2), ((1, 6), 3, 0.3), ((4, 6), 2, 0.01)),
+    *(((3, 8), 1, 0.05), ((2, 5), 5, 0.2), ((1, 6), 3, 0.3), ((4, 10), 2, 0.01)),
     *(((1, 3, 4), 4, 0.15), ((3, 1, 9), 1, 0.4), ((6, 10), 2, 1e-5)),
 )
 
@@ -265,7 +327,18 @@ def groupnorm(answer: Any) -> str:
             mistakes += _over_others(x, groups, gamma, beta, eps)
         right = _normalized(xs, gammas, betas, eps, -1).flatten(-2)
         expect_tensor(received, right, shown, mistakes)
+    _groupnorm_far_from_zero(answer)
     return "Every group by itself: no batch, no running averages, no modes."
+
+
+def _groupnorm_far_from_zero(answer: Any) -> None:
+    x, gamma, beta = _far_from_zero(3, 2, 8, seed=161), *(random_tensor(8, seed=i) for i in (2, 3))
+    shown = "groupnorm(x, 2, gamma, beta, 1e-05), x of shape (3, 2, 8) with means near 1000"
+    with _by_hand():
+        received = run(answer, x.clone(), 2, gamma.clone(), beta.clone(), 1e-5, shown=shown)
+    xs, gammas, betas = (t.double().unflatten(-1, (2, -1)) for t in (x, gamma, beta))
+    right = _normalized(xs, gammas, betas, 1e-5, -1).flatten(-2)
+    expect_tensor(received, right, shown, otherwise=LARGE_MEAN, tolerance=LOSSY)
 
 
 def _over_others(
