@@ -1,5 +1,6 @@
 """The check of the order: known mistakes, each with its hint, and when it is stopped."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from check_answers import outcome
 
 from zerotohero.check import micrograd, running
+from zerotohero.check.micrograd import order
 from zerotohero.micrograd import Value, topological_order
 
 # -- wrong orders ----------------------------------------------------------------------
@@ -161,6 +163,143 @@ def test_a_wrong_order_is_told_even_where_other_graphs_fail_in_other_ways() -> N
     outcome(micrograd.topological_order(answer), "c = a + b: b comes before a", hint=CHILDREN_FIRST)
 
 
+# -- what is kept between calls, and nodes that look alike -----------------------------
+
+FROM_OUTSIDE: set[Value] = set()
+
+
+def with_a_default(root: Value, seen: set[Value] = set()) -> list[Value]:  # noqa: B006 the mistake
+    if root in seen:
+        return []
+    seen.add(root)
+    return [node for child in root._children for node in with_a_default(child, seen)] + [root]
+
+
+def with_a_global(root: Value) -> list[Value]:
+    order = [node for node in topological_order(root) if node not in FROM_OUTSIDE]
+    FROM_OUTSIDE.update(order)
+    return order
+
+
+def in_a_default(root: Value, order: list[Value] = []) -> list[Value]:  # noqa: B006 the mistake
+    order += topological_order(root)
+    return order
+
+
+def seen_by(key: Callable[[Value], object]) -> Callable[[Value], list[Value]]:
+    def answer(root: Value) -> list[Value]:
+        order, seen, stack = [], set(), [(root, False)]
+        while stack:
+            node, done = stack.pop()
+            if done:
+                order.append(node)
+            elif key(node) not in seen:
+                seen.add(key(node))
+                stack += [(node, True), *((child, False) for child in node._children)]
+        return order
+
+    return answer
+
+
+def zeroes_the_gradients(root: Value) -> list[Value]:
+    order = topological_order(root)
+    for node in order:
+        node.grad = 0.0
+    return order
+
+
+KEPT = (
+    "Is a set or list made only once, as a default argument or outside of the function? Then it "
+    "still holds the nodes of the call before."
+)
+ALIKE = (
+    "Different nodes may hold the same number and no label. Put the nodes themselves into the set."
+)
+TWICE = "When it is called twice on the same graph: topological_order(a) of a single node: node a"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (with_a_default, [TWICE, "is missing."], KEPT),
+        (with_a_global, [TWICE, "is missing."], KEPT),
+        (in_a_default, [TWICE, "is listed more than once."], KEPT),
+        (
+            seen_by(lambda node: node.label),
+            ["b = tanh a, all equal to 0 and without a label: node a is missing."],
+            ALIKE,
+        ),
+        (seen_by(repr), ["all equal to 0 and without a label: node a is missing."], ALIKE),
+        (
+            seen_by(lambda node: (node.data, node._op, node.label)),
+            ["all equal to 0 and without a label: node "],
+            ALIKE,
+        ),
+        (
+            zeroes_the_gradients,
+            ["of a single node changed a node."],
+            "Keep what you need to remember in a set of your own.",
+        ),
+        (
+            lambda root: [*topological_order(root), Value(1.0)],
+            ["of a single node: Value(data=1.0, grad=0.0) is listed, which is not a node"],
+            "",
+        ),
+    ],
+)
+def test_what_is_kept_or_alike(answer: Callable[..., Any], words: list[str], hint: str) -> None:
+    outcome(micrograd.topological_order(answer), *words, hint=hint)
+
+
+def test_a_list_may_be_used_again() -> None:
+    buffer: list[Value] = []
+
+    def answer(root: Value) -> list[Value]:
+        order = topological_order(root)[::-1]
+        buffer.clear()
+        buffer.extend(order)
+        return buffer
+
+    outcome(micrograd.topological_order(answer), "b comes before a", hint=REVERSED)
+
+
+@pytest.mark.parametrize("put_back", [False, True])
+def test_the_recursion_limit_is_not_to_be_raised(put_back: bool) -> None:
+    def answer(root: Value) -> list[Value]:
+        limit = sys.getrecursionlimit()
+        sys.setrecursionlimit(50_000)
+        order = seen_by_recursion(root, set())
+        if put_back:
+            sys.setrecursionlimit(limit)
+        return order
+
+    before = sys.getrecursionlimit()
+    words = "of a single node changed Python's recursion limit."
+    outcome(micrograd.topological_order(answer), words, hint=DEEPER)
+    assert sys.getrecursionlimit() == before
+
+
+def test_a_limit_that_was_raised_before_does_not_help() -> None:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(50_000)
+    try:
+        verdict = micrograd.topological_order(lambda root: seen_by_recursion(root, set()))
+        assert sys.getrecursionlimit() == 50_000
+    finally:
+        sys.setrecursionlimit(before)
+    outcome(verdict, "20,000 additions raised RecursionError", hint=DEEPER)
+
+
+def seen_by_recursion(node: Value, seen: set[Value]) -> list[Value]:
+    if node in seen:
+        return []
+    seen.add(node)
+    order: list[Value] = []
+    for child in node._children:
+        order += seen_by_recursion(child, seen)
+    return [*order, node]
+
+
 # -- answers that take too long --------------------------------------------------------
 
 
@@ -222,6 +361,10 @@ def without_an_end(root: Value) -> list[Value]:
     return stack
 
 
+SQUARE = (
+    "The time should grow with the number of nodes, not with its square. Is a list searched, or a "
+    "list or set copied, for each node?"
+)
 LIST = "Is a node looked up in a list? A set finds it at once, however many nodes there are."
 
 
@@ -266,15 +409,42 @@ def seen_in_a_list_of_numbers(root: Value) -> list[Value]:
     return order
 
 
+def copies_the_set(root: Value) -> list[Value]:
+    order, listed, stack = [], frozenset[Value](), [root]
+    while stack:
+        waiting = [child for child in stack[-1]._children if child not in listed]
+        if waiting:
+            stack.append(waiting[0])
+        else:
+            order.append(stack.pop())
+            listed = listed | {order[-1]}
+    return order
+
+
 def runs_on(root: Value) -> list[Value]:
     while True:
         pass
 
 
+def test_a_time_that_grows_with_the_square_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "SECONDS", 60.0)
+    words = ["topological_order(root) took", "for a chain of 20,000 additions, and 0.0"]
+    clock = iter([0.0, 4.0, 4.0, 4.05])  # of a machine on which this takes four seconds
+    monkeypatch.setattr(order.time, "process_time", lambda: next(clock))
+    outcome(micrograd.topological_order(topological_order), *words, hint=SQUARE)
+
+
+def test_a_slow_machine_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 4.0, 4.0, 4.4])
+    monkeypatch.setattr(order.time, "process_time", lambda: next(clock))
+    assert micrograd.topological_order(topological_order)
+
+
 @pytest.mark.parametrize(
     ("answer", "words", "hint"),
     [
-        (seen_in_a_list_of_numbers, "20,000 additions was stopped: it did not end", LIST),
+        (seen_in_a_list_of_numbers, "20,000 additions was stopped: it did not end", SQUARE),
+        (copies_the_set, "20,000 additions was stopped: it did not end", SQUARE),
         (runs_on, "a single node was stopped: it did not end", "Does every loop come to an end?"),
     ],
 )

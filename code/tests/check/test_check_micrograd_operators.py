@@ -393,7 +393,127 @@ def test_an_operand_is_not_to_be_changed() -> None:
         x.data = math.exp(x.data)
         return x
 
-    outcome(micrograd.operators(closure("exp", exp)), "changed", hint="Work on a copy.")
+    words = "MyValue(0.7).exp() changed the data of an operand."
+    hint = "Put the result into out; self.data stays."
+    outcome(micrograd.operators(closure("exp", exp)), words, hint=hint)
+
+
+# -- mistakes that show only in some graphs ------------------------------------------------
+
+
+def division(top: Callable[..., float], bottom: Callable[..., float]) -> Callable[..., Closure]:
+    """Return a division that adds these numbers to the gradients of a and b, in this order."""
+
+    def divide(a: Closure, b: Closure) -> Closure:
+        out = type(a)(a.data / b.data, (a, b))
+
+        def send() -> None:
+            a.grad += top(a, b, out)
+            b.grad += bottom(a, b, out)
+
+        out._backward = send
+        return out
+
+    return divide
+
+
+def top_of(a: Closure, b: Closure, out: Closure) -> float:
+    return float(out.grad / b.data)
+
+
+def bottom_of(a: Closure, b: Closure, out: Closure) -> float:
+    return float(-out.grad * a.data / b.data**2)
+
+
+def last_result(name: str, place: str) -> type:
+    """Return a class whose operations keep their result where the next one replaces it."""
+
+    def method(self: Any, *others: Any) -> Any:
+        out = getattr(Closure, name)(self, *others)
+        owner = self if place == "self" else type(self)
+        owner.last = out
+        send = out._backward
+
+        def of_the_last() -> None:
+            own, out.grad = out.grad, owner.last.grad
+            send()
+            out.grad = own
+
+        out._backward = of_the_last
+        return out
+
+    return closure(name, method)
+
+
+def log_of(shift: float) -> Callable[[Closure], Closure]:
+    def log(x: Closure) -> Closure:
+        return x._then(math.log(x.data + shift), (x, 1 / (x.data + shift)))
+
+    return log
+
+
+def shifted(a: Closure, b: Closure) -> Closure:
+    below = b.data + 1e-8
+    return a._then(a.data / below, (a, 1 / below), (b, -a.data / below**2))
+
+
+FLOWS_IN = "Does _backward read the gradient of an operand? What flows in is out.grad."
+OWN = "Two results are there at once. Does the _backward of each use its own out?"
+ABOVE = "The number above the line may be 0. Divide only by the one below."
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (
+            closure("__truediv__", division(top_of, lambda a, b, out: -a.grad * a.data / b.data)),
+            ["With x = 2 and a = 5, the gradient of a in x / a + x * x should be -0.08"],
+            FLOWS_IN,
+        ),
+        (
+            closure(
+                "__truediv__",
+                division(
+                    lambda a, b, out: top_of(a, b, out) if not b._children else 0.0, bottom_of
+                ),
+            ),
+            ["With x = 2, a = 2, c = 6 and b = 3, the gradient of c in c / (x * a) * b"],
+            TOP,
+        ),
+        (
+            closure(
+                "__truediv__",
+                division(
+                    top_of, lambda a, b, out: bottom_of(a, b, out) if not a._children else 0.0
+                ),
+            ),
+            ["With x = 3, a = 2, c = 4 and b = 3, the gradient of c in (x * a) / c * b"],
+            BOTTOM,
+        ),
+        (
+            closure(
+                "__truediv__", division(lambda a, b, out: out.data / a.data * out.grad, bottom_of)
+            ),
+            ["backward() on (x * a) / c * b raised ZeroDivisionError", "out.data / a.data"],
+            ABOVE,
+        ),
+        (last_result("exp", "self"), ["gradient of x in x.exp() * a + x.exp()"], OWN),
+        (last_result("exp", "class"), ["gradient of x in x.exp() * a + x.exp()"], OWN),
+        (last_result("log", "self"), ["gradient of x in x.log() * a + x.log()"], OWN),
+        (last_result("log", "class"), ["gradient of x in x.log() * a + x.log()"], OWN),
+        (last_result("__truediv__", "self"), ["in (x / a) * x + x / a"], OWN),
+        (last_result("__truediv__", "class"), ["in (x / a) * x + x / a"], OWN),
+        (closure("log", log_of(1e-8)), ["MyValue(1e-06).log() should hold -13.815511"], ""),
+        (closure("__truediv__", shifted), ["MyValue(3e-06) / MyValue(2e-06) should hold 1.5,"], ""),
+    ],
+)
+def test_what_shows_only_in_some_graphs(answer: Any, words: list[str], hint: str) -> None:
+    outcome(micrograd.operators(answer), *words, hint=hint)
+
+
+def test_a_gradient_of_minus_zero_is_written_as_zero() -> None:
+    answer = closure("exp", lambda x: x._then(math.exp(x.data), (x, -0.0)))
+    outcome(micrograd.operators(answer), "received 0.", hint=ARRIVES)
 
 
 def test_each_call_counts_with_its_own_operands() -> None:

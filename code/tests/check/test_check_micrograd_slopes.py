@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from check_answers import outcome
 
 from zerotohero.check import micrograd
@@ -220,7 +221,7 @@ def first_for_all(rule: Callable[[Function, Point, float], list[float]]) -> Func
         (lambda f, p, h: 12.0, "should return 1 number, received 12.0", ""),
         (
             lambda f, p, h: [f(p)],
-            "0.125) calls f with a list.",
+            "0.125) calls f with a list or an array.",
             "f takes its inputs one by one: f(*point).",
         ),
         (
@@ -262,6 +263,136 @@ def test_numerical_gradient_wrong(answer: Function, numbers: str, hint: str) -> 
 )
 def test_symmetric_gradient_wrong(answer: Function, numbers: str, hint: str) -> None:
     outcome(micrograd.symmetric_gradient(answer), numbers, hint=hint)
+
+
+def with_array(
+    nudge: Callable[[Function, Any, int, float], float],
+    of: Callable[[Point], Any] = np.array,
+) -> Function:
+    """Return differences that are made with an array."""
+    return lambda f, point, h: [nudge(f, of(point), i, h) for i in range(len(point))]
+
+
+def by_an_array_of_ints(f: Function, u: Any, i: int, h: float) -> float:
+    here = f(*u)
+    u[i] += h
+    return (f(*u) - here) / h
+
+
+def by_an_array_of_ints_twice(f: Function, u: Any, i: int, h: float) -> float:
+    u[i] += h
+    ahead = f(*u)
+    u[i] -= 2 * h
+    return (ahead - f(*u)) / (2 * h)
+
+
+def by_index(rule: Callable[..., list[float]]) -> Function:
+    return lambda f, p, h: [rule(f, p, h)[p.index(x)] for x in p]
+
+
+def by_equality(f: Function, point: Point, h: float) -> list[float]:
+    return [(f(*[y + h if y == x else y for y in point]) - f(*point)) / h for x in point]
+
+
+def by_equality_twice(f: Function, point: Point, h: float) -> list[float]:
+    def at(x: float, step: float) -> float:
+        return f(*[y + step if y == x else y for y in point])
+
+    return [(at(x, h) - at(x, -h)) / (2 * h) for x in point]
+
+
+def unless_zero(rule: Callable[..., list[float]]) -> Function:
+    return lambda f, p, h: [slope if x else 0.0 for slope, x in zip(rule(f, p, h), p)]
+
+
+def taken_away(f: Function, point: list[float], h: float) -> list[float]:
+    slopes = []
+    for i in range(len(point)):
+        here = f(*point)
+        point[i] += h
+        slopes.append((f(*point) - here) / h)
+        point[i] -= h
+    return slopes
+
+
+def taken_away_twice(f: Function, point: list[float], h: float) -> list[float]:
+    slopes = []
+    for i in range(len(point)):
+        point[i] += h
+        ahead = f(*point)
+        point[i] -= 2 * h
+        slopes.append((ahead - f(*point)) / (2 * h))
+        point[i] += h
+    return slopes
+
+
+def in_single_precision(f: Function, u: Any, i: int, h: float) -> float:
+    here = float(f(*u))
+    u[i] += h
+    return (float(f(*u)) - here) / h
+
+
+def single_precision(point: Point) -> torch.Tensor:
+    return torch.tensor([float(x) for x in point])
+
+
+WHOLE_NUMBERS = "An array of ints keeps only the whole part of a number. Make it of floats."
+EQUAL = "Two inputs may hold the same number: index finds the first of them. Count the inputs."
+ROUNDING = (
+    "To add h and take it away again leaves a rounding error. "
+    "Put the old number back, or work on a copy."
+)
+COARSE = "Single precision is too coarse for small differences. Use double precision."
+
+
+@pytest.mark.parametrize(
+    ("name", "answer", "numbers", "hint"),
+    [
+        ("numerical", with_array(by_an_array_of_ints), "(exercise_f, [2, 3, 4]", WHOLE_NUMBERS),
+        (
+            "symmetric",
+            with_array(by_an_array_of_ints_twice),
+            "(exercise_f, [2, 3, 4]",
+            WHOLE_NUMBERS,
+        ),
+        ("numerical", by_index(forward), "[1.0, 1.0], 0.25): entry 1 (y)", EQUAL),
+        ("symmetric", by_index(symmetric), "[1.0, 1.0], 0.25): entry 1 (y)", EQUAL),
+        ("numerical", by_equality, "[1.0, 1.0], 0.25): entry 0 (x)", TOGETHER),
+        ("symmetric", by_equality_twice, "[1.0, 1.0], 0.25): entry 0 (x)", TOGETHER),
+        ("numerical", unless_zero(forward), "(of_four, [0.0, 1.5, 0.0, 1.5], 0.125): entry", ""),
+        ("symmetric", unless_zero(symmetric), "(of_four, [0.0, 1.5, 0.0, 1.5], 0.125): entry", ""),
+        ("numerical", taken_away, "(cube, [0.3], 0.1) changed the list", ROUNDING),
+        ("symmetric", taken_away_twice, "(cube, [0.3], 0.1) changed the list", ROUNDING),
+        ("numerical", with_array(in_single_precision, single_precision), "should be", COARSE),
+    ],
+)
+def test_what_shows_only_at_some_points(
+    name: str, answer: Function, numbers: str, hint: str
+) -> None:
+    outcome(getattr(micrograd, f"{name}_gradient")(answer), numbers, hint=hint)
+
+
+def test_a_list_may_be_used_again() -> None:
+    buffer: list[float] = []
+
+    def answer(f: Function, point: Point, h: float) -> list[float]:
+        buffer.clear()
+        buffer.extend(x + 1 for x in forward(f, point, h))
+        return buffer
+
+    outcome(micrograd.numerical_gradient(answer), "should be 12.765625, received 13.765625")
+
+
+def test_a_set_has_no_order() -> None:
+    outcome(
+        micrograd.analytic_gradient(lambda a, b, c: {*gradient(a, b, c)}),
+        "analytic_gradient(3.0, 2.0, 4.0) should return 3 numbers, received a set.",
+        hint="A set has no order.",
+    )
+
+
+def test_minus_zero_is_written_as_zero() -> None:
+    outcome(micrograd.analytic_gradient(lambda a, b, c: [-0.0, 0, 0]), "received 0.")
 
 
 @pytest.mark.parametrize("name", ["numerical_gradient", "symmetric_gradient"])

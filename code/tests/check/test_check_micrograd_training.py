@@ -69,12 +69,12 @@ FLOAT = "The value is right. Was a Value turned into a float on the way (.data)?
     [
         (
             lambda z, k: -(z[k].exp() / sum(x.exp().data for x in z)).log(),
-            ["gradients of the logits", "entry 0 should be 0.2386", "received 0"],
+            ["The gradients of the logits in softmax", "entry 0 should be 0.2386", "received 0"],
             FLOAT,
         ),
         (
             lambda z, k: Value((-probabilities(z)[k].log()).data),
-            ["gradients of the logits", "received 0"],
+            ["The gradients of the logits in softmax", "received 0"],
             FLOAT,
         ),
         (
@@ -113,7 +113,21 @@ def goes_back(z: list[Value], k: int) -> Value:
     return loss
 
 
+def zeroes(z: list[Value], k: int) -> Value:
+    for x in z:
+        x.grad = 0.0
+    return -probabilities(z)[k].log()
+
+
+def goes_back_and_zeroes(z: list[Value], k: int) -> Value:
+    loss = goes_back(z, k)
+    for x in z:
+        x.grad = 0.0
+    return loss
+
+
 NEW_LIST = "Make a new list for the exponentials."
+ZEROED = "To set the gradients to zero is up to the caller, too."
 MATH = "The functions of math know only plain numbers. A Value has z.exp() and p.log()."
 NUMPY = "NumPy's functions know only plain numbers. A Value has z.exp() and p.log()."
 POWER = "A number can't be raised to a Value. Write z.exp() for e to the z."
@@ -134,6 +148,8 @@ POWER = "A number can't be raised to a Value. Write z.exp() for e to the z."
             ["changed the gradients of the logits"],
             "Return the loss and leave backward() to the caller: gradients add up over calls.",
         ),
+        (zeroes, ["changed the gradients of the logits"], ZEROED),
+        (goes_back_and_zeroes, ["changed the gradients of the logits"], ZEROED),
         (
             lambda z, k: -(math.exp(z[k]) / sum(math.exp(x) for x in z)),
             ["raised TypeError: must be real number, not Value", "lambda z, k: -(math.exp(z[k])"],
@@ -149,6 +165,33 @@ POWER = "A number can't be raised to a Value. Write z.exp() for e to the z."
 )
 def test_softmax_by_other_means(answer: Any, words: list[str], hint: str) -> None:
     outcome(micrograd.softmax_nll(answer), *words, hint=hint)
+
+
+def clipped(low: float, high: float) -> Callable[..., Value]:
+    def answer(z: list[Value], k: int) -> Value:
+        p = probabilities(z)[k]
+        if not low < p.data < high:
+            p = p * 0 + min(max(p.data, low), high)
+        return -p.log()
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "numbers"),
+    [
+        (lambda z, k: -(probabilities(z)[k] + 1e-8).log(), "([0.0, 40.0], label=0) should be 40"),
+        (
+            lambda z, k: -(z[k].exp() / (sum(x.exp() for x in z) + 1e-8)).log(),
+            "([-20.0, -20.0], label=1) should be 0.69314718",
+        ),
+        (clipped(1e-3, 1.0), "([0.0, 40.0], label=0) should be 40, received 6.9077553"),
+        (clipped(0.0, 0.999), "([20.0, 0.0], label=0) should be 2.06115"),
+    ],
+)
+def test_nothing_is_added_or_cut_off(answer: Callable[..., Value], numbers: str) -> None:
+    hint = "Take sum and probability as they are: nothing is added, and nothing is cut off."
+    outcome(micrograd.softmax_nll(answer), numbers, hint=hint)
 
 
 # -- a training step -----------------------------------------------------
@@ -246,6 +289,22 @@ def replaces(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
     return loss
 
 
+def new_parameters(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
+    loss = squared_error(model, xs, ys)
+    model.zero_grad()
+    loss.backward()
+    for neuron in (n for layer in model.layers for n in layer.neurons):
+        neuron.w = [Value(w.data - learning_rate * w.grad) for w in neuron.w]
+        neuron.b = Value(neuron.b.data - learning_rate * neuron.b.grad)
+    return loss
+
+
+def neither_zero_nor_backward(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
+    loss = squared_error(model, xs, ys)
+    move(model, learning_rate)
+    return loss
+
+
 def without_the_result(model: MLP, xs: Any, ys: Any, learning_rate: float) -> Any:
     loss = squared_error(model, xs, ys)
     model.zero_grad()
@@ -275,7 +334,7 @@ HALF = "The loss is the sum of squared errors, without a factor of 1/2."
 AFTER = "That is the loss after the update."
 UPHILL = "The gradient points uphill: subtract it."
 RATE = "The step is the same for another learning_rate. Is the argument used?"
-STILL = "Gradients of the step before are still there: zero them first."
+STILL = "Gradients from before are still there: set them to zero before backward()."
 BIASES = "The biases are parameters, too. model.parameters() lists all of them."
 SOME = "Some parameters did not move. model.parameters() lists all of them."
 GRAPH = "Change the number p.data. Otherwise, each step makes the graph larger."
@@ -292,23 +351,34 @@ UNMOVED = (
 @pytest.mark.parametrize(
     ("answer", "words", "hint"),
     [
-        (step(zero="never"), ["step 2", "ys, 0.02): parameter", "should move by"], STILL),
-        (step(zero="between"), ["step 1", "changed no parameter"], UNMOVED),
-        (no_backward, ["step 1", "changed no parameter"], UNMOVED),
-        (moves_copies, ["step 1", "changed no parameter"], THERE),
-        (without_the_result, ["step 1", "changed no parameter"], THERE),
-        (step(sign=-1), ["step 1", "moved up the slope"], UPHILL),
-        (at_a_rate(0.05), ["step 2", "ys, 0.02): parameter", "it moved by"], RATE),
-        (at_a_rate(0.1), ["step 1", "it moved by"], RATE),
-        (at_a_rate(1.0), ["step 1", "it moved by"], RATE),
-        (at_half_the_rate, ["step 1", "it moved by"], ""),
-        (forgets_the_biases, ["step 1", "should move by", "it moved by 0"], BIASES),
-        (moves_only(slice(1)), ["step 1", "it moved by 0"], SOME),
-        (moves_only(slice(1, None)), ["step 1", "it moved by 0"], SOME),
-        (replaces, ["After step 1", "a parameter is the result of an operation"], GRAPH),
+        (step(zero="never"), ["Step 1", "ys, 0.05): parameter", "should move by"], STILL),
+        (step(zero="last"), ["Step 1", "ys, 0.05): parameter", "should move by"], STILL),
+        (
+            neither_zero_nor_backward,
+            ["Step 1", "should move by"],
+            "Those are the gradients from before. Is backward() called?",
+        ),
+        (
+            new_parameters,
+            ["Step 1 of training_step(model, xs, ys, 0.05) put new parameters into the model."],
+            "Change the number p.data, and keep p: others may hold the same parameters.",
+        ),
+        (step(zero="between"), ["Step 1", "changed no parameter"], UNMOVED),
+        (no_backward, ["Step 1", "changed no parameter"], UNMOVED),
+        (moves_copies, ["Step 1", "changed no parameter"], THERE),
+        (without_the_result, ["Step 1", "changed no parameter"], THERE),
+        (step(sign=-1), ["Step 1", "moved up the slope"], UPHILL),
+        (at_a_rate(0.05), ["Step 2", "ys, 0.02): parameter", "it moved by"], RATE),
+        (at_a_rate(0.1), ["Step 1", "it moved by"], RATE),
+        (at_a_rate(1.0), ["Step 1", "it moved by"], RATE),
+        (at_half_the_rate, ["Step 1", "it moved by"], ""),
+        (forgets_the_biases, ["Step 1", "should move by", "it moved by 0"], BIASES),
+        (moves_only(slice(1)), ["Step 1", "it moved by 0"], SOME),
+        (moves_only(slice(1, None)), ["Step 1", "it moved by 0"], SOME),
+        (replaces, ["Step 1", "made a parameter the result of an operation"], GRAPH),
         (
             stores_values,
-            ["After step 1", "the data of a parameter is a Value"],
+            ["Step 1", "made the data of a parameter a Value"],
             "p.data is a plain number, and so is p.data - learning_rate * p.grad.",
         ),
         (

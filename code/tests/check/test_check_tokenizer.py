@@ -9,6 +9,8 @@ import pytest
 from check_answers import outcome
 
 from zerotohero.check import tokenizer
+from zerotohero.check.tokenizer import ways
+from zerotohero.check.tokenizer.bpe import BASIC, MISTAKES, REGEX, SPLITTING
 from zerotohero.tokenizer import BasicTokenizer, RegexTokenizer, naive
 
 Answer = Callable[..., Any]
@@ -261,6 +263,62 @@ class Unguarded(Plain):
             ids = naive.merge(ids, pair, self.merges[pair])
 
 
+class TrainedByLines(Plain):
+    def train(self, text: str, vocab_size: int) -> None:
+        lines = [line.encode() for line in text.splitlines(keepends=True)]
+        self.merges = naive.train(lines, vocab_size - 256)
+
+
+class EncodesByLines(Plain):
+    def encode(self, text: str) -> list[int]:
+        return [
+            i
+            for line in text.splitlines(keepends=True)
+            for i in super(type(self), self).encode(line)
+        ]
+
+
+class ByLines(Plain):
+    def sequences(self, text: str) -> list[list[int]]:
+        return [self.symbols(line) for line in text.splitlines(keepends=True)]
+
+
+class ByLineBreaks(Plain):
+    def sequences(self, text: str) -> list[list[int]]:
+        return [self.symbols(line) for line in text.replace("\n", "\n\0").split("\0")]
+
+
+class WithoutReturns(Plain):
+    def symbols(self, text: str) -> list[int]:
+        return list(text.replace("\r", "").encode())
+
+
+class UpToNull(Plain):
+    def symbols(self, text: str) -> list[int]:
+        return list(text.partition("\0")[0].encode())
+
+
+class WithoutMark(Plain):
+    def symbols(self, text: str) -> list[int]:
+        return list(text.removeprefix("\ufeff").encode())
+
+
+class OfTheBeginning(Plain):
+    def train(self, text: str, vocab_size: int) -> None:
+        super().train(text[:1000], vocab_size)
+
+
+class LeftmostAlone(Plain):
+    """Merges one place at a time."""
+
+    def encode(self, text: str) -> list[int]:
+        ids = list(text.encode())
+        while known := [i for i, pair in enumerate(pairwise(ids)) if pair in self.merges]:
+            i = known[0]
+            ids[i : i + 2] = [self.merges[ids[i], ids[i + 1]]]
+        return ids
+
+
 class Popping(Plain):
     def decode(self, ids: list[int]) -> str:
         text = super().decode(ids)
@@ -269,6 +327,7 @@ class Popping(Plain):
 
 
 LEFT_TO_RIGHT = "Replace pairs from left to right: aaa becomes X a, not a X."
+LINE = "Do not split by lines: a token may hold a line break, and go on after it."
 TIE = "Two pairs occur equally often: take the one that occurs first."
 COUNT = "The first new id is 256, the last one vocab_size - 1: vocab_size - 256 merges."
 BYTES = "An id is a whole number: return the ids of the tokens, not their bytes."
@@ -300,6 +359,15 @@ JOIN = "A character may have several bytes: join all bytes first, then decode."
             "Merge the pair that was learned first, not the one that was learned last.",
         ),
         (LeftmostFirst, "Merge the pair that was learned first, wherever it is in the text."),
+        (LeftmostAlone, "Merge the pair that was learned first, wherever it is in the text."),
+        (TrainedByLines, LINE),
+        (EncodesByLines, LINE),
+        (ByLines, LINE),
+        (ByLineBreaks, ""),
+        (WithoutReturns, ""),
+        (UpToNull, ""),
+        (WithoutMark, ""),
+        (OfTheBeginning, ""),
         (Longest, "Not the longest token from the left: the pair that was learned first."),
         (
             CountsApart,
@@ -342,6 +410,26 @@ def test_basic_without_a_method_or_with_an_object() -> None:
     outcome(tokenizer.basic(Plain()), "Pass the class itself")
 
 
+class Inherited(BasicTokenizer):
+    """Has one method of its own."""
+
+    def train(self, text: str, vocab_size: int) -> None:  # type: ignore[override]
+        self.merges = naive.train([text.encode()], vocab_size - 256)
+        self.vocab = naive.build_vocab(self.merges)
+
+
+class Held(Plain):
+    """Trains, and leaves the rest to the package."""
+
+    def train(self, text: str, vocab_size: int) -> None:
+        super().train(text, vocab_size)
+        self.inside = BasicTokenizer()
+        self.inside.merges, self.inside.vocab = self.merges, naive.build_vocab(self.merges)
+
+    def decode(self, ids: list[int]) -> str:
+        return self.inside.decode(ids)
+
+
 class Inside:
     """Does nothing of its own."""
 
@@ -352,13 +440,33 @@ class Inside:
 
 
 @pytest.mark.parametrize(
-    "answer", [BasicTokenizer, lambda: BasicTokenizer(), Inside, RegexTokenizer]
+    "answer",
+    [BasicTokenizer, lambda: BasicTokenizer(), Inside, RegexTokenizer, Inherited, Held],
 )
 def test_the_classes_of_the_package_are_refused(answer: Any) -> None:
     hint = "Write all three methods yourself: the package's classes are ruled out here."
     message = "MyBasic uses a tokenizer of zerotohero.tokenizer."
     outcome(tokenizer.basic(answer), message, hint=hint)
     BasicTokenizer().train("as ever", 257)
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "trainings"), [(MISTAKES, BASIC), ([*SPLITTING, *MISTAKES], REGEX)]
+)
+def test_the_known_mistakes_can_be_told_apart(mistakes: Any, trainings: Any) -> None:
+    """So that no hint is given for another mistake, and none of them is accepted."""
+    hint_of: dict[str, str] = {}
+    right = ways.results(ways.RIGHT, trainings)
+    for way, hint in mistakes:
+        found = ways.results(way, trainings)
+        assert found != right, hint
+        assert hint_of.setdefault(str(found), hint) == hint
+
+
+@pytest.mark.parametrize("trainings", [BASIC, REGEX])
+def test_each_text_has_enough_pairs(trainings: Any) -> None:
+    for training in trainings:
+        assert len(ways.learn(ways.RIGHT, training)) == training.vocab_size - 256
 
 
 def test_a_mistake_without_a_hint() -> None:

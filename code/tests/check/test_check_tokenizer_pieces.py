@@ -1,5 +1,6 @@
 """The check of the last step of chapter 8: SentencePiece's way."""
 
+import re
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -57,6 +58,14 @@ FIRST = "Neither from the left nor the longest: the pair with the lowest id."
             {"before": lambda text: text.replace("\t", " ").replace("\n", " ")},
             "Only spaces become ▁, not tabs or line breaks.",
         ),
+        (
+            {"before": lambda text: text.replace("\u00a0", " ")},
+            "Only the plain space becomes ▁, not the non-breaking one.",
+        ),
+        (
+            {"before": lambda text: re.sub(r"\s", " ", text)},
+            "Only spaces become ▁, not tabs or line breaks.",
+        ),
         ({"in_bytes": lambda _: ["<unk>"]}, "What is not a piece is written in bytes."),
         (
             {"in_bytes": lambda _: []},
@@ -96,3 +105,28 @@ def test_strings_in_place_of_ids_and_changed_pieces() -> None:
     hint = "An id is a whole number: return the ids of the tokens, not strings."
     outcome(tokenizer.pieces(names), hint=hint)
     outcome(tokenizer.pieces(spoiling), "changed pieces", hint="Work on a copy.")
+
+
+def test_a_bytes_id_is_looked_up() -> None:
+    def added(text: str, pieces: dict[str, int]) -> list[int]:
+        name_of = {idx: piece for piece, idx in pieces.items()}
+        names = [name_of[idx] for idx in encode_pieces(text, pieces)]
+        return [3 + int(n[3:5], 16) if n.startswith("<0x") else pieces[n] for n in names]
+
+    hint = "The id of a byte's piece is not always 3 more than the byte: look it up in pieces."
+    outcome(tokenizer.pieces(added), hint=hint)
+
+
+def test_the_id_0_counts() -> None:
+    def in_bytes(text: str, pieces: dict[str, int]) -> list[int]:
+        """Take the piece of id 0 for none, in the end."""
+        nought = next(piece for piece, idx in pieces.items() if idx == 0)
+        spelled = [pieces[f"<0x{byte:02X}>"] for byte in nought.encode()]
+        return [i for idx in encode_pieces(text, pieces) for i in ([idx] if idx else spelled)]
+
+    def unmerged(text: str, pieces: dict[str, int]) -> list[int]:
+        """Take it for none while merging."""
+        return encode_pieces(text, {piece: idx for piece, idx in pieces.items() if idx})
+
+    outcome(tokenizer.pieces(in_bytes))
+    outcome(tokenizer.pieces(unmerged))

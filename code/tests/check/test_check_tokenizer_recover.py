@@ -150,6 +150,11 @@ def as_tokens(merges: dict[Any, int], ranks: Ranks) -> dict[Any, int]:
     return {(token_of[left], token_of[right]): rank for (left, right), rank in merges.items()}
 
 
+def as_bytes(merges: dict[Any, int], ranks: Ranks) -> dict[Any, int]:
+    token_of = {rank: token for token, rank in ranks.items()}
+    return {token_of[rank]: rank for rank in merges.values()}
+
+
 def as_text(merges: dict[Any, int], _: Ranks) -> dict[Any, int]:
     return {f"{left} {right}": rank for (left, right), rank in merges.items()}
 
@@ -180,6 +185,7 @@ LIST = "The ranks of the bytes should be a list of 256 numbers, or a dictionary.
         (exchanged, "", "The merges come first, then the ranks of the bytes."),
         (changed(in_bytes), "", "A pair holds ranks, and the rank of a byte is not the byte."),
         (changed(as_tokens), "", TOKENS),
+        (changed(as_bytes), "", TOKENS),
         (changed(as_text), "", TOKENS),
         (
             changed(lambda merges, _: {rank: pair for pair, rank in merges.items()}),
@@ -206,6 +212,7 @@ LIST = "The ranks of the bytes should be a list of 256 numbers, or a dictionary.
         ),
         (changed(lambda merges, _: merges | {(1, 2): 999}), "(1, 2) is not one of them", ""),
         (lambda ranks: by_encoding(ranks)[0], "should return the merges", ""),
+        (lambda ranks: (*by_encoding(ranks), ranks), "received a tuple of 3", ""),
         (emptying, "changed ranks", "Work on a copy."),
     ],
 )

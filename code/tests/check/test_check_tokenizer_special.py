@@ -104,6 +104,7 @@ def assertion(
     return split_with(text, special_tokens, encode_ordinary, allowed_special, check_first=False)
 
 
+NAME = "The message should name the token."
 LONGEST = "Where several start at one position, the longest counts: try it first."
 ESCAPE = "Signs such as | and * mean something in regular expressions: use re.escape."
 ALLOWED = "Only those that are allowed count. The others are text."
@@ -144,7 +145,7 @@ TIKTOKEN = (
         (mistaken(error=AssertionError), ERROR),
         (
             mistaken(error=lambda _: ValueError("no special tokens, please")),
-            "The message should name the token.",
+            NAME,
         ),
         (mistaken(check_first=False), "A special token that nobody has allowed is an error."),
         (spoiling, "Work on a copy."),
@@ -163,3 +164,87 @@ def test_a_value_error_of_another_reason_has_no_hint() -> None:
         return int("not a number")
 
     outcome(tokenizer.special(answer), "raised ValueError", hint="")
+
+
+# -- the refusal -----------------------------------------------------------------------
+
+
+def refusing(refuse: Callable[[str, str, dict[str, int]], Any]) -> Answer:
+    """Answer with something else where a token is refused."""
+
+    def answer(
+        text: str, special_tokens: dict[str, int], encode_ordinary: Answer, allowed_special: Any
+    ) -> Any:
+        if allowed_special == "none_raise":
+            for token in special_tokens:
+                if token in text:
+                    return refuse(text, token, special_tokens)
+        given = (text, special_tokens, encode_ordinary, allowed_special)
+        return split_with(*given, check_first=False)
+
+    return answer
+
+
+def raising(message: Callable[[str, str, dict[str, int]], Any]) -> Answer:
+    """Answer with a ValueError that says this."""
+
+    def refuse(*given: Any) -> None:
+        raise ValueError(message(*given))
+
+    return refusing(refuse)
+
+
+OTHERS = "The message should name the token that occurs in the text, and no other."
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (refusing(lambda _, token, __: ValueError(token)), ERROR),
+        (
+            refusing(lambda _, token, __: token),
+            "A special token that nobody has allowed is an error.",
+        ),
+        (raising(lambda text, _, __: text), NAME),
+        (raising(lambda text, _, __: f"no special tokens in {text!r}, please"), NAME),
+        (raising(lambda _, __, special_tokens: list(special_tokens)), OTHERS),
+        (raising(lambda *_: "<|end|>, <|user|>, «ü»"), OTHERS),
+        (raising(lambda text, token, special_tokens: (text, token, special_tokens)), OTHERS),
+    ],
+)
+def test_a_refusal_is_raised_and_names_the_token(answer: Answer, hint: str) -> None:
+    outcome(tokenizer.special(answer), hint=hint)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        lambda _, token, __: token,
+        lambda _, token, __: f"{token}: this is not allowed",
+        lambda text, token, __: f"{token!r} occurs in {text!r}",
+        lambda text, _, special_tokens: [token for token in special_tokens if token in text],
+        lambda text, token, __: (token, text.index(token)),
+    ],
+)
+def test_a_refusal_may_say_more(message: Any) -> None:
+    verdict = tokenizer.special(raising(message))
+    assert verdict, verdict.message
+
+
+# -- parts of text ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pattern", [r"(?s).", r" ?\w+|\W", "[^ ]+ ?| +"])
+def test_text_in_parts_is_told_with_what_encode_ordinary_returns(pattern: str) -> None:
+    def answer(text: str, special_tokens: Any, encode_ordinary: Answer, allowed: Any) -> list[int]:
+        def in_parts(text: str) -> list[int]:
+            return [idx for part in re.findall(pattern, text) for idx in encode_ordinary(part)]
+
+        return split_with(text, special_tokens, in_parts, allowed)
+
+    message = "encode_ordinary here returns 1000 + the number of characters, then the bytes."
+    hint = "What stands between two special tokens is encoded as a whole."
+    verdict = tokenizer.special(answer)
+    outcome(verdict, hint=hint)
+    if pattern == "(?s).":
+        outcome(verdict, message, hint=hint)

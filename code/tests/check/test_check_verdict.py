@@ -13,7 +13,7 @@ import torch
 from check_modules import checks_of
 
 from zerotohero.check import micrograd
-from zerotohero.check.numbers import close, expect_numbers
+from zerotohero.check.numbers import close, expect_numbers, written
 from zerotohero.check.running import run
 from zerotohero.check.verdict import Verdict, checker, fail
 
@@ -177,6 +177,24 @@ def test_close_is_relative_above_one() -> None:
     assert not close(1e-5, 0.0)
     assert not close(float("nan"), 0.0)
     assert not close("0.0", 0.0)
+
+
+def test_a_set_of_several_numbers_has_no_order() -> None:
+    expected = Verdict(
+        "wrong", "answer(3.0) should return 2 numbers, received a set.", "A set has no order."
+    )
+    assert pair(lambda x: {3.0, 9.0}) == expected
+    assert pair(lambda x: frozenset({3.0, 9.0})) == expected
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(-0.0, "0"), (-1.5, "-1.5"), (np.float64(-0.0), "0"), (1 / 3, "0.33333333"), (None, "None")],
+)
+def test_a_number_is_written_with_8_digits_and_without_a_negative_zero(
+    number: Any, text: str
+) -> None:
+    assert written(number) == text
 
 
 def test_a_misconception_counts_only_where_the_number_is_wrong() -> None:

@@ -105,9 +105,10 @@ def numerical_gradient__nudged_and_undone(f, point, h):
     here = f(*point)
     slopes = []
     for i in range(len(point)):
+        old = point[i]
         point[i] += h
         slopes.append((f(*point) - here) / h)
-        point[i] -= h
+        point[i] = old
     return slopes
 
 
@@ -137,11 +138,12 @@ def numerical_gradient__in_one_line(f, point, h):
 def symmetric_gradient__nudged_and_undone(f, point, h):
     slopes = []
     for i in range(len(point)):
-        point[i] += h
+        old = point[i]
+        point[i] = old + h
         ahead = f(*point)
-        point[i] -= 2 * h
+        point[i] = old - h
         slopes.append((ahead - f(*point)) / 2 / h)
-        point[i] += h
+        point[i] = old
     return slopes
 
 
@@ -426,13 +428,24 @@ def training_step__example_by_example(model, xs, ys, learning_rate):
     return np.sum(losses)
 
 
-def training_step__zero_last(model, xs, ys, learning_rate):
-    outputs = [model(x) for x in xs]
+def training_step__with_copies(model, xs, ys, learning_rate):
+    for layer in model.layers:
+        layer.zero_grad()
+    outputs = [model(x.copy()) for x in xs]
     loss = sum((out - y) ** 2 for out, y in zip(outputs, ys))
     loss.backward()
     for p in model.parameters():
         p.data -= learning_rate * p.grad
-        p.grad = 0.0
+    return loss
+
+
+def training_step__on_extended_lists(model, xs, ys, learning_rate):
+    model.zero_grad()
+    examples = [x + [] for x in xs]
+    loss = sum((model(x) - y) ** 2 for x, y in zip(examples, ys))
+    loss.backward()
+    for p in model.parameters():
+        p.data -= learning_rate * p.grad
     return loss
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import regex
 
-from zerotohero.tokenizer import GPT4_SPLIT_PATTERN, RegexTokenizer, naive
+from zerotohero.tokenizer import GPT4_SPLIT_PATTERN, naive
 from zerotohero.tokenizer.published import recover_merges
 
 # -- step 1: a basic tokenizer ---------------------------------------------------------
@@ -157,15 +157,11 @@ class basic__rebased:
 # -- step 2: split first ---------------------------------------------------------------
 
 
-def regex__from_the_package(pattern):
-    return RegexTokenizer(pattern)
-
-
 class regex__with_strings:
     """Each token is a character, the chunks are joined with a sign that no token has."""
 
     def __init__(self, pattern):
-        self.pattern = re.compile(pattern)
+        self.pattern = regex.compile(pattern)
 
     def symbols(self, text):
         return ["".join(map(chr, m.group().encode())) for m in self.pattern.finditer(text)]
@@ -403,7 +399,7 @@ def pieces__recursive(text, pieces):
 
 
 def pieces__by_id(text, pieces):
-    """All places of a piece at once, the lowest id first; bytes come before the pieces."""
+    """All places of a piece at once, the lowest id first."""
     symbols = "▁" + "▁".join(text.split(" "))
     for piece in sorted(pieces, key=pieces.get):
         done = []
@@ -418,4 +414,4 @@ def pieces__by_id(text, pieces):
             yield pieces[symbol]
         else:
             for byte in symbol.encode():
-                yield 3 + byte
+                yield pieces[f"<0x{byte:02X}>"]

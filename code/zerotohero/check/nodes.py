@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .numbers import close
+from .numbers import close, written
 from .running import guarded
 from .verdict import fail
 
@@ -29,14 +29,10 @@ def expect_data(out: Any, expected: float, shown: str) -> None:
     if not hasattr(out, "data"):
         fail(f"{shown} should be a node of the class, received {out!r}.")
     if not close(out.data, expected):
-        fail(f"{shown} should hold {expected:.8g}, received {_written(out.data)}.")
+        fail(f"{shown} should hold {written(expected)}, received {written(out.data)}.")
 
 
 def expect_grad(node: Any, expected: float, shown: str, hint: str) -> None:
     """Stop, with the hint, unless the gradient of a node is the expected one."""
     if not close(node.grad, expected):
-        fail(f"{shown} should be {expected:.8g}, received {_written(node.grad)}.", hint)
-
-
-def _written(number: Any) -> str:
-    return f"{number:.8g}" if isinstance(number, float) else repr(number)
+        fail(f"{shown} should be {written(expected)}, received {written(node.grad)}.", hint)

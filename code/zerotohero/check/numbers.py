@@ -32,6 +32,8 @@ def expect_numbers(
     ``names`` say what the entries are.
     """
     wanted = "1 number" if len(expected) == 1 else f"{len(expected)} numbers"
+    if isinstance(received, (set, frozenset)) and len(expected) > 1:
+        fail(f"{shown} should return {wanted}, received a set.", "A set has no order.")
     try:
         items = list(islice(received, len(expected) + 1))  # an iterator may have no end
     except TypeError:
@@ -49,9 +51,14 @@ def expect_numbers(
             )
             entry = f"entry {i} ({names[i]})" if names else f"entry {i}"
             fail(
-                f"{shown}: {entry} should be {right:.8g}, received {ours:.8g}.",
+                f"{shown}: {entry} should be {written(right)}, received {written(ours)}.",
                 next(hints, otherwise),
             )
+
+
+def written(number: Any) -> str:
+    """Write a number for a message, with 8 digits: -0.0 as 0, what is no float as it is."""
+    return f"{number + 0.0:.8g}" if isinstance(number, float) else repr(number)
 
 
 def _number(item: Any) -> float | None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 import random
 import sys
+import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...micrograd import Value
 from ..running import run
-from ..verdict import checker, fail, stopped
+from ..verdict import Verdict, checker, fail, stop, stopped
 
 # For each node, the positions of its children; the last node is the root.
 Shape = list[tuple[int, ...]]
@@ -23,6 +26,18 @@ LOOK_UP = "Is a node looked up in a list? A set finds it at once, however many n
 SEEN = "Keep a set of the nodes that you have seen, and go below each of them only once."
 OFTEN = "Go below each node only once: the time should grow with the number of nodes."
 CHILDREN_FIRST = "A node may be listed only after all of its children."
+KEPT = (
+    "Is a set or list made only once, as a default argument or outside of the function? Then it "
+    "still holds the nodes of the call before."
+)
+ALIKE = (
+    "Different nodes may hold the same number and no label. Put the nodes themselves into the set."
+)
+SQUARE = (
+    "The time should grow with the number of nodes, not with its square. Is a list searched, or a "
+    "list or set copied, for each node?"
+)
+LIMIT = 1000  # of recursion: Python's own, which some environments raise
 ENDLESS = "Does every loop come to an end?"
 
 
@@ -52,6 +67,8 @@ class Watch:
     def look(self) -> None:
         """Count a look at the children of a node."""
         self.looks += 1
+        if sys.getrecursionlimit() != LIMIT:
+            fail(f"{self.shown} changed Python's recursion limit.", DEEP)
         if self.looks > self.most_looks:
             fail(f"{self.shown} was stopped: it read _children {self.looks:,} times.", self.hint)
 
@@ -91,23 +108,75 @@ class Watched(Value):
 @checker
 def topological_order(answer: Any) -> str:
     """Check a function ``(root)`` that lists every node once, children before parents."""
-    for shape in SHAPES:
-        _check_order(answer, shape, _written(shape), ENDLESS, ENDLESS)
-    ladder = "(root) of 60 sums: c = a + b, d = b + c, e = c + d, …"
-    _check_order(answer, LADDER, ladder, SEEN, SEEN)
-    _check_order(answer, CHAIN, "(root) of a chain of 20,000 additions", OFTEN, LOOK_UP)
+    with _recursion_limit():
+        for shape in SHAPES:
+            _check_order(answer, _graph(shape), _written(shape), ENDLESS, ENDLESS, twice=True)
+        for shape in SHAPES[:15]:
+            of = f"{_written(shape)}, all equal to 0 and without a label"
+            _check_order(answer, _graph(shape, alike=True), of, ENDLESS, ENDLESS, missing=ALIKE)
+        ladder = "(root) of 60 sums: c = a + b, d = b + c, e = c + d, …"
+        _check_order(answer, _graph(LADDER), ladder, SEEN, SEEN)
+        _check_time(answer)
     return "Every node once, children before parents, and no recursion limit."
 
 
-def _check_order(answer: Any, shape: Shape, of: str, too_often: str, too_long: str) -> None:
-    """Stop unless the answer orders a graph.
+@contextmanager
+def _recursion_limit() -> Iterator[None]:
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(LIMIT)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
-    ``too_often`` is the hint for too many looks at children, ``too_long`` that for no end in time.
+
+def _check_time(answer: Any) -> None:
+    """Stop unless the answer orders a long chain, in a time that grows like its length."""
+    seconds = []
+    for length in (20_000, 2000):
+        graph, of = _graph(_chain(length)), f"(root) of a chain of {length:,} additions"
+        start = time.process_time()
+        _check_order(answer, graph, of, OFTEN, SQUARE)
+        seconds.append(time.process_time() - start)
+        if seconds[0] < 1:
+            return
+    if seconds[0] > 30 * seconds[1]:  # ten times would do
+        fail(
+            f"topological_order(root) took {seconds[0]:.1f} seconds for a chain of 20,000 "
+            f"additions, and {seconds[1]:.2f} for one of 2,000.",
+            SQUARE,
+        )
+
+
+def _check_order(
+    answer: Any,
+    graph: Graph,
+    of: str,
+    too_often: str,
+    too_long: str,
+    missing: str = "",
+    twice: bool = False,
+) -> None:
+    """Stop unless the answer orders a graph; where ``twice``, also when it is called again.
+
+    ``too_often`` is the hint for too many looks at children, ``too_long`` that for no end in time,
+    ``missing`` that for a node that is not listed.
     """
-    watch, nodes = _graph(shape)
+    call = f"topological_order{of}"
+    _check_list(answer, graph, call, too_often, too_long, missing)
+    if twice:
+        problem = stopped(lambda: _check_list(answer, graph, call, too_often, too_long, missing))
+        if problem is not None:
+            message = f"When it is called twice on the same graph: {problem.message}"
+            stop(Verdict(problem.status, message, KEPT))
+
+
+def _check_list(
+    answer: Any, graph: Graph, call: str, too_often: str, too_long: str, missing: str
+) -> None:
+    shape, watch, nodes = graph
     root = nodes[-1]
     below = _below(shape)
-    call = f"topological_order{of}"
     before = [_held(node) for node in nodes]
     watch.start(call, len(nodes), too_often)
     received = run(answer, root, shown=call, too_deep=DEEP, endless=too_long, may_change=(0,))
@@ -128,15 +197,17 @@ def _check_order(answer: Any, shape: Shape, of: str, too_often: str, too_long: s
     if len(listed) != len(set(listed)):
         ((twice, _),) = Counter(listed).most_common(1)
         fail(
-            f"{call}: node {nodes[twice].label} is listed more than once.",
+            f"{call}: node {_label(twice)} is listed more than once.",
             "Remember the nodes that you have seen.",
         )
     if len(listed) != len(below):
         left_out = min(below - set(listed))
-        hint = "The root itself belongs to the list, too." if nodes[left_out] is root else ""
-        fail(f"{call}: node {nodes[left_out].label} is missing.", hint)
+        hint = missing
+        if nodes[left_out] is root:
+            hint = "The root itself belongs to the list, too."
+        fail(f"{call}: node {_label(left_out)} is missing.", hint)
     if found := _wrong(shape, listed):
-        parent, child = (nodes[i].label for i in found)
+        parent, child = map(_label, found)
         hint = _cause(answer, shape, listed)
         fail(f"{call}: {parent} comes before {child}, its child.", hint)
 
@@ -144,18 +215,30 @@ def _check_order(answer: Any, shape: Shape, of: str, too_often: str, too_long: s
 # -- graphs ----------------------------------------------------------------------------
 
 
-def _graph(shape: Shape) -> tuple[Watch, list[Watched]]:
+class Graph(NamedTuple):
+    """A graph of watched nodes."""
+
+    shape: Shape
+    watch: Watch
+    nodes: list[Watched]
+
+
+def _graph(shape: Shape, alike: bool = False) -> Graph:
+    """Make the nodes; where ``alike``, all of them hold 0 and have no label."""
     watch = Watch()
     nodes: list[Watched] = []
     for i, children in enumerate(shape):
         below = tuple(nodes[child] for child in children)
         data = [node.data for node in below]
-        number = math.tanh(data[0]) if len(data) == 1 else sum(data) or 1.0
-        node = Watched(watch, number, _label(i), below)
+        number = math.tanh(data[0]) if len(data) == 1 else sum(data, 0.0)
+        if not alike:
+            number = number or 1.0
+        node = Watched(watch, number, "" if alike else _label(i), below)
+        node.grad = 0.25  # from before: it should stay
         node._op = ("", "tanh", "+")[len(data)]
         node._local_grads = (1 - number**2,) if len(data) == 1 else (1.0,) * len(data)
         nodes.append(node)
-    return watch, nodes
+    return Graph(shape, watch, nodes)
 
 
 def _label(i: int) -> str:
@@ -211,7 +294,6 @@ SHAPES: list[Shape] = [
 ]
 # From the root down, there are more ways than can be walked: 1.6 to the power 60.
 LADDER: Shape = [(), (), *((i, i + 1) for i in range(60))]
-CHAIN = _chain(20_000)
 
 
 def _below(shape: Shape) -> set[int]:
@@ -228,7 +310,7 @@ def _held(node: Watched) -> tuple[object, ...]:
 
 
 def _name(item: Any) -> str:
-    return str(item.label) if isinstance(item, Value) else repr(item)
+    return str(item.label) if isinstance(item, Value) and item.label else repr(item)
 
 
 # -- wrong orders ----------------------------------------------------------------------
@@ -262,7 +344,7 @@ def _cause(answer: Any, shape: Shape, listed: list[int]) -> str:
 
 
 def _order_of(answer: Any, shape: Shape) -> list[int]:
-    _, nodes = _graph(shape)
+    nodes = _graph(shape).nodes
     received = run(answer, nodes[-1], shown="topological_order(root)")
     try:
         return [nodes.index(item) for item in received]

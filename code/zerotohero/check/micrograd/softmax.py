@@ -7,7 +7,7 @@ from typing import Any
 
 from ...micrograd import Value
 from .. import nodes
-from ..numbers import close, expect_numbers
+from ..numbers import close, expect_numbers, written
 from ..running import run
 from ..verdict import Verdict, checker, fail, stop, stopped
 
@@ -19,14 +19,19 @@ CASES: list[tuple[list[float], int]] = [
     ([-1.5, 0.25, 0.25, -0.75, 2.25], 2),
     ([-0.5, 1.25], 1),
 ]
+# What is added to a probability or to the sum, or cut off, shows here.
+EXTREME: list[tuple[list[float], int]] = [([0.0, 40.0], 0), ([-20.0, -20.0], 1), ([20.0, 0.0], 0)]
 
 
 @checker
 def softmax_nll(answer: Any) -> str:
     """Check a function ``(logits, label)`` that returns the negative log likelihood."""
-    for data, label in CASES:
+    for data, label in CASES + EXTREME:
         shown = f"softmax_nll({data}, label={label})"
         logits = [Value(x) for x in data]
+        before = [0.25 * (i + 1) for i in range(len(data))]
+        for x, grad in zip(logits, before):
+            x.grad = grad
         out = _loss(answer, logits, label, shown)
         total = sum(math.exp(x) for x in data)
         p = [math.exp(x) / total for x in data]
@@ -34,9 +39,9 @@ def softmax_nll(answer: Any) -> str:
             _fail_value(out, data, p, label, shown)
         nodes.backward(out, shown)
         expect_numbers(
-            [x.grad for x in logits],
+            [x.grad - grad for x, grad in zip(logits, before)],
             [q - (i == label) for i, q in enumerate(p)],
-            f"the gradients of the logits in {shown}",
+            f"The gradients of the logits in {shown}",
             otherwise="The value is right. Was a Value turned into a float on the way (.data)?",
         )
     return "Values and gradients hold: each gradient is p − 1 at the label, and p elsewhere."
@@ -45,6 +50,7 @@ def softmax_nll(answer: Any) -> str:
 def _loss(answer: Any, logits: list[Value], label: int, shown: str) -> Value:
     """Return the answer's loss, after which the logits have to be as they were."""
     given, data = list(logits), [x.data for x in logits]
+    grads = [x.grad for x in logits]
     received: list[Any] = []
 
     def call() -> None:  # what it changes is looked for below: there is more to say about it
@@ -57,11 +63,11 @@ def _loss(answer: Any, logits: list[Value], label: int, shown: str) -> Value:
         fail(f"{shown} changed the list of logits.", "Make a new list for the exponentials.")
     if [x.data for x in logits] != data:
         fail(f"{shown} changed the data of a logit.", "z.exp() makes a new Value; z stays.")
-    if any(x.grad for x in logits):
-        fail(
-            f"{shown} changed the gradients of the logits.",
-            "Return the loss and leave backward() to the caller: gradients add up over calls.",
-        )
+    if [x.grad for x in logits] != grads:
+        hint = "Return the loss and leave backward() to the caller: gradients add up over calls."
+        if not any(x.grad for x in logits):
+            hint = "To set the gradients to zero is up to the caller, too."
+        fail(f"{shown} changed the gradients of the logits.", hint)
     if not isinstance(out, Value):
         hint = "Keep to Value's operators. A float has no history." * isinstance(out, (int, float))
         fail(f"{shown} should return a Value, received {out!r}.", hint)
@@ -97,4 +103,6 @@ def _fail_value(out: Value, data: list[float], p: list[float], label: int, shown
         sums = "Exponentiate the logits in the sum, too."
         hints += [(math.log(plain) - data[label], sums)]
     hint = next((text for wrong, text in hints if close(out.data, wrong)), "")
-    fail(f"{shown} should be {loss:.8g}, received {out.data:.8g}.", hint)
+    if (data, label) in EXTREME:
+        hint = "Take sum and probability as they are: nothing is added, and nothing is cut off."
+    fail(f"{shown} should be {written(loss)}, received {written(out.data)}.", hint)

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ...micrograd import MLP, Value
-from ..numbers import close
+from ..numbers import close, written
 from ..running import run
 from ..verdict import checker, fail
 
-Inputs = list[tuple[float, ...]]
+Inputs = list[list[float]]
 
 
 class Step(NamedTuple):
@@ -27,16 +27,16 @@ NETWORKS: list[tuple[tuple[int, list[int]], list[Step]]] = [
     (
         (3, [2, 1]),
         [
-            Step([(2.0, 3.0, -1.0), (3.0, -1.0, 0.5), (0.5, 1.0, 1.0)], [1.0, -1.0, -1.0], 0.05),
-            Step([(1.0, -2.0, 0.5), (0.25, 1.5, -1.0)], [-0.5, 1.0], 0.02),
-            Step([(2.0, 3.0, -1.0), (3.0, -1.0, 0.5), (0.5, 1.0, 1.0)], [1.0, -1.0, -1.0], 0.1),
+            Step([[2.0, 3.0, -1.0], [3.0, -1.0, 0.5], [0.5, 1.0, 1.0]], [1.0, -1.0, -1.0], 0.05),
+            Step([[1.0, -2.0, 0.5], [0.25, 1.5, -1.0]], [-0.5, 1.0], 0.02),
+            Step([[2.0, 3.0, -1.0], [3.0, -1.0, 0.5], [0.5, 1.0, 1.0]], [1.0, -1.0, -1.0], 0.1),
         ],
     ),
     (
         (2, [3, 2, 1]),
         [
-            Step([(0.5, -1.0)], [0.75], 0.2),
-            Step([(1.5, 0.5), (-0.5, 2.0), (1.0, 1.0), (-1.0, 0.25)], [1.0, -1.0, 0.5, 0.0], 0.01),
+            Step([[0.5, -1.0]], [0.75], 0.2),
+            Step([[1.5, 0.5], [-0.5, 2.0], [1.0, 1.0], [-1.0, 0.25]], [1.0, -1.0, 0.5, 0.0], 0.01),
         ],
     ),
 ]
@@ -47,20 +47,14 @@ def training_step(answer: Any) -> str:
     """Check a function ``(model, xs, ys, learning_rate)`` that makes one step of descent."""
     for (nin, nouts), steps in NETWORKS:
         model, twin = (MLP(nin, nouts, rng=random.Random(7)) for _ in range(2))
-        earlier = [0.0] * len(twin.parameters())
         for number, step in enumerate(steps, start=1):
-            shown = f"step {number} of training_step(model, xs, ys, {step.rate})"
-            earlier = _check_step(answer, model, twin, step, earlier, shown)
+            shown = f"Step {number} of training_step(model, xs, ys, {step.rate})"
+            _check_step(answer, model, twin, step, shown)
     return "Forward, zero, backward, update: the order holds over several steps."
 
 
-def _check_step(
-    answer: Any, model: MLP, twin: MLP, step: Step, earlier: list[float], shown: str
-) -> list[float]:
-    """Stop unless the model moves as its twin does; return the gradients of this step.
-
-    ``earlier`` are the gradients of the steps before, added up.
-    """
+def _check_step(answer: Any, model: MLP, twin: MLP, step: Step, shown: str) -> None:
+    """Stop unless the model, with gradients from before, moves as its twin does."""
     xs, ys, rate = step
     before = [p.data for p in twin.parameters()]
     loss = _squared_error(twin, xs, ys)
@@ -68,27 +62,36 @@ def _check_step(
     loss.backward()
     gradient = [p.grad for p in twin.parameters()]
     right = [-rate * g for g in gradient]
-    late = [-rate * (g + e) for g, e in zip(gradient, earlier)]
+    given = model.parameters()
+    for i, p in enumerate(given):
+        p.grad = 0.5 + i % 4
+    late = [-rate * (g + p.grad) for g, p in zip(gradient, given)]
+    never = [-rate * p.grad for p in given]
     for p, move in zip(twin.parameters(), right):
         p.data += move
-    received = run(answer, model, list(xs), list(ys), rate, shown=shown, may_change=(0,))
+    examples = [list(x) for x in xs]
+    received = run(answer, model, examples, list(ys), rate, shown=shown, may_change=(0,))
     parameters = model.parameters()
     if any(isinstance(p.data, Value) for p in parameters):
         fail(
-            f"After {shown}, the data of a parameter is a Value.",
+            f"{shown} made the data of a parameter a Value.",
             "p.data is a plain number, and so is p.data - learning_rate * p.grad.",
         )
     moved = [p.data - x for p, x in zip(parameters, before)]
     if not any(moved):
         _fail_unmoved(parameters, shown)
     _check_loss(received, loss.data, _squared_error(twin, xs, ys).data, len(xs), shown)
-    _check_moves(answer, model, moved, right, late, shown)
+    _check_moves(answer, model, moved, right, late, never, shown)
     if any(p._children for p in parameters):
         fail(
-            f"After {shown}, a parameter is the result of an operation.",
+            f"{shown} made a parameter the result of an operation.",
             "Change the number p.data. Otherwise, each step makes the graph larger.",
         )
-    return [x + y for x, y in zip(earlier, gradient)]
+    if any(p is not q for p, q in zip(parameters, given)):
+        fail(
+            f"{shown} put new parameters into the model.",
+            "Change the number p.data, and keep p: others may hold the same parameters.",
+        )
 
 
 def _squared_error(model: MLP, xs: Inputs, ys: list[float]) -> Value:
@@ -123,9 +126,9 @@ def _check_loss(received: Any, before: float, after: float, examples: int, shown
         (before / examples, "The loss is the sum over the examples, not their mean."),
         (before / 2, "The loss is the sum of squared errors, without a factor of 1/2."),
     ]
-    written = f"{number:.8g}" if isinstance(number, float) else repr(number)
     fail(
-        f"{shown} should return the loss before the update, {before:.8g}; received {written}.",
+        f"{shown} should return the loss before the update, {written(before)}; received "
+        f"{written(number)}.",
         next((hint for wrong, hint in hints if close(number, wrong)), ""),
     )
 
@@ -135,11 +138,18 @@ def _near(moved: float, right: float) -> bool:
 
 
 def _check_moves(
-    answer: Any, model: MLP, moved: list[float], right: list[float], late: list[float], shown: str
+    answer: Any,
+    model: MLP,
+    moved: list[float],
+    right: list[float],
+    late: list[float],
+    never: list[float],
+    shown: str,
 ) -> None:
     """Stop unless each parameter moved as is right.
 
-    ``late`` are the moves that come out when the gradients of earlier steps are still there.
+    ``late`` are the moves that come out when gradients from before are still there, ``never``
+    those by them alone.
     """
     off = [i for i, (m, r) in enumerate(zip(moved, right)) if not _near(m, r)]
     if not off:
@@ -148,7 +158,9 @@ def _check_moves(
         fail(f"{shown} moved up the slope.", "The gradient points uphill: subtract it.")
     hint = ""
     if all(map(_near, moved, late)):
-        hint = "Gradients of the step before are still there: zero them first."
+        hint = "Gradients from before are still there: set them to zero before backward()."
+    elif all(map(_near, moved, never)):
+        hint = "Those are the gradients from before. Is backward() called?"
     elif not any(moved[i] for i in off):
         hint = "Some parameters did not move. model.parameters() lists all of them."
         biases = [neuron.b for layer in model.layers for neuron in layer.neurons]
@@ -158,8 +170,8 @@ def _check_moves(
         hint = "The step is the same for another learning_rate. Is the argument used?"
     worst = max(off, key=lambda i: abs(moved[i] - right[i]))
     fail(
-        f"{shown}: parameter {worst} should move by {right[worst]:.8g}, "
-        f"it moved by {moved[worst]:.8g}.",
+        f"{shown}: parameter {worst} should move by {written(right[worst])}, "
+        f"it moved by {written(moved[worst])}.",
         hint,
     )
 
@@ -170,6 +182,7 @@ def _ignores_rate(answer: Any) -> bool:
     models = [MLP(nin, nouts, rng=random.Random(7)) for _ in range(2)]
     for model, rate in zip(models, (step.rate, 2 * step.rate)):
         shown = f"training_step(model, xs, ys, {rate})"
-        run(answer, model, list(step.xs), list(step.ys), rate, shown=shown, may_change=(0,))
+        xs = [list(x) for x in step.xs]
+        run(answer, model, xs, list(step.ys), rate, shown=shown, may_change=(0,))
     one, other = ([p.data for p in model.parameters()] for model in models)
     return one == other

@@ -19,11 +19,15 @@ NESTED = "Return one flat list: join the lists of ids."
 
 
 class Call(NamedTuple):
-    """A call of the answer: as the reader would write it, the right ids, and those received."""
+    """A call of the answer: as the reader would write it, the right ids, and those received.
+
+    The note is a sentence for the message of wrong ids.
+    """
 
     shown: str
     expected: Ids
     received: Any
+    note: str = ""
 
 
 def read(calls: Sequence[Call]) -> list[Ids]:
@@ -49,7 +53,8 @@ def expect_calls(calls: Sequence[Call], mistakes: Mistakes = (), otherwise: str 
     for call, ids in zip(calls, received):
         if ids != call.expected:
             hints = (hint for wrong, hint in mistakes if list(wrong) == received)
-            fail(f"{call.shown} should be {call.expected}, received {ids}.", next(hints, otherwise))
+            message = f"{call.shown} should be {call.expected}, received {ids}. {call.note}"
+            fail(message.rstrip(), next(hints, otherwise))
 
 
 def expect_ids(received: Any, expected: Ids, shown: str, mistakes: Mistakes = ()) -> None:

@@ -12,7 +12,7 @@ import regex
 
 from ..running import guarded, run
 from ..verdict import checker, describe, fail
-from .ids import Call, Ids, expect_calls
+from .ids import Call, Ids, expect_calls, read
 
 Ordinary = Callable[[str], Ids]
 # A token may come before or after a longer one that begins with it.
@@ -85,6 +85,7 @@ REFUSED = [
     ("<|user|>", CHAT | OVERLAPS),
     ("raab", {"abra": 7, "aab": 40, "aab!": 3}),
     ("no", OVERLAPS),
+    ("grün: 안녕 <|end|>", {"«ü»": 9, "안녕": 3, "<|user|>": 0}),
 ]
 
 # -- ways to encode --------------------------------------------------------------------
@@ -178,6 +179,10 @@ TIKTOKEN = (
     '"none_raise" refuses.'
 )
 ERROR = "A special token in the text is refused with a ValueError: raise ValueError(...)."
+NOBODY = "A special token that nobody has allowed is an error."
+NAME = "The message should name the token."
+OTHERS = "The message should name the token that occurs in the text, and no other."
+WHOLE = "What stands between two special tokens is encoded as a whole."
 
 
 @checker
@@ -187,11 +192,22 @@ def special(answer: Any) -> str:
     for case in CASES:
         given = (dict(case.special_tokens), ordinary(case.start), _copy(case.allowed))
         received = run(_explained(answer, case), case.text, *given, shown=case.shown)
-        calls.append(Call(case.shown, split_once(case, longest_first), received))
-    expect_calls(calls, _predicted())
+        expected = split_once(case, longest_first)
+        returns = f"{case.start} + the number of characters, then the bytes"
+        note = f"encode_ordinary here returns {returns}."
+        calls.append(Call(case.shown, expected, received, note if case.text else ""))
+    expect_calls(calls, _predicted(), WHOLE if _cut_elsewhere(calls) else "")
     for text, special_tokens in REFUSED:
         _check_refusal(answer, text, special_tokens)
     return "Special tokens count where they are allowed, and nowhere else."
+
+
+def _cut_elsewhere(calls: Sequence[Call]) -> bool:
+    """Whether all is right but the lengths of the parts that were encoded together."""
+    return all(
+        [idx for idx in ids if idx < 1000] == [idx for idx in call.expected if idx < 1000]
+        for call, ids in zip(calls, read(calls))
+    )
 
 
 def _copy(allowed: str | set[str]) -> str | set[str]:
@@ -230,16 +246,32 @@ def _check_refusal(answer: Callable[..., Any], text: str, special_tokens: dict[s
     given = (dict(special_tokens), ordinary(1000), "none_raise")
     shown = Case(text, special_tokens, "none_raise", []).shown
 
+    raised: list[ValueError] = []
+
     def refused() -> Any:
         try:
             result = answer(text, *given)
             return list(islice(result, 100)) if isinstance(result, Iterator) else result
         except ValueError as error:
-            return error
+            raised.append(error)
 
     received = guarded(refused, shown, raised=ERROR)
-    if not isinstance(received, ValueError):
-        hint = "A special token that nobody has allowed is an error."
+    if not raised:
+        hint = ERROR if isinstance(received, BaseException) else NOBODY
         fail(f"{shown} should raise a ValueError, received {received!r}.", hint)
-    if not any(token in str(received) for token in special_tokens if token in text):
-        fail(f"{shown} raised {describe(received)}", "The message should name the token.")
+    _check_message(raised[0], text, special_tokens, shown)
+
+
+def _check_message(
+    error: ValueError, text: str, special_tokens: dict[str, int], shown: str
+) -> None:
+    """Stop unless the message names a token of the text, apart from the text, and no other."""
+    found = [token for token in special_tokens if token in text]
+    message = str(error) if text in found else str(error).replace(text, "")
+    if not any(token in message for token in found):
+        fail(f"{shown} raised {describe(error)}", NAME)
+    for token in sorted(found, key=len, reverse=True):
+        message = message.replace(token, "")
+    # Shorter ones may be part of any word.
+    if any(len(token) > 2 and token in message for token in special_tokens):
+        fail(f"{shown} raised {describe(error)}", OTHERS)

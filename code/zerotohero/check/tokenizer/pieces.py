@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import pairwise
@@ -25,15 +26,20 @@ OTHERS = [
 # fmt: on
 
 
-def toy_pieces(learned: list[str], seed: int) -> dict[str, int]:
-    """Return pieces with ids: special pieces, bytes, what was learned. In no order."""
-    names = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256)), *learned]
+GIVEN = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+
+
+def toy_pieces(names: list[str], seed: int) -> dict[str, int]:
+    """Return pieces with ids in the order of the names, themselves in no order."""
     pieces = [(piece, idx) for idx, piece in enumerate(names)]
     random.Random(seed).shuffle(pieces)
     return dict(pieces)
 
 
-TOYS = [toy_pieces(ENGLISH, 1), toy_pieces(OTHERS, 2)]
+TOYS = [
+    toy_pieces(GIVEN + ENGLISH, 1),
+    toy_pieces(OTHERS + random.Random(2).sample(GIVEN, len(GIVEN)), 2),  # its bytes in no order
+]
 TEXTS = [
     (
         "the other",
@@ -45,8 +51,19 @@ TEXTS = [
         "there  \t\n",
         "    in",
         "The HE",
+        "in\u00a0the",
     ),
-    ("schein schön", "  scheiden ", "üß안녕하세요", "😉😉😉 e\u0301ss", "sssch\x07", "x", "ß", " "),
+    (
+        "schein schön",
+        "scan",
+        "  scheiden ",
+        "üß안녕하세요",
+        "😉😉😉 e\u0301ss",
+        "sssch\x07",
+        "x",
+        "ß",
+        " ",
+    ),
 ]
 
 # -- ways to encode --------------------------------------------------------------------
@@ -71,6 +88,7 @@ class Way(NamedTuple):
     spaces: Callable[[str], str] = lambda text: text.replace(" ", "▁")
     key: Key = lowest
     in_bytes: Callable[[str], list[str]] = byte_pieces
+    offset: int | None = None  # what is added to a byte, where its piece is not looked up
 
 
 def encode(text: str, pieces: dict[str, int], way: Way) -> Ids:
@@ -83,7 +101,8 @@ def encode(text: str, pieces: dict[str, int], way: Way) -> Ids:
         i, pair = min(pairs, key=lambda found: way.key(pieces[found[1]], *found))
         symbols[i : i + 2] = [pair]
     parts = [[symbol] if symbol in pieces else way.in_bytes(symbol) for symbol in symbols]
-    return [pieces[piece] for part in parts for piece in part]
+    ids = {} if way.offset is None else {f"<0x{b:02X}>": b + way.offset for b in range(256)}
+    return [ids.get(piece, pieces[piece]) for part in parts for piece in part]
 
 
 SPACES = "Keep each space, also several in a row and those at the ends."
@@ -101,6 +120,18 @@ MISTAKES = [
     (
         Way(spaces=lambda text: text.replace(" ", "▁").replace("\t", "▁").replace("\n", "▁")),
         "Only spaces become ▁, not tabs or line breaks.",
+    ),
+    (
+        Way(spaces=lambda text: text.replace(" ", "▁").replace("\u00a0", "▁")),
+        "Only the plain space becomes ▁, not the non-breaking one.",
+    ),
+    (
+        Way(spaces=lambda text: re.sub(r"\s", "▁", text)),
+        "Only spaces become ▁, not tabs or line breaks.",
+    ),
+    (
+        Way(offset=3),
+        "The id of a byte's piece is not always 3 more than the byte: look it up in pieces.",
     ),
     (Way(in_bytes=lambda _: ["<unk>"]), "What is not a piece is written in bytes."),
     (

@@ -92,7 +92,7 @@ def recover(answer: Any) -> str:
         if not isinstance(received, (tuple, list)) or len(received) != 2:
             fail(
                 "recover(ranks) should return the merges and the ranks of the bytes, "
-                f"received {type(received).__name__}."
+                f"received {_what(received)}."
             )
         merges, shuffle = received
         if not isinstance(merges, Mapping):
@@ -101,6 +101,11 @@ def recover(answer: Any) -> str:
         _check_shuffle(shuffle, ranking)
         _check_merges(merges, ranking)
     return "The merges come back, all of them, in the order in which they were learned."
+
+
+def _what(received: Any) -> str:
+    kind = type(received).__name__
+    return f"a {kind} of {len(received)}" if isinstance(received, (tuple, list)) else kind
 
 
 def _check_shuffle(received: Any, ranking: Ranking) -> None:
@@ -147,6 +152,8 @@ def _check_merges(received: Mapping[Any, Any], ranking: Ranking) -> None:
 
 def _hint(mine: Any, rank: int, ranking: Ranking, token_of: Mapping[int, bytes]) -> str:
     """Return the hint for a wrong pair."""
+    if isinstance(mine, bytes):  # whose items are whole numbers, too
+        return RANKS
     try:
         left, right = map(operator.index, mine)
     except (TypeError, ValueError):

@@ -50,6 +50,16 @@ def between(pattern: str, text: str) -> list[str]:
     return regex.split(pattern, text) if pattern else [text]
 
 
+def by_lines(pattern: str, text: str) -> list[str]:
+    """Split by lines, then each by the pattern."""
+    return [chunk for line in text.splitlines(keepends=True) for chunk in split(pattern, line)]
+
+
+def without_space(pattern: str, text: str) -> list[str]:
+    """Drop the chunks that hold white space only."""
+    return [chunk for chunk in split(pattern, text) if not chunk.isspace()]
+
+
 def to_bytes(text: str) -> Ids:
     """Return the bytes of a text."""
     return list(text.encode("utf-8"))
@@ -102,6 +112,14 @@ learned_first_from_right = partial(learned_first, merge=from_right)
 learned_last = partial(in_turn, key=lambda merges, _, pair: -merges[pair])
 frequent_first = partial(in_turn, key=lambda _, ids, pair: -naive.get_stats(ids)[pair])
 leftmost_first = partial(in_turn, key=lambda merges, ids, pair: 0)
+
+
+def leftmost_alone(ids: Ids, merges: Merges) -> Ids:
+    """Encode: merge the leftmost known pair, and no other place where it occurs."""
+    while known := [i for i, pair in enumerate(pairwise(ids)) if pair in merges]:
+        i = known[0]
+        ids = [*ids[:i], merges[ids[i], ids[i + 1]], *ids[i + 2 :]]
+    return ids
 
 
 def unmerged(ids: Ids, _merges: Merges) -> Ids:
