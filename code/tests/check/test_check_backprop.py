@@ -150,6 +150,64 @@ def test_unbroadcast_wrong_in_other_ways(answer: Answer, words: list[str], hint:
     outcome(backprop.unbroadcast(answer), *words, hint=hint)
 
 
+def not_in_shape(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    dims = [i for i, size in enumerate(grad.shape) if size not in shape]
+    return (grad.sum(dims) if dims else grad).reshape(shape)
+
+
+def by_index(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    keep = [list(grad.shape).index(size) for size in shape if size != 1]
+    dims = [i for i in range(grad.ndim) if i not in keep]
+    return (grad.sum(dims) if dims else grad).reshape(shape)
+
+
+def greedy_from_the_left(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    wanted, dims = [size for size in shape if size != 1], []
+    for i, size in enumerate(grad.shape):
+        if wanted and size == wanted[0]:
+            wanted.pop(0)
+        else:
+            dims.append(i)
+    return (grad.sum(dims) if dims else grad).reshape(shape)
+
+
+RIGHT_END = "Shapes are aligned at the right end: a missing dimension is missing on the left."
+
+
+def test_unbroadcast_with_equal_sizes() -> None:
+    for answer in (by_index, greedy_from_the_left):
+        words = "unbroadcast(grad of shape (3, 3), (3,)): entry (0,) should be"
+        outcome(backprop.unbroadcast(answer), words, hint=RIGHT_END)
+    outcome(backprop.unbroadcast(not_in_shape), "unbroadcast(grad of shape")
+
+    def without_missing(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+        return (unbroadcast if grad.ndim > len(shape) else by_index)(grad, shape)
+
+    words = "unbroadcast(grad of shape (3, 3), (1, 3)): entry (0, 0) should be"
+    hint = "That is the sum over the wrong dimension."
+    outcome(backprop.unbroadcast(without_missing), words, hint=hint)
+
+
+def test_unbroadcast_of_a_transpose() -> None:
+    def views(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+        return unbroadcast(grad.view(-1).view(grad.shape), shape)
+
+    hint = "grad can be a transpose, which view can't read in order: use reshape."
+    outcome(backprop.unbroadcast(views), "raised RuntimeError: view size", hint=hint)
+
+
+def test_no_factor_of_a_single_number() -> None:
+    """Nor of 1: whatever is wrong with the number, some factor brings it back."""
+
+    def off(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+        return unbroadcast(grad, shape) + (0 if shape else 1)
+
+    outcome(backprop.unbroadcast(off), "(4, 3), ()): should be")
+    outcome(backprop.unbroadcast(lambda g, s: unbroadcast(g, s) * 1.001), "(4, 3), (1, 3))")
+    hint = "Every entry is 1.5 times what it should be."
+    outcome(backprop.unbroadcast(lambda g, s: unbroadcast(g, s) * 1.5), hint=hint)
+
+
 def test_unbroadcast_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     def keeps(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
         while grad.ndim > len(shape):

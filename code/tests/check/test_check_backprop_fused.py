@@ -19,6 +19,10 @@ TYPED_IN = (
     "32 is the size of the batch on this page. The check uses others: take the number of "
     "examples from what you are given."
 )
+SIZES = (
+    "10, 30 and 64 are sizes of this page's network. The check uses others: take the sizes from "
+    "what you are given."
+)
 BY_HAND = "Autograd is ruled out in this chapter's exercises: write the backward pass by hand."
 WRONG_DIMENSION = "That is the sum over the wrong dimension."
 
@@ -92,7 +96,7 @@ def test_cross_entropy_of_large_logits() -> None:
         outcome(backprop.cross_entropy(answer), "with large logits: entry", hint=hint)
     outcome(
         backprop.cross_entropy(lambda z, Y: naive(z - z.amin(1, keepdim=True), Y)),
-        "with large and small logits in a row: entry",
+        "with tiny probabilities: entry",
         hint=hint,
     )
     outcome(
@@ -124,6 +128,75 @@ def test_cross_entropy_wrong_in_other_ways() -> None:
         return (z.softmax(1) - onehot(z, Y)) / 6
 
     outcome(backprop.cross_entropy(for_six), hint="Every entry is 1.167 times what it should be.")
+
+
+def eight_lines(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+    """Go back through the steps of the lecture, one by one."""
+    counts = (z - z.max(1, keepdim=True).values).exp()
+    inverse = 1 / counts.sum(1, keepdim=True)
+    probs = counts * inverse
+    dprobs = -onehot(z, Y) / len(Y) / probs
+    dcounts_sum = -(dprobs * counts).sum(1, keepdim=True) * inverse**2
+    return (dprobs * inverse + dcounts_sum) * counts
+
+
+def test_cross_entropy_by_the_eight_lines() -> None:
+    """Nothing overflows here: there is no word about overflow."""
+    hint = (
+        "A probability can round to 0, and dividing by it gives NaN: simplify before you "
+        "differentiate."
+    )
+    for answer in (eight_lines, lambda z, Y: eight_lines(z.double(), Y)):
+        words = "with tiny probabilities: entry", "received nan"
+        outcome(backprop.cross_entropy(answer), *words, hint=hint)
+
+
+def by_softmax(probabilities: Callable[[torch.Tensor], torch.Tensor]) -> Answer:
+    return lambda z, Y: (probabilities(z) - onehot(z, Y)) / len(Y)
+
+
+def exponentials(z: torch.Tensor) -> torch.Tensor:
+    return (z - z.amax(1, keepdim=True)).exp()
+
+
+@pytest.mark.parametrize(
+    "probabilities",
+    [
+        lambda z: exponentials(z) / (exponentials(z).sum(1, keepdim=True) + 1e-5),
+        lambda z: z.softmax(1).clamp(min=1e-5),
+        lambda z: z.softmax(1).clamp(min=1e-12),
+        lambda z: torch.where(z.softmax(1) < 1e-5, 0, z.softmax(1)),
+    ],
+)
+def test_cross_entropy_with_something_added(probabilities: Any) -> None:
+    hint = (
+        "Add no ε and use no clamp: a small probability counts, too, and should be right relative "
+        "to its own size."
+    )
+    verdict = backprop.cross_entropy(by_softmax(probabilities))
+    outcome(verdict, "cross_entropy(logits, Y) in double precision: entry", hint=hint)
+
+
+def test_cross_entropy_in_double_precision() -> None:
+    def rounds(z: torch.Tensor) -> torch.Tensor:
+        return z.float().softmax(1).double()
+
+    outcome(backprop.cross_entropy(by_softmax(rounds)), "in double precision: entry")
+    assert backprop.cross_entropy(lambda z, Y: by_softmax(lambda z: z.softmax(1))(z, Y).float())
+
+    def single(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        pull = torch.full((len(Y), 1), -1 / len(Y))
+        return (z.softmax(1) / len(Y)).scatter_add(1, Y[:, None], pull)
+
+    hint = "The logits can be in double precision. zeros_like and new_zeros keep their dtype."
+    outcome(backprop.cross_entropy(single), "in double precision raised", hint=hint)
+
+
+def test_cross_entropy_of_one_example() -> None:
+    answer = by_softmax(lambda z: z.softmax(1))
+    words = "for one example should have shape (1, 6), received (6,)"
+    hint = "A dimension of size 1 is missing: squeeze and an index remove it."
+    outcome(backprop.cross_entropy(lambda z, Y: answer(z, Y).squeeze()), words, hint=hint)
 
 
 def columns(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
@@ -161,6 +234,36 @@ def backward(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor | None:
     return z.grad
 
 
+def by_grad_fn(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+    with torch.enable_grad():
+        logs = z.clone().requires_grad_().log_softmax(1)
+    return logs.grad_fn(-onehot(z, Y).to(z) / len(Y))  # type: ignore[no-any-return, misc]
+
+
+def test_cross_entropy_may_print_what_it_is_given() -> None:
+    def prints(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        print(z, Y)
+        return by_softmax(lambda z: z.softmax(1))(z, Y)
+
+    assert backprop.cross_entropy(prints)
+
+
+def test_cross_entropy_may_not_leave_traces() -> None:
+    def asks(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        z.requires_grad_()
+        return by_softmax(lambda z: z.softmax(1))(z.detach(), Y)
+
+    words = "The answer set requires_grad of what it was given."
+    outcome(backprop.cross_entropy(asks), words, hint=BY_HAND)
+
+    def doubles(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        torch.set_default_dtype(torch.float64)
+        return by_softmax(lambda z: z.softmax(1))(z, Y)
+
+    outcome(backprop.cross_entropy(doubles), "The answer changed PyTorch's default dtype.")
+    assert torch.get_default_dtype() == torch.float32
+
+
 @pytest.mark.parametrize(
     ("answer", "name"),
     [
@@ -174,6 +277,8 @@ def backward(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor | None:
 def test_cross_entropy_by_autograd(answer: Answer, name: str) -> None:
     words = f"{name} is ruled out in this exercise."
     outcome(backprop.cross_entropy(answer), words, hint=BY_HAND)
+    words = "grad_fn is ruled out in this exercise."
+    outcome(backprop.cross_entropy(by_grad_fn), words, hint=BY_HAND)
 
 
 # -- batch normalization -------------------------------------------------------------------
@@ -294,6 +399,26 @@ def test_batchnorm_with_one_factor_too_many() -> None:
     outcome(backprop.batchnorm(lambda *args: batchnorm(*args) * args[3]), hint=SQUARED)
 
 
+def test_a_neuron_of_tiny_variance() -> None:
+    def by_length(d: Any, gain: Any, r: Any, inv: Any) -> torch.Tensor:
+        return gain * inv * (d - d.mean(0) - r * (d * r).sum(0) / (r * r).sum(0))
+
+    hint = "Divide by n − 1. The squared length of bnraw differs from it: ε is in the variance."
+    words = "batchnorm of a batch of 6: entry (0, 1)", "(6 of 24 differ)"
+    outcome(backprop.batchnorm(by_length), *words, hint=hint)
+
+
+def test_one_neuron() -> None:
+    def squeezed(*args: Any) -> torch.Tensor:
+        return batchnorm(*args).squeeze()
+
+    outcome(
+        backprop.batchnorm(squeezed),
+        "should have shape (4, 1), received (4,)",
+        hint="A dimension of size 1 is missing: squeeze and an index remove it.",
+    )
+
+
 def test_normalization_by_autograd() -> None:
     def graph(d: Any, gain: Any, raw: Any, inv: Any) -> Any:
         with torch.enable_grad():
@@ -394,6 +519,55 @@ BY_ROW = "A row is normalized by itself: the means are over dimension 1."
 )
 def test_layernorm_with_what_is_left_of_batchnorm(answer: Answer, hint: str) -> None:
     outcome(backprop.layernorm(answer), "layernorm of shape (4, 6): entry (0, 0)", hint=hint)
+
+
+@pytest.mark.parametrize(
+    ("bracket", "hint"),
+    [
+        # the gain taken out of one of the sums
+        (
+            lambda d, gain, r: d * gain - gain * mean(d) - r * mean(d * gain * r),
+            "The gain differs along the row: it stays inside the sums.",
+        ),
+        (
+            lambda d, gain, r: d * gain - mean(d * gain) - r * gain * mean(d * r),
+            "The gain differs along the row: it stays inside the sums.",
+        ),
+        # the width of this page
+        (lambda d, gain, r: three_terms(d * gain, r, 1, 64, 64), SIZES),
+        (lambda d, gain, r: three_terms(d * gain, r, 1, 64, 63), SIZES),
+        (lambda d, gain, r: three_terms(d * gain, r, 1, 6, 64), SIZES),
+        (lambda d, gain, r: three_terms(d * gain, r, 1, 64, 6), SIZES),
+        (lambda d, gain, r: d * gain - (d * gain) @ torch.ones(64, 1) / 64, SIZES),
+        # tiny variance
+        (
+            lambda d, gain, r: d * gain - mean(d * gain) - r * mean(d * gain * r) / mean(r * r),
+            "Divide by H. The squared length of a row of raw differs from it: ε is in the "
+            "variance.",
+        ),
+    ],
+)
+def test_layernorm_with_other_terms(bracket: Answer, hint: str) -> None:
+    verdict = backprop.layernorm(lambda d, gain, r, inv: inv * bracket(d, gain, r))
+    outcome(verdict, "layernorm of shape (4, 6)", hint=hint)
+
+
+def mean(t: torch.Tensor) -> torch.Tensor:
+    return t.mean(1, keepdim=True)
+
+
+def test_one_row_and_a_row_of_one() -> None:
+    hint = "A dimension of size 1 is missing: squeeze and an index remove it."
+    outcome(
+        backprop.layernorm(lambda *args: layernorm(*args).squeeze()),
+        "layernorm of shape (1, 8) should have shape (1, 8), received (8,)",
+        hint=hint,
+    )
+    outcome(
+        backprop.layernorm(lambda *args: layernorm(*args).squeeze(1)),
+        "layernorm of shape (3, 1) should have shape (3, 1), received (3,)",
+        hint=hint,
+    )
 
 
 def test_layernorm_without_keepdim() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -187,13 +188,94 @@ def test_gradients_wrong_in_other_ways() -> None:
     )
     outcome(
         backprop.gradients(lambda *args: list(gradients(*args).values())),
-        "missing: C, W1, b1, W2, b2, bngain, bnbias.",
-        hint="Return a dictionary: {'C': ..., 'W1': ...}, or a namespace.",
+        "for 6 examples should return a dictionary, not list.",
+        hint=AS_DICTIONARY,
     )
     outcome(
         backprop.gradients(lambda *args: {**gradients(*args), "W2": None}),
         "W2 of",
-        "should return a tensor, received None.",
+        "should be a tensor, received None.",
+    )
+
+
+AS_DICTIONARY = "Return a dictionary: {'C': ..., 'W1': ...}."
+
+
+def test_what_the_training_of_the_page_cannot_use() -> None:
+    """Its loop goes through the items, and subtracts each from the parameter of that name."""
+
+    def namespace(*args: Any) -> Any:
+        return SimpleNamespace(**gradients(*args))
+
+    words = "should return a dictionary, not SimpleNamespace."
+    outcome(backprop.gradients(namespace), words, hint=AS_DICTIONARY)
+    words = "should return a gradient for each parameter by name; missing: C."
+    without = {"C"}
+    outcome(
+        backprop.gradients(
+            lambda *args: {k: t for k, t in gradients(*args).items() if k not in without}
+        ),
+        words,
+        hint=AS_DICTIONARY,
+    )
+    outcome(
+        backprop.gradients(lambda *args: {**gradients(*args), "loss": torch.tensor(1.0)}),
+        "should return the seven gradients and nothing else; received: loss.",
+        hint="The training below changes the parameter of each key, and there are seven.",
+    )
+    outcome(
+        backprop.gradients(lambda *args: {k: t.tolist() for k, t in gradients(*args).items()}),
+        "C of gradients(p, X, Y) for 6 examples should be a tensor, received [[",
+    )
+
+
+def test_arrays_that_torch_does_not_take() -> None:
+    def longs(*args: Any) -> Any:
+        return {k: np.asarray(t, dtype=np.longdouble) for k, t in gradients(*args).items()}
+
+    words = f"C of gradients(p, X, Y) for 6 examples is an array of {np.dtype(np.longdouble)}, "
+    outcome(backprop.gradients(longs), words)
+
+
+@pytest.mark.parametrize("kind", [torch.Tensor.double, torch.Tensor.float, np.asarray])
+def test_what_the_training_of_the_page_can_use(kind: Answer) -> None:
+    """The loop as on the page."""
+
+    def answer(*args: Any) -> Any:
+        return {name: kind(t) for name, t in gradients(*args).items()}
+
+    assert backprop.gradients(answer)
+    model = BatchNormMLP(torch.Generator().manual_seed(1), n_embd=2, n_hidden=5)
+    X, Y = torch.tensor([[1, 2, 3], [4, 5, 6]]), torch.tensor([0, 7])
+    before = model.C.clone()
+    for name, gradient in answer(model, X, Y).items():
+        getattr(model, name).sub_(0.1 * torch.as_tensor(gradient))
+    assert not torch.equal(model.C, before)
+
+
+SIZES = (
+    "10, 30 and 64 are sizes of this page's network. The check uses others: take the sizes from "
+    "what you are given."
+)
+
+
+def test_the_sizes_of_this_page_are_typed_in() -> None:
+    def viewed(p: Any, X: torch.Tensor, Y: torch.Tensor) -> Any:
+        return p.C[X].view(-1, 10)
+
+    def context(p: Any, X: torch.Tensor, Y: torch.Tensor) -> Any:
+        return p.C[X].view(-1, 30)
+
+    def added(p: Any, X: torch.Tensor, Y: torch.Tensor) -> Any:
+        rows = p.C[X].flatten(0, 1)
+        return torch.zeros(27, 10).index_add_(0, X.flatten(), rows)
+
+    for answer in (viewed, context, added):
+        outcome(backprop.gradients(answer), "for 6 examples raised", hint=SIZES)
+    outcome(
+        backprop.gradients(lambda *args: {**gradients(*args), "C": torch.zeros(27, 10)}),
+        "C of gradients(p, X, Y) for 6 examples should have shape (27, 2), received (27, 10)",
+        hint=SIZES,
     )
 
 
@@ -203,7 +285,7 @@ def with_b1(value: Answer) -> Answer:
 
 def test_b1_comes_last_and_is_zero() -> None:
     """BatchNorm takes any shift out again: the check does not compare with what rounding leaves."""
-    for right in (lambda p, X, Y: torch.zeros(len(p.b1)), lambda p, X, Y: [0] * len(p.b1)):
+    for right in (lambda p, X, Y: torch.zeros(len(p.b1)), lambda p, X, Y: np.zeros(len(p.b1))):
         assert backprop.gradients(with_b1(right))
     outcome(
         backprop.gradients(with_b1(lambda p, X, Y: torch.full_like(p.b1, 0.001))),

@@ -11,7 +11,7 @@ from check_answers import outcome
 from right.backprop import lines__other_words
 
 from zerotohero.backprop import steps
-from zerotohero.check import backprop
+from zerotohero.check import backprop, running
 from zerotohero.check.backprop.lines import LINES
 from zerotohero.check.verdict import Verdict
 
@@ -87,6 +87,13 @@ def test_answers_of_several_kinds_are_right() -> None:
         assert "All 26 lines are right" in verdict.message
     assert backprop.lines(SimpleNamespace(**RIGHT))
 
+    class SetInInit:
+        def __init__(self) -> None:
+            for name, line in RIGHT.items():
+                setattr(self, name, line)
+
+    assert backprop.lines(SetInInit())
+
 
 def test_the_package_passes_its_own_check() -> None:
     def line(name: str) -> Line:
@@ -145,7 +152,8 @@ def test_other_objects() -> None:
             "Expected a class with one function for each gradient",
             hint="Keep the names of the stub: logprobs, probs, and so on.",
         )
-    outcome(backprop.lines(as_class(**RIGHT | {"h": 5})), "Expected a function, received 5")
+    words = "Expected a function, received 5"
+    outcome(backprop.lines(as_class(**RIGHT | {"h": 5})), words, hint=running.NOT_CALLED)
 
 
 # -- mistakes that can be made in every line --------------------------------------------------
@@ -312,7 +320,6 @@ def takes_away(v: Any, d: Any) -> Any:
         (in_place, "d.counts"),
         (numpy_in_place, "d.counts"),
         (into_values, "v.counts"),
-        (into_the_namespace, "d.norm_logits"),
         (takes_away, "d.counts"),
     ],
 )
@@ -341,6 +348,33 @@ def test_a_line_that_changes_what_it_is_given(change: Line, what: str) -> None:
 )
 def test_the_size_of_this_page_is_typed_in(name: str, line: Line) -> None:
     outcome(planted(name, line), f"{name}(v, d)", "25 of 26", hint=TYPED_IN)
+
+
+def test_a_line_that_adds_a_name() -> None:
+    def counts(v: Any, d: Any) -> Any:
+        v.tmp = 1
+        return d.counts * v.counts
+
+    for line, what in ((counts, "v.tmp"), (into_the_namespace, "d.norm_logits")):
+        words = f"norm_logits(v, d) added {what}.\n25 of 26 lines are right."
+        outcome(planted("norm_logits", line), words, hint=CLONE)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("emb", lambda v, d: d.embcat.view(-1, 3, 10)),
+        ("C", lambda v, d: torch.zeros(27, 10).index_add_(0, v.X.flatten(), d.emb.flatten(0, 1))),
+        ("C", lambda v, d: torch.zeros(27, 10)),
+        ("bngain", lambda v, d: torch.zeros(1, 64)),
+    ],
+)
+def test_other_sizes_of_this_page_are_typed_in(name: str, line: Line) -> None:
+    hint = (
+        "10, 30 and 64 are sizes of this page's network. The check uses others: take the sizes "
+        "from what you are given."
+    )
+    outcome(planted(name, line), f"{name}(v, d)", "25 of 26", hint=hint)
 
 
 def picked(gradient: torch.Tensor, rows: Any, Y: torch.Tensor, n: int) -> torch.Tensor:
@@ -383,7 +417,7 @@ def test_autograd_is_ruled_out() -> None:
 
 
 def test_arrays_and_lists_may_be_returned() -> None:
-    for change in (np.asarray, lambda t: t.tolist(), lambda t: t.double()):
+    for change in (np.asarray, np.longdouble, lambda t: t.tolist(), lambda t: t.double()):
         lines = {
             name: lambda v, d, line=line, change=change: change(torch.as_tensor(line(v, d)))
             for name, line in RIGHT.items()

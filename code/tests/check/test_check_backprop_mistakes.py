@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from test_check_backprop_lines import MATRICES, RIGHT, SUMS, Line, names_it
+from check_answers import outcome
+from test_check_backprop_lines import MATRICES, RIGHT, SUMS, Line, names_it, planted
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -40,6 +41,10 @@ def averages(v: Any, d: Any) -> torch.Tensor:
     return RIGHT["C"](v, d) / uses[:, None]
 
 
+OF_PRODUCT = "Which gradient belongs to the result of this product?"
+OF_ADDITION = "Which gradient belongs to the result of this addition?"
+CLASSES = "Without a number of classes, F.one_hot goes up to the largest one it is given: add 27."
+
 MISTAKES: list[tuple[str, Line, str]] = [
     (
         "logprobs",
@@ -51,6 +56,7 @@ MISTAKES: list[tuple[str, Line, str]] = [
         lambda v, d: -torch.ones_like(v.logprobs) / v.n,
         "Only the entries that the loss picks have a gradient. The others get zero.",
     ),
+    ("logprobs", lambda v, d: -F.one_hot(v.Y) / v.n, CLASSES),
     ("probs", lambda v, d: v.probs**-1, LOCAL),
     ("probs", lambda v, d: d.logprobs.clone(), PASSED_ON),
     ("probs", lambda v, d: v.probs * d.logprobs, "The derivative of log p is 1/p."),
@@ -86,6 +92,18 @@ MISTAKES: list[tuple[str, Line, str]] = [
         "The gradient of a maximum belongs to the largest entry of the row alone.",
     ),
     ("logits", lambda v, d: d.norm_logits - largest(v, d), ADDED),
+    ("logits", lambda v, d: d.norm_logits + F.one_hot(v.logits.argmax(1)) * d.logit_maxes, CLASSES),
+    ("norm_logits", lambda v, d: d.counts * v.counts.clamp(min=1e-5), ""),
+    ("probs", lambda v, d: d.logprobs / (v.probs + 1e-7), ""),
+    ("counts_sum", lambda v, d: -d.counts_sum_inv / (v.counts_sum + 1e-5) ** 2, ""),
+    ("h", lambda v, d: d.norm_logits @ v.W2.T, OF_PRODUCT),
+    ("h", lambda v, d: d.counts @ v.W2.T, OF_PRODUCT),
+    ("W2", lambda v, d: v.h.T @ d.norm_logits, OF_PRODUCT),
+    ("b2", lambda v, d: d.norm_logits.sum(0), OF_ADDITION),
+    ("embcat", lambda v, d: d.bndiff @ v.W1.T, OF_PRODUCT),
+    ("W1", lambda v, d: v.embcat.T @ d.bndiff, OF_PRODUCT),
+    ("W1", lambda v, d: v.embcat.T @ d.hpreact, OF_PRODUCT),
+    ("b1", lambda v, d: d.bndiff.sum(0), OF_ADDITION),
     ("hpreact", lambda v, d: 1 - v.h * v.h, LOCAL),
     ("hpreact", lambda v, d: d.h, PASSED_ON),
     ("hpreact", lambda v, d: (1 - v.h) * d.h, TANH),
@@ -173,6 +191,11 @@ MISTAKES: list[tuple[str, Line, str]] = [
 @pytest.mark.parametrize(("name", "mistake", "hint"), MISTAKES)
 def test_mistakes_of_one_line(name: str, mistake: Line, hint: str) -> None:
     names_it(name, mistake, hint)
+
+
+def test_what_is_left_of_rounding_is_zero() -> None:
+    verdict = planted("b1", lambda v, d: d.bndiff.sum(0))
+    outcome(verdict, "b1(v, d): entry (0,) should be 0, received", hint=OF_ADDITION)
 
 
 def test_every_line_has_a_mistake_of_its_own() -> None:

@@ -34,6 +34,8 @@ def compare(received: Any, expected: torch.Tensor = TABLE, **options: Any) -> Ve
         TABLE.T.contiguous().T,
         TABLE.numpy(),
         TABLE.numpy().astype(np.int8),
+        TABLE.numpy().astype(np.longdouble),
+        TABLE.flip(0).numpy()[::-1],
         [[1, 2], [3, 4]],
         ((1.0, 2.0), [np.float64(3), torch.tensor(4)]),
         TABLE + 9e-6,

@@ -80,7 +80,16 @@ def _joined(received: Any) -> torch.Tensor:
         inside = (list, tuple, torch.Tensor, np.ndarray, Iterator)
         if any(isinstance(item, inside) for item in received):
             return torch.stack([_joined(item) for item in received])
+    if isinstance(received, np.ndarray):
+        received = _taken_by_torch(received)
     return torch.as_tensor(received)
+
+
+def _taken_by_torch(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return the same numbers as torch takes them: no longer floats, and no steps backward."""
+    if array.dtype == np.longdouble:
+        return array.astype(np.float64)
+    return array.copy() if any(stride < 0 for stride in array.strides) else array
 
 
 def _same(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:

@@ -16,6 +16,7 @@ from ..verdict import Verdict, checker, fail, stop, stopped
 from .hints import (
     NO_MEAN,
     PAGE_N,
+    SIZES_IN_ERROR,
     TYPED_IN,
     WRONG_DIMENSION,
     Mistakes,
@@ -23,7 +24,7 @@ from .hints import (
     expect_gradient,
     hinted,
 )
-from .lines import LINES, Line
+from .lines import CLASSES, LINES, Line
 
 OWN = "Right for the gradients of this loss alone. Use d, not the loss."
 KEEP_NAMES = "Keep the names of the stub: logprobs, probs, and so on."
@@ -96,8 +97,10 @@ def _line(answer: Any, name: str) -> Any:
         return answer.get(name)
     if isinstance(answer, torch.Tensor):
         return None
-    place = answer if isinstance(answer, (type, SimpleNamespace)) else type(answer)
-    return getattr(place, name, None)
+    own = {} if isinstance(answer, type) else getattr(answer, "__dict__", {})
+    if name in own:  # a namespace, or what an object's __init__ has set
+        return own[name]
+    return getattr(answer if isinstance(answer, type) else type(answer), name, None)
 
 
 def _check_line(name: str, function: Any, lent: list[Values]) -> None:
@@ -109,6 +112,8 @@ def _check_line(name: str, function: Any, lent: list[Values]) -> None:
         ("missing 1 required positional argument: 'd'", SELF),
         ("AttributeError: 'types.SimpleNamespace'", NAMES),
         (rf"\b({PAGE_N}|{PAGE_N - 1})\b", TYPED_IN),
+        SIZES_IN_ERROR,
+        (rf"\((27|{_most()})\) must match .* \((27|{_most()})\)[\s\S]*one_hot", CLASSES),
     ]
     if line.otherwise:  # a hint about shapes
         errors.append(("raised (RuntimeError|IndexError|ValueError)", line.otherwise))
@@ -165,7 +170,8 @@ def _expect_unchanged(
             else mine is given
         )
         if not same:
-            fail(f"{shown} changed {which}.{name}.", UNCHANGED)
+            verb = "changed" if name in names else "added"
+            fail(f"{shown} {verb} {which}.{name}.", UNCHANGED)
 
 
 def _lent() -> list[Values]:
@@ -180,9 +186,16 @@ def _copy(names: SimpleNamespace) -> SimpleNamespace:
     )
 
 
+def _most() -> int:
+    """Return how many columns F.one_hot makes of the largest logits, if not told."""
+    return int(_values(False)[0].logits.argmax(1).max()) + 1
+
+
 @cache
 def _right(name: str, made_up: bool) -> torch.Tensor:
-    return LINES[name].right(*_values(made_up))
+    """Return the right gradient; exactly zero where all that is left of it is rounding."""
+    right = LINES[name].right(*_values(made_up))
+    return torch.zeros_like(right) if bool(right.abs().max() < 1e-6) else right
 
 
 @cache
@@ -192,7 +205,7 @@ def _values(made_up: bool) -> Values:
     n, n_embd, n_hidden = sizes
     g = torch.Generator().manual_seed(n)
     model = BatchNormMLP(g, n_embd=n_embd, n_hidden=n_hidden)
-    model.W2 *= 10
+    model.W2 *= 30 if made_up else 10  # counts below 1e-5, so that a clamp can be seen
     model.W1[:, 0] *= 0.02  # a small variance, so that epsilon can be seen
     model.bngain += torch.linspace(0.5, 1.5, n_hidden)
     X = torch.randint(0, 5, (n, 3), generator=g)
@@ -201,4 +214,6 @@ def _values(made_up: bool) -> Values:
     d = steps.backward(v)
     if made_up:
         d = SimpleNamespace(**{k: torch.randn(t.shape, generator=g) for k, t in vars(d).items()})
+        d.counts /= v.counts  # as large as 1/p makes them: small values count
+        d.counts_sum_inv *= 100
     return v, d

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +13,12 @@ from ...backprop import batchnorm_backward, layernorm_backward
 from ...backprop.model import EPS
 from ...bigrams import V
 from ..running import run
-from ..tensors import as_tensor
-from ..verdict import checker
+from ..tensors import as_tensor, expect_tensor
+from ..verdict import checker, fail
 from .hints import (
     PAGE_N,
+    SIZES,
+    SIZES_IN_ERROR,
     TYPED_IN,
     WRONG_DIMENSION,
     Mistakes,
@@ -29,6 +32,20 @@ def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def _expect(
+    received: Any,
+    right: torch.Tensor,
+    shown: str,
+    mistakes: Callable[[], Mistakes],
+    n: int | None = None,
+) -> None:
+    """Do as ``expect_gradient``, where one of the two dimensions may have size 1."""
+    lost = [(right.squeeze(), SIZE_1)]
+    expect_gradient(received, right, shown, lambda: [*lost, *mistakes()], n=n)
+
+
+SIZE_1 = "A dimension of size 1 is missing: squeeze and an index remove it."
+
 # -- cross-entropy ---------------------------------------------------------------------
 
 NO_ONEHOT = "The right answer is missing: where does −log p pull?"
@@ -38,6 +55,14 @@ ROWS = "Each row has its own softmax: over dimension 1."
 ONLY_RIGHT = "Subtract 1 only at the right answer of each row."
 OTHERS = "The wrong answers have a gradient, too."
 OVERFLOW = "exp of a large logit overflows. softmax(1) subtracts the largest one first."
+SIMPLIFY = (
+    "A probability can round to 0, and dividing by it gives NaN: simplify before you differentiate."
+)
+DTYPE = "The logits can be in double precision. zeros_like and new_zeros keep their dtype."
+NOTHING_ADDED = (
+    "Add no ε and use no clamp: a small probability counts, too, and should be right relative to "
+    "its own size."
+)
 UNDERFLOW = (
     "exp of a very negative logit is 0, and a row of zeros can't be normalized. Subtract from each "
     "row its own largest logit."
@@ -51,60 +76,85 @@ CLASSES = (
 )
 
 
+class _Case(NamedTuple):
+    """Logits with their targets; ``kind`` names them, ``nan`` is the hint where NaN comes back."""
+
+    kind: str
+    logits: torch.Tensor
+    Y: list[int]
+    nan: str = ""
+
+
+def _cases() -> list[_Case]:
+    normal = [torch.randn(n, c, generator=_generator(n)) for n, c in ((6, 5), (7, 3), (1, 6))]
+    large = 950 + 3 * torch.randn(9, 7, generator=_generator(8))
+    offset = torch.tensor([[900.0], [-900.0], [0.0], [-300.0]])
+    rows = offset + torch.randn(4, 6, generator=_generator(9))
+    mixed = 2000 * torch.rand(5, 8, generator=_generator(10)) - 1000
+    below = mixed / 2 - mixed.amax(1, keepdim=True) / 2  # from 0 down: no exp overflows
+    tiny = -40 * torch.rand(6, 7, generator=_generator(11), dtype=torch.float64)
+    return [
+        _Case("", normal[0], [1, 3, 2, 2, 1, 3]),
+        _Case("", normal[1], [0, 2, 0, 1, 0, 2, 2]),
+        _Case(" for one example", normal[2], [4]),
+        _Case(" with tiny probabilities", below, [2, 6, 1, 1, 0], SIMPLIFY),
+        _Case(" with large logits", large, [6, 0, 6, 2, 4, 4, 1, 0, 6], OVERFLOW),
+        _Case(" with rows of large and small logits", rows, [5, 0, 3, 3], UNDERFLOW),
+        _Case(" with large and small logits in a row", mixed, [3, 5, 2, 2, 1], OVERFLOW),
+        _Case(" in double precision", tiny, tiny.argmin(1).tolist()),
+    ]
+
+
 @checker
 def cross_entropy(answer: Any) -> str:
     """Check a function ``(logits, Y)`` that returns the gradient of the mean cross-entropy."""
-    spread = torch.tensor([[900.0], [-900.0], [0.0], [-300.0]])
-    for kind, logits, Y, overflow in (
-        ("", torch.randn(6, 5, generator=_generator(5)), [1, 3, 2, 2, 1, 3], ""),
-        ("", torch.randn(7, 3, generator=_generator(6)), [0, 2, 0, 1, 0, 2, 2], ""),
-        (
-            " with large logits",
-            950 + 3 * torch.randn(9, 7, generator=_generator(7)),
-            [6, 0, 6, 2, 4, 4, 1, 0, 6],
-            OVERFLOW,
-        ),
-        (
-            " with rows of large and small logits",
-            spread + torch.randn(4, 6, generator=_generator(8)),
-            [5, 0, 3, 3],
-            UNDERFLOW,
-        ),
-        (
-            " with large and small logits in a row",
-            2000 * torch.rand(5, 8, generator=_generator(9)) - 1000,
-            [2, 6, 1, 1, 0],
-            OVERFLOW,
-        ),
-    ):
-        targets = torch.tensor(Y)
-        right = (logits.softmax(1) - F.one_hot(targets, logits.shape[1])) / len(Y)
-        shown = f"cross_entropy(logits, Y){kind}"
-        most = max(Y) + 1  # so many columns has F.one_hot(Y)
+    for case in _cases():
+        logits, Y = case.logits, torch.tensor(case.Y)
+        right = (logits.softmax(1) - F.one_hot(Y, logits.shape[1])) / len(Y)
+        shown = f"cross_entropy(logits, Y){case.kind}"
+        most = max(case.Y) + 1  # so many columns has F.one_hot(Y)
         with hinted(
             (rf"\b({PAGE_N})\b", TYPED_IN),
             (rf"\b({V})\b", CHARACTERS),
             (rf"tensor a \({logits.shape[1]}\) must match .* tensor b \({most}\)", CLASSES),
+            *([("dtype|Double", DTYPE)] if logits.dtype == torch.float64 else []),
         ):
-            received = run(by_hand(answer), logits.clone(), targets.clone(), shown=shown)
-        if overflow and not bool(as_tensor(received, shown).isnan().any()):
-            overflow = ""
-        expect_gradient(
+            received = run(by_hand(answer), logits.clone(), Y.clone(), shown=shown)
+        numbers = as_tensor(received, shown)
+        finite = numbers.isfinite()
+        if case.nan and not bool(finite.all()):
+            # Dividing by a probability spoils its whole row; an exp that overflows, only itself.
+            itself = numbers.ndim == 2 and bool((finite.any(1) & ~finite.all(1)).any())
+            hint = OVERFLOW if itself and case.nan == SIMPLIFY else case.nan
+            expect_tensor(received, right, shown, otherwise=hint)
+        _expect(
             received,
             right,
             shown,
-            partial(_mistakes_of_cross_entropy, logits, targets, overflow, received),
+            partial(_mistakes_of_cross_entropy, logits, Y),
             n=len(Y),
         )
+        if logits.dtype == torch.float64:
+            _expect_small_ones(numbers, right, shown)
     return "Softmax minus one-hot, divided by n: eight lines in one."
 
 
-def _mistakes_of_cross_entropy(
-    logits: torch.Tensor, Y: torch.Tensor, overflow: str, received: Any
-) -> Mistakes:
+def _expect_small_ones(received: torch.Tensor, right: torch.Tensor, shown: str) -> None:
+    """Stop unless each number is right relative to its own size, however small it is."""
+    tolerance = 1e-9 if received.dtype == torch.float64 else 5e-6  # lists become single precision
+    relative = (received.double() / right - 1).abs()
+    if bool((relative <= tolerance).all()):
+        return
+    position = tuple((relative > tolerance).nonzero()[0].tolist())
+    fail(
+        f"{shown}: entry {position} should be {right[position].item():.10g}, "
+        f"received {received[position].item():.10g}.",
+        NOTHING_ADDED if bool(relative.max() > 5e-6) else "",
+    )
+
+
+def _mistakes_of_cross_entropy(logits: torch.Tensor, Y: torch.Tensor) -> Mistakes:
     n, onehot, probs = len(Y), F.one_hot(Y, logits.shape[1]), logits.softmax(1)
-    if overflow:
-        return [(as_tensor(received, "").double(), overflow)]
     return [
         (probs / n, NO_ONEHOT),
         (probs, NO_ONEHOT),
@@ -134,19 +184,23 @@ MEAN_OF_N = "The mean of the gradients is over the n examples."
 BNRAW = "The last term has a factor bnraw."
 OVER_EXAMPLES = "Both sums run over the examples, dimension 0: each neuron has its own."
 WHICH = "Compare the shapes: which dimension holds the examples?"
+LENGTH = "Divide by n − 1. The squared length of bnraw differs from it: ε is in the variance."
 SQUARED = "There is one factor bnvar_inv too many. bnraw contains another."
 
 
 @checker
 def batchnorm(answer: Any) -> str:
     """Check a function ``(dhpreact, bngain, bnraw, bnvar_inv)`` that returns ``dhprebn``."""
-    for n, H in ((6, 4), (9, 3), (5, 7)):
+    for n, H in ((6, 4), (9, 3), (5, 7), (4, 1)):
         g = _generator(n)
         x = torch.randn(n, H, generator=g) * 2 + 1
         d, bngain = torch.randn(n, H, generator=g), torch.randn(1, H, generator=g)
+        if H > 1:  # one neuron of tiny variance, so that epsilon can be seen
+            x[:, 1] *= 0.001
+            d[:, 1] *= 0.01  # its large factor would make it less exact
         inv = (x.var(0, keepdim=True) + EPS) ** -0.5
         raw = (x - x.mean(0, keepdim=True)) * inv
-        right = batchnorm_backward(d, bngain, raw, inv)
+        right = batchnorm_backward(*(t.double() for t in (d, bngain, raw, inv)))
         shown = f"batchnorm of a batch of {n}"
         with hinted(
             (rf"\b({PAGE_N}|{PAGE_N - 1})\b", TYPED_IN),
@@ -154,9 +208,7 @@ def batchnorm(answer: Any) -> str:
         ):
             given = [t.clone() for t in (d, bngain, raw, inv)]
             received = run(by_hand(answer), *given, shown=shown)
-        expect_gradient(
-            received, right, shown, partial(batchnorm_mistakes, d, bngain, raw, inv), n=n
-        )
+        _expect(received, right, shown, partial(batchnorm_mistakes, d, bngain, raw, inv), n=n)
     return "Seven lines in one expression, Bessel's factor included."
 
 
@@ -184,6 +236,7 @@ def batchnorm_mistakes(
         (d - mean - along / (n - 1), BNRAW),
         (d - mean - third.sum(1, keepdim=True), WRONG_DIMENSION),
         (d - mean - third * inv, SQUARED),
+        (d - mean - raw * along / raw.square().sum(0), LENGTH),
         (d - total / PAGE_N - raw * along / (PAGE_N - 1), TYPED_IN),
         (d - mean - raw * along / (PAGE_N - 1), TYPED_IN),
         (d - total / PAGE_N - third, TYPED_IN),
@@ -220,26 +273,33 @@ ROW_VARIANCE = "Every number moves the variance of its row, too."
 ROW_MEAN = "Every number moves the mean of its row, too."
 ROWS_KEEP = "Compare the shapes: a mean over each row needs keepdim=True."
 VAR_INV = "The factor var_inv is missing."
+ROW_LENGTH = (
+    "Divide by H. The squared length of a row of raw differs from it: ε is in the variance."
+)
 
 
 @checker
 def layernorm(answer: Any) -> str:
     """Check a function ``(dy, gain, raw, var_inv)``: the gradient of LayerNorm's input."""
-    for n, width in ((4, 6), (3, 9), (7, 5)):
+    for n, width in ((4, 6), (3, 9), (7, 5), (1, 8), (3, 1)):
         g = _generator(width)
         x = torch.randn(n, width, generator=g) * 2 + 1
         d, gain = torch.randn(n, width, generator=g), torch.randn(width, generator=g)
+        if n > 1:  # one row of tiny variance, so that epsilon can be seen
+            x[1] *= 0.001
+            d[1] *= 0.01  # its large factor would make it less exact
         inv = (x.var(1, keepdim=True, correction=0) + EPS) ** -0.5
         raw = (x - x.mean(1, keepdim=True)) * inv
-        right = layernorm_backward(d, gain, raw, inv)
+        right = layernorm_backward(*(t.double() for t in (d, gain, raw, inv)))
         shown = f"layernorm of shape {(n, width)}"
         with hinted(
-            (rf"tensor . \(({n}|{width})\) must match .* tensor . \(({n}|{width})\)", ROWS_KEEP)
+            (rf"tensor . \(({n}|{width})\) must match .* tensor . \(({n}|{width})\)", ROWS_KEEP),
+            SIZES_IN_ERROR,
         ):
             given = [t.clone() for t in (d, gain, raw, inv)]
             received = run(by_hand(answer), *given, shown=shown)
         mistakes = partial(_mistakes_of_layernorm, d, gain, raw, inv)
-        expect_gradient(received, right, shown, mistakes)
+        _expect(received, right, shown, mistakes)
     return "The same three terms as for BatchNorm, along the row."
 
 
@@ -272,5 +332,16 @@ def _mistakes_of_layernorm(
         (inv * (dg - mean), ROW_VARIANCE),
         (inv * (dg - raw * along), ROW_MEAN),
         (dg - mean - raw * along, VAR_INV),
+        (inv * (dg - mean - raw * along * width / raw.square().sum(1, keepdim=True)), ROW_LENGTH),
     ]
+    # The gain taken out of one of the sums, or a size of this page in one, or in both.
+    outside, along_outside = gain * d.mean(1, keepdim=True), gain * (d * raw).mean(1, keepdim=True)
+    found += [
+        (inv * (dg - outside - raw * along), GAIN_INSIDE),
+        (inv * (dg - mean - raw * along_outside), GAIN_INSIDE),
+    ]
+    for first in (width, 64):
+        for last in (width, 64, 63):
+            bracket = dg - mean * width / first - raw * along * width / last
+            found.append((inv * bracket, SIZES if (first, last) != (width, width) else ""))
     return found

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 
 from ..rules import AUTOGRAD, Watch, forbid
 from ..tensors import expect_tensor
-from ..verdict import Found, stop, stopped
+from ..verdict import Found, fail, stop, stopped
 
 Mistakes = list[tuple[torch.Tensor, str]]
 """Wrong results, each with its hint."""
@@ -34,11 +36,46 @@ TYPED_IN = (
     "32 is the size of the batch on this page. The check uses others: take the number of "
     "examples from what you are given."
 )
+PAGE_SIZES = (10, 30, 64)
+SIZES = (
+    "10, 30 and 64 are sizes of this page's network. The check uses others: take the sizes from "
+    "what you are given."
+)
+SIZES_IN_ERROR = (rf"[\[(,] ?({'|'.join(map(str, PAGE_SIZES))})\b", SIZES)
+"""For ``hinted``: one of the sizes as an argument, or in a shape."""
 
 
 def by_hand(answer: Any) -> Any:
-    """Return the answer, watched: it may not call autograd."""
-    return Watch(forbid((AUTOGRAD, BY_HAND))).watched(answer)
+    """Return the answer, watched: it may not call autograd, nor prepare for it."""
+    if not callable(answer):
+        return answer
+    watched = _ByHand(forbid((AUTOGRAD, BY_HAND))).watched(answer)
+
+    @functools.wraps(answer)
+    def called(*args: Any) -> Any:
+        default = torch.get_default_dtype()
+        try:
+            result = watched(*args)
+            if torch.get_default_dtype() != default:
+                fail("The answer changed PyTorch's default dtype.")
+        finally:
+            torch.set_default_dtype(default)
+        for arg in args:
+            given = vars(arg).values() if isinstance(arg, SimpleNamespace) else [arg]
+            if any(isinstance(t, torch.Tensor) and t.requires_grad for t in given):
+                fail("The answer set requires_grad of what it was given.", BY_HAND)
+        return result
+
+    return called
+
+
+class _ByHand(Watch):
+    """Knows the one way around a name: each step of a graph can be asked for its gradient."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func == torch.Tensor.grad_fn.__get__:
+            fail("grad_fn is ruled out in this exercise.", BY_HAND)
+        return super().__torch_function__(func, types, args, kwargs)
 
 
 @contextmanager
@@ -111,6 +148,8 @@ def usual_mistake(received: Any, right: torch.Tensor, n: int | None = None) -> s
         return _factor(wrong, right, n)
     if n is not None and PAGE_N in wrong.shape:
         return TYPED_IN
+    if n is not None and set(PAGE_SIZES) & set(wrong.shape):
+        return SIZES
     if wrong.numel() == right.numel():
         if right.ndim == 2 and 1 not in right.shape and _same(wrong, right.T):
             return TRANSPOSED
@@ -135,7 +174,7 @@ def _factor(wrong: torch.Tensor, right: torch.Tensor, n: int | None = None) -> s
     if not size > 0:
         return ""
     factor = ((wrong * right).sum() / size).item()
-    if not factor or not _same(wrong / factor, right):
+    if not factor or abs(factor - 1) < 0.01 or not _same(wrong / factor, right):
         return ""
     known = {-1.0: SIGN}
     if n:
@@ -143,6 +182,8 @@ def _factor(wrong: torch.Tensor, right: torch.Tensor, n: int | None = None) -> s
     for other, hint in known.items():
         if abs(factor / other - 1) < 1e-3:
             return hint
+    if int(right.count_nonzero()) < 2:  # a single number has a factor, whatever is wrong
+        return ""
     return f"Every entry is {factor:.4g} times what it should be."
 
 

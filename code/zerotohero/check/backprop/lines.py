@@ -17,12 +17,15 @@ LOCAL = "That is the local derivative alone. Multiply it by the gradient from ab
 PASSED_ON = "The gradient from above, as it came. Multiply it by the local derivative."
 FACTOR = "The derivative with respect to one factor is the other factor. It is missing here."
 PRODUCT = "Two matrices: which is multiplied from which side, and which one is transposed?"
+OF_PRODUCT = "Which gradient belongs to the result of this product?"
+OF_ADDITION = "Which gradient belongs to the result of this addition?"
 POWER = "The derivative of x⁻¹ is −x⁻²."
 EXP = "exp is its own derivative: multiply by counts."
 TANH = "The derivative of tanh is 1 − h², where h is its value."
 BESSEL = "The variance divides by n − 1, not by n."
 SQUARE = "The derivative of x² is 2x."
 ROOT = "The derivative of x to the power −1/2 is −1/2 times x to the power −3/2."
+CLASSES = "Without a number of classes, F.one_hot goes up to the largest one it is given: add 27."
 REPEATED = "A character that occurs several times gets the sum of all its gradients."
 
 
@@ -55,6 +58,21 @@ def _looked_up(v: SimpleNamespace, d: SimpleNamespace, *, add: bool) -> torch.Te
     return torch.zeros_like(v.C).index_put_((v.X,), d.emb, accumulate=add)
 
 
+_LOGITS = ("norm_logits", "counts", "probs", "logprobs")  # of the shape of logits
+_HPREBN = ("bndiff", "bndiff2", "bnraw", "hpreact", "h")
+
+
+def _instead(
+    names: tuple[str, ...], rule: Callable[[SimpleNamespace, torch.Tensor], torch.Tensor], hint: str
+) -> tuple[tuple[Rule, str], ...]:
+    """Return what a rule makes of the gradients of other values."""
+
+    def of(name: str) -> Rule:
+        return lambda v, d: rule(v, getattr(d, name))
+
+    return tuple((of(name), hint) for name in names)
+
+
 LINES: dict[str, Line] = {
     "logprobs": Line(
         lambda v, d: _picked(v, -1 / v.n),
@@ -64,6 +82,7 @@ LINES: dict[str, Line] = {
                 lambda v, d: torch.full_like(v.logprobs, -1 / v.n),
                 "Only the entries that the loss picks have a gradient. The others get zero.",
             ),
+            (lambda v, d: _picked(v, -1 / v.n)[:, : v.Y.max() + 1], CLASSES),
         ),
     ),
     "probs": Line(
@@ -145,9 +164,21 @@ LINES: dict[str, Line] = {
             ),
         ),
     ),
-    "h": Line(lambda v, d: d.logits @ v.W2.T, otherwise=PRODUCT),
-    "W2": Line(lambda v, d: v.h.T @ d.logits, otherwise=PRODUCT),
-    "b2": Line(lambda v, d: d.logits.sum(0), summand=lambda v, d: d.logits),
+    "h": Line(
+        lambda v, d: d.logits @ v.W2.T,
+        _instead(_LOGITS, lambda v, other: other @ v.W2.T, OF_PRODUCT),
+        otherwise=PRODUCT,
+    ),
+    "W2": Line(
+        lambda v, d: v.h.T @ d.logits,
+        _instead(_LOGITS, lambda v, other: v.h.T @ other, OF_PRODUCT),
+        otherwise=PRODUCT,
+    ),
+    "b2": Line(
+        lambda v, d: d.logits.sum(0),
+        _instead(_LOGITS, lambda v, other: other.sum(0), OF_ADDITION),
+        summand=lambda v, d: d.logits,
+    ),
     "hpreact": Line(
         lambda v, d: d.h * (1 - v.h**2),
         (
@@ -256,9 +287,21 @@ LINES: dict[str, Line] = {
             ),
         ),
     ),
-    "embcat": Line(lambda v, d: d.hprebn @ v.W1.T, otherwise=PRODUCT),
-    "W1": Line(lambda v, d: v.embcat.T @ d.hprebn, otherwise=PRODUCT),
-    "b1": Line(lambda v, d: d.hprebn.sum(0), summand=lambda v, d: d.hprebn),
+    "embcat": Line(
+        lambda v, d: d.hprebn @ v.W1.T,
+        _instead(_HPREBN, lambda v, other: other @ v.W1.T, OF_PRODUCT),
+        otherwise=PRODUCT,
+    ),
+    "W1": Line(
+        lambda v, d: v.embcat.T @ d.hprebn,
+        _instead(_HPREBN, lambda v, other: v.embcat.T @ other, OF_PRODUCT),
+        otherwise=PRODUCT,
+    ),
+    "b1": Line(
+        lambda v, d: d.hprebn.sum(0),
+        _instead(_HPREBN, lambda v, other: other.sum(0), OF_ADDITION),
+        summand=lambda v, d: d.hprebn,
+    ),
     "emb": Line(
         lambda v, d: d.embcat.view(v.emb.shape),
         ((lambda v, d: d.embcat, "The numbers are right; give them the shape of emb."),),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 
 from ...backprop import BatchNormMLP, cross_entropy_backward, steps
@@ -14,7 +16,15 @@ from ...backprop.model import EPS, PARAMETERS
 from ..running import run
 from ..verdict import checker, fail
 from .fused import batchnorm_mistakes
-from .hints import PAGE_N, TYPED_IN, Mistakes, by_hand, expect_gradient, hinted
+from .hints import (
+    PAGE_N,
+    SIZES_IN_ERROR,
+    TYPED_IN,
+    Mistakes,
+    by_hand,
+    expect_gradient,
+    hinted,
+)
 
 FORWARD = "It needs the logits and little more. Is the forward pass right?"
 FORWARD_BESSEL = "The forward pass: its variance has to divide by n − 1, as var(0, keepdim=True)."
@@ -30,7 +40,8 @@ SHIFT = (
     "BatchNorm removes any shift that all examples share, so this gradient is zero, up to rounding."
 )
 NONE = "Something is None here: does each function that you call return its result?"
-AS_DICTIONARY = "Return a dictionary: {'C': ..., 'W1': ...}, or a namespace."
+AS_DICTIONARY = "Return a dictionary: {'C': ..., 'W1': ...}."
+NO_OTHERS = "The training below changes the parameter of each key, and there are seven."
 
 
 @checker
@@ -49,17 +60,10 @@ def gradients(answer: Any) -> str:
         right.b1.zero_()  # exactly: what is left of it is rounding
         shown = f"gradients(p, X, Y) for {n} examples"
         p = SimpleNamespace(**{k: t.clone() for k, t in model.named_parameters().items()})
-        errors = [(rf"\b({PAGE_N})\b", TYPED_IN), ("NoneType", NONE)]
+        errors = [(rf"\b({PAGE_N})\b", TYPED_IN), SIZES_IN_ERROR, ("NoneType", NONE)]
         with torch.no_grad(), hinted(*errors):
             received = run(by_hand(answer), p, X.clone(), Y.clone(), shown=shown)
-        found = received if isinstance(received, Mapping) else getattr(received, "__dict__", {})
-        missing = [name for name in PARAMETERS if name not in found]
-        if missing:
-            fail(
-                f"{shown} should return a gradient for each parameter by name; "
-                f"missing: {', '.join(missing)}.",
-                AS_DICTIONARY,
-            )
+        found = _dictionary(received, shown)
         # From the output back: the first wrong gradient on the way is the one to look at. That of
         # b1 is zero and comes last: it says nothing about the way.
         for name in ("b2", "W2", "bnbias", "bngain", "W1", "C", "b1"):
@@ -72,6 +76,39 @@ def gradients(answer: Any) -> str:
                 otherwise={"b2": FORWARD, "b1": SHIFT}.get(name, ""),
             )
     return "The gradients of all seven parameters, without autograd."
+
+
+def _dictionary(received: Any, shown: str) -> Mapping[str, Any]:
+    """Return a dictionary of seven tensors or arrays: what the training of the page works with."""
+    if not isinstance(received, Mapping):
+        fail(f"{shown} should return a dictionary, not {type(received).__name__}.", AS_DICTIONARY)
+    missing = [name for name in PARAMETERS if name not in received]
+    if missing:
+        fail(
+            f"{shown} should return a gradient for each parameter by name; "
+            f"missing: {', '.join(missing)}.",
+            AS_DICTIONARY,
+        )
+    others = [str(key) for key in received if key not in PARAMETERS]
+    if others:
+        names = ", ".join(others)
+        fail(
+            f"{shown} should return the seven gradients and nothing else; received: {names}.",
+            NO_OTHERS,
+        )
+    for name in PARAMETERS:
+        if not isinstance(received[name], (torch.Tensor, np.ndarray)):
+            fail(f"{name} of {shown} should be a tensor, received {reprlib.repr(received[name])}.")
+        if isinstance(received[name], np.ndarray):
+            _expect_usable(received[name], f"{name} of {shown}")
+    return received
+
+
+def _expect_usable(array: np.ndarray[Any, Any], shown: str) -> None:
+    try:
+        torch.as_tensor(array)
+    except (TypeError, ValueError):
+        fail(f"{shown} is an array of {array.dtype}, which torch.as_tensor does not take as it is.")
 
 
 def _network(n_embd: int, n_hidden: int) -> BatchNormMLP:

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import random
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import torch
 
 from ..running import run
 from ..verdict import checker
-from .hints import NO_MEAN, Mistakes, by_hand, expect_gradient, subsets
+from .hints import (
+    NO_MEAN,
+    WRONG_DIMENSION,
+    Mistakes,
+    by_hand,
+    expect_gradient,
+    hinted,
+    subsets,
+)
 
 Shape = tuple[int, ...]
 
@@ -18,6 +27,7 @@ STRETCHED = "Sum only over the dimensions that were stretched."
 NOTHING = "Nothing was summed: which dimensions had to be stretched, or were missing?"
 SEVERAL = "Several dimensions can be stretched at once: sum over each of them."
 RIGHT_END = "Shapes are aligned at the right end: a missing dimension is missing on the left."
+STRIDES = "grad can be a transpose, which view can't read in order: use reshape."
 ROUNDS = "Does the gradient lose a dimension in each round of the loop?"
 
 CASES: list[tuple[Shape, Shape]] = [
@@ -36,6 +46,14 @@ CASES: list[tuple[Shape, Shape]] = [
     ((1, 3), (1, 3)),  # a dimension of size 1 that was not stretched
     ((2, 1, 3), (1, 1)),
     ((1, 4), (4,)),  # a missing dimension of size 1
+    # Equal sizes: here the shapes do not tell which dimension is which.
+    ((3, 3), (3,)),
+    ((3, 3), (1, 3)),
+    ((3, 3), (3, 1)),
+    ((2, 2, 3), (2, 3)),
+    ((2, 3, 2), (3, 1)),
+    ((3, 3, 3), (1, 3)),
+    ((3, 3, 3), (3, 1)),
 ]
 
 
@@ -54,10 +72,14 @@ def _random_cases(count: int) -> list[tuple[Shape, Shape]]:
 def unbroadcast(answer: Any) -> str:
     """Check a function ``(grad, shape)`` that sums a gradient down to the shape of its value."""
     for seed, (full, shape) in enumerate([*CASES, *_random_cases(24)]):
-        grad = torch.randn(full, generator=torch.Generator().manual_seed(seed))
+        g = torch.Generator().manual_seed(seed)
+        grad = torch.randn(full, generator=g)
+        if seed >= len(CASES):  # as a transpose: other strides
+            grad = torch.randn(full[::-1], generator=g).permute(*reversed(range(len(full))))
         right = grad.sum_to_size(shape)
         shown = f"unbroadcast(grad of shape {full}, {shape})"
-        received = run(by_hand(answer), grad.clone(), shape, shown=shown, endless=ROUNDS)
+        with hinted(("view size is not compatible", STRIDES)):
+            received = run(by_hand(answer), grad.clone(), shape, shown=shown, endless=ROUNDS)
         expect_gradient(received, right, shown, partial(_mistakes, grad, shape))
     return "Where a value was broadcast, its gradient is the sum over all its copies."
 
@@ -79,4 +101,8 @@ def _mistakes(grad: torch.Tensor, shape: Shape) -> Mistakes:
         found.append((total.sum(tuple(range(missing))), RIGHT_END))
     found += [(grad.sum(dims), SEVERAL) for dims in subsets(stretched)]
     found += [(grad.sum(dims, keepdim=True), SEVERAL) for dims in subsets(stretched)]
+    for dims in combinations(range(grad.ndim), len(stretched)):
+        total = grad.sum(dims)
+        if list(dims) != stretched and total.numel() == torch.Size(shape).numel():
+            found.append((total.reshape(shape), RIGHT_END if missing else WRONG_DIMENSION))
     return found
