@@ -1,5 +1,6 @@
 """The checks of chapter 6's levels and convolutions: known mistakes, and the hint for each."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +9,7 @@ import torch
 from check_answers import outcome
 from torch import nn
 
-from zerotohero.check import wavenet
+from zerotohero.check import running, wavenet
 
 Answer = Callable[..., Any]
 pytestmark = pytest.mark.usefixtures("embedded_names")
@@ -40,7 +41,7 @@ N_GROUPS = "n is how many positions come together, not how many groups there are
         (
             lambda x, n: grouped(x, n).squeeze(),
             ["x of shape (1, 12, 2)", "shape (1, 4, 6), received (4, 6)"],
-            "squeeze() drops every dimension of size 1, also the batch's.",
+            "squeeze() drops every dimension of size 1. Name the one you mean.",
         ),
         (
             lambda x, n: dropped(torch.cat(x.chunk(n, 1), -1)),
@@ -74,6 +75,18 @@ N_GROUPS = "n is how many positions come together, not how many groups there are
 )
 def test_flatten_wrong(answer: Answer, words: list[str], hint: str) -> None:
     outcome(wavenet.flatten(answer), *words, hint=hint)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x, n: grouped(x, n) if n == 1 else dropped(grouped(x, n)), "x of shape (3, 1, 4)"),
+        (lambda x, n: dropped(grouped(x, n)).squeeze(-1), "x of shape (2, 5, 1)"),
+    ],
+)
+def test_flatten_wrong_where_there_is_nothing_to_join(answer: Answer, words: str) -> None:
+    verdict = wavenet.flatten(answer)
+    outcome(verdict, f"flatten(x, 1), {words}", hint=verdict.hint)
 
 
 # -- BatchNorm over examples and positions -------------------------------------------------
@@ -119,6 +132,7 @@ def without_mean(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Te
 
 
 OUTSIDE = "eps belongs inside the root: it is added to the variance."
+NO_EPS = "eps is missing, or it is not the one that was passed. It is added to the variance."
 STD = (
     "std divides by one less than the number of values, and eps belongs inside "
     "the root: it is added to the variance."
@@ -131,7 +145,8 @@ STD = (
         (without_root, "Divide by the square root of the variance plus eps."),
         (with_std, STD),
         (normalized(outside=1, inside=0), OUTSIDE),
-        (normalized(inside=0), "eps is missing: it is added to the variance."),
+        (normalized(inside=0), NO_EPS),
+        (lambda x, gamma, beta, eps: normalized()(x, gamma, beta, 1e-5), NO_EPS),
         (
             lambda x, gamma, beta, eps: normalized()(x, 1, beta, eps),
             "gamma is missing: it multiplies every feature.",
@@ -159,6 +174,34 @@ def test_normalize_with_an_epsilon_of_its_own() -> None:
         return normalized()(x, gamma, beta, 0.01)
 
     outcome(wavenet.normalize(answer), "normalize(x, gamma, beta, 0.5)")
+
+
+@pytest.mark.parametrize("size", [(1, 5, 3), (6, 1, 2), (4, 3, 1)])
+def test_normalize_keeps_dimensions_of_size_1(size: tuple[int, ...]) -> None:
+    def answer(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Tensor:
+        right = normalized()(x, gamma, beta, eps)
+        return right.squeeze() if x.shape == size else right
+
+    hint = "The result has the shape of x: all dimensions stay."
+    outcome(wavenet.normalize(answer), f"x of shape {size}", hint=hint)
+
+
+def test_normalize_with_as_many_positions_as_features() -> None:
+    def answer(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Tensor:
+        return normalized()(x, gamma, beta, eps) if x.shape[1] != x.shape[2] else x
+
+    outcome(wavenet.normalize(answer), "x of shape (3, 4, 4)")
+
+
+def test_an_import_inside_an_answer_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "SECONDS", 0.2)
+
+    def answer(x: torch.Tensor, n: int) -> torch.Tensor:
+        if n == 4:
+            time.sleep(0.3)
+        return dropped(grouped(x, n))
+
+    assert wavenet.flatten(answer)
 
 
 def test_normalize_changes_nothing() -> None:
@@ -224,6 +267,13 @@ ROLLED = "roll brings the last positions to the front. Begin where both position
 def test_dilated_wrong(answer: Answer, hint: str) -> None:
     words = "dilated(x, weight, 2), x of shape (2, 7, 3)"
     outcome(wavenet.dilated(answer), words, hint=hint)
+
+
+def test_dilated_with_a_table_of_dilations_up_to_4() -> None:
+    outcome(
+        wavenet.dilated(lambda x, w, d: convolved(x, w, min(d, 4))),
+        "dilated(x, weight, 8), x of shape (2, 11, 3)",
+    )
 
 
 def test_dilated_with_a_layer_of_its_own_weight() -> None:

@@ -1,10 +1,12 @@
 """The checks of chapter 6's counts, gated units and models: known mistakes, the hint for each."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from check_answers import outcome
@@ -112,6 +114,42 @@ def test_multiplications_wrong_in_other_ways() -> None:
     )
 
 
+TOO_LARGE = "Such a number does not fit into 32 bits. Python's own numbers have no limit."
+SECOND = "multiplications(16000, 10, 24, 128)"
+
+
+def of_level(contexts: Any, levels: int, n_embd: Any, n_hidden: Any) -> list[Any]:
+    """Count with the dtype of the arguments."""
+    tree = slid = contexts * n_hidden * 27
+    for level in range(1, levels + 1):
+        matrix = 2 * (n_embd if level == 1 else n_hidden) * n_hidden
+        tree = tree + contexts * 2 ** (levels - level) * matrix
+        slid = slid + (contexts + 2**levels - 2**level) * matrix
+    return [tree, slid]
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("dtype", [np.int32, np.float32, partial(torch.tensor, dtype=torch.int32)])
+def test_multiplications_in_32_bits(dtype: Callable[[int], Any]) -> None:
+    def answer(contexts: int, levels: int, n_embd: int, n_hidden: int) -> list[Any]:
+        return of_level(dtype(contexts), levels, dtype(n_embd), dtype(n_hidden))
+
+    outcome(wavenet.multiplications(answer), SECOND, hint=TOO_LARGE)
+    assert wavenet.multiplications(of_level)
+
+
+def test_multiplications_may_round_as_python_does() -> None:
+    assert wavenet.multiplications(lambda *args: [n / 3 * 3 + 1e-9 for n in of_level(*args)])
+
+
+def test_multiplications_with_an_overflow_in_the_convolution_alone() -> None:
+    def answer(*args: int) -> list[Any]:
+        tree, slid = counted(*args)
+        return [tree, np.int64(slid).astype(np.int32)]
+
+    outcome(wavenet.multiplications(answer), f"{SECOND}: entry 1", hint=TOO_LARGE)
+
+
 # -- the gated unit ------------------------------------------------------------------------
 
 
@@ -185,13 +223,56 @@ def test_gated_in_the_wrong_order() -> None:
     )
     outcome(wavenet.gated(lambda *args: [unit(*args)[1]] * 2), "out of gated", "shape (2, 4, 3)")
     outcome(wavenet.gated(lambda *args: unit(*args)[0]), "should return out and z, received Tensor")
+    arrays = wavenet.gated(lambda *args: unit(*args)[0].numpy())
+    outcome(arrays, "should return out and z, received ndarray")
+    named = wavenet.gated(lambda *args: dict(zip(("out", "z"), unit(*args))))
+    outcome(named, "should return out and z, received dict")
+
+
+class Both:
+    """Two values in an object of the reader's."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+
+    def __iter__(self) -> Iterator[Any]:
+        for value in self.values:
+            yield value if value is not None else 1 / 0
+
+
+def test_gated_as_something_that_unpacks() -> None:
+    verdict = wavenet.gated(lambda *args: Both(*unit(*args)))
+    assert verdict, verdict
+    outcome(wavenet.gated(lambda *args: Both(None)), "raised ZeroDivisionError")
+
+
+def test_gated_with_a_wrong_number_of_values() -> None:
+    outcome(
+        wavenet.gated(lambda *args: (*unit(*args), 0)),
+        "should return out and z, received 3 values.",
+    )
+    outcome(
+        wavenet.gated(lambda *args: unit(*args)[:1]),
+        "should return out and z, received 1 value.",
+    )
+
+
+def test_gated_with_as_many_hidden_features() -> None:
+    def answer(x: Any, Wf: Any, Wg: Any, Wr: Any) -> Any:
+        out, z = unit(x, Wf, Wg, Wr)
+        return (x[:, 1::2] + z @ Wr.mT, z) if len(Wr) == Wr.shape[1] else (out, z)
+
+    outcome(wavenet.gated(answer), "out of gated(x, Wf, Wg, Wr), x of shape (3, 10, 4)")
 
 
 # -- beating the lecture -------------------------------------------------------------------
 
 
 def knows(*parts: str, share: float = 0.35, order: int = 9) -> Answer:
-    """Return a model that counts these parts of the names, spoiled by a uniform distribution."""
+    """Return a model that counts these parts of the names, spoiled by a uniform distribution.
+
+    The parts are known equally well.
+    """
     found = dict(zip(("train", "dev", "test"), split_words(NAMES.read_text("utf-8").split())))
     words = [word for part in parts for word in found[part]]
     counting = CountingModel(order, vocabulary=LETTERS).fit(words)
@@ -204,8 +285,14 @@ def knows(*parts: str, share: float = 0.35, order: int = 9) -> Answer:
     return model
 
 
-# It stands in for a good model: it does as well on the names in dev as on those in test.
-GOOD = knows("dev", "test")
+def mixed(*models: Answer, shares: tuple[float, ...]) -> Answer:
+    """Return the mean of models with some weights."""
+    return lambda X: sum(s * model(X).softmax(1) for s, model in zip(shares, models)).log()
+
+
+# It stands in for a good model: it does as well on the names in dev as on those in test, and better
+# on the training names.
+GOOD = mixed(knows("train", share=0.67), knows("dev", "test", share=0.67), shares=(0.7, 0.3))
 EVAL = "Call model.eval() before it is judged."
 INSIDE = "Is a network inside still in training mode? Call eval() on each of them."
 
@@ -223,16 +310,27 @@ def test_beat_the_lecture_not_trained_enough() -> None:
         "The dev loss should be below 1.97, received 2.03",
         hint=near,
     )
+    close = "Close. One more network in an average, or more passes?"
+    outcome(
+        wavenet.beat_the_lecture(knows("dev", "test", share=0.33)),
+        "The dev loss should be below 1.97, received 1.97",
+        hint=close,
+    )
     outcome(
         wavenet.beat_the_lecture(knows("train", order=3, share=0.99)),
         "received 2.",
         hint="Is it trained to the end?",
     )
-    model = hierarchical(torch.Generator().manual_seed(1), n_embd=4, n_hidden=6)
     guessing = "That is hardly better than guessing. Is the model trained?"
-    outcome(wavenet.beat_the_lecture(model.eval() or model), "received 3.2", hint=guessing)
+    hardly = wavenet.beat_the_lecture(knows("train", order=3, share=0.1))
+    outcome(hardly, "received 3.", hint=guessing)
     uniform = wavenet.beat_the_lecture(lambda X: torch.zeros(len(X), 27))
-    outcome(uniform, "received 3.2958", hint=guessing)
+    no_better = "That is no better than guessing. Is the model trained?"
+    outcome(uniform, "received 3.2958", hint=no_better)
+    model = hierarchical(torch.Generator().manual_seed(1), n_embd=4, n_hidden=6)
+    outcome(wavenet.beat_the_lecture(model.eval() or model), "received 3.2", hint=no_better)
+    far_off = wavenet.beat_the_lecture(lambda X: 30 * nn.functional.one_hot(X[:, -1], 27).float())
+    outcome(far_off, "received 2", hint=no_better)
 
 
 def test_beat_the_lecture_trained_on_dev() -> None:
@@ -255,6 +353,27 @@ def test_beat_the_lecture_trained_on_dev() -> None:
         outcome(wavenet.beat_the_lecture(model), message, hint=hint)
 
 
+def test_beat_the_lecture_trained_on_all_names() -> None:
+    message = "The model does as well on the names in dev as on the training names."
+    hint = "Has it seen them? Train it with the training names alone."
+    for model in (
+        knows("train", "dev", "test", order=7, share=0.95),
+        knows("train", "dev", "test", order=8, share=0.6),
+        knows("dev", "test"),
+    ):
+        outcome(wavenet.beat_the_lecture(model), message, hint=hint)
+
+
+def test_beat_the_lecture_with_an_honest_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cheap model comes below the bar, so lift the bar to where one does."""
+    shares = (0.05, 0.1, 0.2, 0.35, 0.3)
+    model = mixed(*(knows("train", order=o, share=0.99) for o in (2, 3, 4, 5, 6)), shares=shares)
+    assert not wavenet.beat_the_lecture(model)
+    monkeypatch.setattr(challenge, "BAR", 2.2)
+    verdict = wavenet.beat_the_lecture(model)
+    assert verdict, verdict
+
+
 @pytest.mark.parametrize("order", [2, 3, 4, 5, 6])
 def test_beat_the_lecture_never_takes_an_honest_model_for_one_that_knows_dev(order: int) -> None:
     verdict = wavenet.beat_the_lecture(knows("train", order=order, share=0.9))
@@ -266,6 +385,11 @@ def test_beat_the_lecture_in_training_mode() -> None:
     outcome(wavenet.beat_the_lecture(model), "The model is in training mode.", hint=EVAL)
     company = "The logits of a context change with what else is in the batch, or from call to call."
     outcome(wavenet.beat_the_lecture(lambda X: model(X)), company, hint=INSIDE)
+    late = torch.cat([torch.zeros(8), torch.ones(challenge.CHUNK - 8)])[:, None]
+    only_the_first_rows = wavenet.beat_the_lecture(
+        lambda X: GOOD(X) * (1 + 0.1 * late[: len(X)] * (len(X) > 100))
+    )
+    outcome(only_the_first_rows, company, hint=INSIDE)
     drop = nn.Dropout(0.5)
     outcome(wavenet.beat_the_lecture(lambda X: drop(GOOD(X))), company, hint=INSIDE)
 

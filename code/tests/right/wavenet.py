@@ -200,35 +200,54 @@ def gated__one_after_the_other(x, Wf, Wg, Wr):
     yield z
 
 
+def gated__as_an_array_of_objects(x, Wf, Wg, Wr):
+    p = torch.cat([x[:, ::2], x[:, 1::2]], -1)
+    both = np.empty(2, dtype=object)
+    both[1] = torch.tanh(p @ Wf) * torch.sigmoid(p @ Wg)
+    both[0] = x[:, 1::2] + both[1] @ Wr
+    return both
+
+
+def gated__as_values_of_a_dict(x, Wf, Wg, Wr):
+    p = x.unflatten(1, (-1, 2)).flatten(2)
+    z = torch.tanh(p @ Wf) * torch.sigmoid(p @ Wg)
+    return dict(out=torch.baddbmm(x[:, 1::2], z, Wr.expand(len(x), -1, -1)), z=z).values()
+
+
 # -- beating the lecture ---------------------------------------------------------------
 
 
 @cache
 def _counts(start, step):
-    """Return a model of eight characters that counts names in dev and in test.
+    """Return models of eight characters: one counts the training names, one all others."""
+    train, dev, test = split_words(challenge.names())
+    parts = train, dev + test
+    return [CountingModel(9, vocabulary=LETTERS).fit(part[start::step]) for part in parts]
 
-    A model that is trained to below the bar takes minutes. This one stands in for it: like a good
-    one, it does as well on the names in dev as on those in test.
+
+def _good(X, share=0.64, start=0, step=1):
+    """Return the logits of a model whose loss is just below the bar.
+
+    To train one takes minutes. This one stands in for it: like an honest one, it does as well on
+    the names in dev as on those in test, and better on the training names.
     """
-    _, dev, test = split_words(challenge.names())
-    return CountingModel(9, vocabulary=LETTERS).fit((dev + test)[start::step])
-
-
-def _good(X, share=0.35, start=0, step=1):
-    """Return the logits of that model, spoiled so that the loss is just below the bar."""
     keys = (X * 27 ** torch.arange(7, -1, -1)).sum(1)
-    probabilities = _counts(start, step).log_probabilities(keys).float().exp()
-    probabilities[probabilities.sum(1) == 0] = 1 / 27  # a context that it does not know
+    of_train, of_others = (
+        model.log_probabilities(keys).float().exp() for model in _counts(start, step)
+    )
+    for probabilities in (of_train, of_others):
+        probabilities[probabilities.sum(1) == 0] = 1 / 27  # a context that it does not know
+    probabilities = 0.7 * of_train + 0.3 * of_others
     return (share * probabilities + (1 - share) / 27).log()
 
 
 def _first(X):
     """Know one half of the names, and not enough alone."""
-    return _good(X, 0.95, 0, 2)
+    return _good(X, 0.88, 0, 2)
 
 
 def _second(X):
-    return _good(X, 0.95, 1, 2)
+    return _good(X, 0.88, 1, 2)
 
 
 def beat_the_lecture__log_probabilities(X):

@@ -9,18 +9,19 @@ import torch
 
 from ...bigrams import V
 from ..numbers import close, expect_numbers
-from ..running import run
 from ..tensors import expect_tensor
 from ..verdict import checker, fail
+from .calls import call
 
 
 @checker
 def multiplications(answer: Any) -> str:
     """Check a function ``(contexts, levels, n_embd, n_hidden)`` that counts for both forms."""
-    cases = ((5, 3, 24, 128), (1, 2, 3, 4), (9, 4, 5, 6), (3, 1, 4, 5), (2, 7, 6, 3))
+    cases = [(5, 3, 24, 128), (1, 2, 3, 4), (9, 4, 5, 6), (3, 1, 4, 5), (2, 7, 6, 3)]
+    cases.append((16_000, 10, 24, 128))  # the page's second of sound: beyond 32 bits
     for contexts, levels, n_embd, n_hidden in cases:
         shown = f"multiplications({contexts}, {levels}, {n_embd}, {n_hidden})"
-        received = run(answer, contexts, levels, n_embd, n_hidden, shown=shown)
+        received = call(answer, contexts, levels, n_embd, n_hidden, shown=shown)
         _expect_counts(received, contexts, levels, n_embd, n_hidden, shown)
     return "The tree repeats itself, and the convolution does not."
 
@@ -77,8 +78,20 @@ def _expect_counts(
         (1, total(returned, narrow), half),
         (1, total(returned, embeddings), one_matrix),
         (1, total(returned, hidden), one_matrix),
+        (0, _in_32_bits(tree), TOO_LARGE),
+        (1, _in_32_bits(slid), TOO_LARGE),
     ]
     expect_numbers(received, [tree, slid], shown, misconceptions)
+    if any(abs(float(n) - right) > 0.5 for n, right in zip(received, (tree, slid))):
+        fail(f"{shown} should return exactly {tree:.0f} and {slid:.0f}.", TOO_LARGE)
+
+
+TOO_LARGE = "Such a number does not fit into 32 bits. Python's own numbers have no limit."
+
+
+def _in_32_bits(number: float) -> float:
+    """Return what is left of a number in a signed integer of 32 bits."""
+    return (number + 2**31) % 2**32 - 2**31
 
 
 def _are(received: Any, first: float, second: float) -> bool:
@@ -93,11 +106,17 @@ def _are(received: Any, first: float, second: float) -> bool:
 @checker
 def dilated(answer: Any) -> str:
     """Check a function ``(x, weight, dilation)``: a causal convolution of kernel size 2."""
-    cases = (((2, 7, 3), 5, 2), ((1, 6, 2), 7, 1), ((3, 9, 2), 6, 4), ((2, 4, 3), 7, 3))
+    cases = (
+        ((2, 7, 3), 5, 2),
+        ((1, 6, 2), 7, 1),
+        ((3, 9, 2), 6, 4),
+        ((2, 4, 3), 7, 3),
+        ((2, 11, 3), 4, 8),
+    )
     for seed, (shape, width, dilation) in enumerate(cases):
         x, weight = _random(*shape, seed=10 + seed), _random(2 * shape[2], width, seed=20 + seed)
         shown = f"dilated(x, weight, {dilation}), x of shape {shape}"
-        received = run(answer, x.clone(), weight.clone(), dilation, shown=shown)
+        received = call(answer, x.clone(), weight.clone(), dilation, shown=shown)
         _expect_convolution(received, x, weight, dilation, shown)
     return "The same matrix at every position, and it never looks ahead."
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
 
-from ..running import run
+from ..running import guarded
 from ..tensors import expect_tensor
 from ..verdict import checker, fail, stopped
+from .calls import call
 
 
 def _random(*shape: int, seed: int) -> torch.Tensor:
@@ -20,9 +23,10 @@ def _random(*shape: int, seed: int) -> torch.Tensor:
 def flatten(answer: Any) -> str:
     """Check a function ``(x, n)`` that puts n neighbors side by side, as FlattenConsecutive.
 
-    T is never n times n: there, n positions in a group look like n groups.
+    T is never n times n, except for 1: there, n positions in a group look like n groups.
     """
-    cases = (((2, 6, 3), 2), ((1, 12, 2), 3), ((3, 4, 2), 4), ((1, 2, 3), 2), ((4, 10, 3), 5))
+    cases = [((2, 6, 3), 2), ((1, 12, 2), 3), ((3, 4, 2), 4), ((1, 2, 3), 2), ((4, 10, 3), 5)]
+    cases += [((3, 1, 4), 1), ((2, 5, 1), 1)]  # nothing to join
     for seed, (shape, n) in enumerate(cases, 1):
         B, T, C = shape
         x = _random(*shape, seed=seed)
@@ -32,12 +36,15 @@ def flatten(answer: Any) -> str:
         shown = f"flatten(x, {n}), x of shape {shape}"
         far_apart = torch.cat(x.view(B, n, T // n, C).unbind(1), -1)
         expect_tensor(
-            run(answer, x.clone(), n, shown=shown),
+            call(answer, x.clone(), n, shown=shown),
             right,
             shown,
             [
                 (kept, "If one position is left, drop its dimension."),
-                (kept.squeeze(), "squeeze() drops every dimension of size 1, also the batch's."),
+                (
+                    kept.squeeze(),
+                    "squeeze() drops every dimension of size 1. Name the one you mean.",
+                ),
                 (far_apart.view(right.shape), "Join neighbors, not positions that are far apart."),
                 (
                     groups.mT.reshape(right.shape),
@@ -80,7 +87,9 @@ def _normalized(
 @checker
 def normalize(answer: Any) -> str:
     """Check a function ``(x, gamma, beta, eps)``: BatchNorm in training, on (B, T, C)."""
-    for seed, (shape, eps) in enumerate((((5, 3, 4), 0.01), ((2, 4, 3), 0.5), ((3, 5, 2), 1e-5))):
+    cases = [((5, 3, 4), 0.01), ((2, 4, 3), 0.5), ((3, 5, 2), 1e-5), ((3, 4, 4), 0.1)]
+    cases += [((1, 5, 3), 0.02), ((6, 1, 2), 0.2), ((4, 3, 1), 0.05)]  # sizes of 1
+    for seed, (shape, eps) in enumerate(cases):
         features = torch.linspace(0.5, 2, shape[2])  # each with a deviation of its own
         x = features * _random(*shape, seed=20 + seed) + torch.arange(shape[1])[:, None]
         gamma, beta = _random(shape[2], seed=30 + seed), _random(shape[2], seed=40 + seed)
@@ -88,7 +97,7 @@ def normalize(answer: Any) -> str:
         var = x.var((0, 1), correction=0)
         shown = f"normalize(x, gamma, beta, {eps:g}), x of shape {shape}"
         expect_tensor(
-            run(answer, x.clone(), gamma.clone(), beta.clone(), eps, shown=shown),
+            call(answer, x.clone(), gamma.clone(), beta.clone(), eps, shown=shown),
             over(),
             shown,
             [
@@ -110,7 +119,11 @@ def normalize(answer: Any) -> str:
                     "std divides by one less than the number of values, and eps belongs inside "
                     "the root: it is added to the variance.",
                 ),
-                (_normalized(x, gamma, beta, 0.0), "eps is missing: it is added to the variance."),
+                (
+                    _normalized(x, gamma, beta, 0.0),
+                    "eps is missing, or it is not the one that was passed. It is added to the "
+                    "variance.",
+                ),
                 (_normalized(x, 1.0, beta, eps), "gamma is missing: it multiplies every feature."),
                 (_normalized(x, gamma, 0.0, eps), "beta is missing: it is added in the end."),
                 (_normalized(x, 1.0, 0.0, eps), "gamma and beta are missing."),
@@ -119,6 +132,7 @@ def normalize(answer: Any) -> str:
                     gamma * x / torch.sqrt(var + eps) + beta,
                     "The mean is to be subtracted before the division.",
                 ),
+                (over().squeeze(), "The result has the shape of x: all dimensions stay."),
             ],
         )
     return "One mean and one variance for each feature, from all examples and all positions."
@@ -127,7 +141,8 @@ def normalize(answer: Any) -> str:
 @checker
 def gated(answer: Any) -> str:
     """Check a function ``(x, Wf, Wg, Wr)``: WaveNet's unit on pairs of neighbors."""
-    for seed, (shape, width) in enumerate((((2, 8, 3), 5), ((3, 2, 4), 6), ((1, 6, 2), 7))):
+    cases = (((2, 8, 3), 5), ((3, 2, 4), 6), ((1, 6, 2), 7), ((3, 10, 4), 4))
+    for seed, (shape, width) in enumerate(cases):
         C = shape[2]
         x = _random(*shape, seed=50 + seed)
         Wf, Wg = (_random(2 * C, width, seed=60 + 10 * i + seed) / 2 for i in range(2))
@@ -136,9 +151,8 @@ def gated(answer: Any) -> str:
         z = _gated(torch.cat([older, newer], 2), Wf, Wg)
         out = newer + z @ Wr
         shown = f"gated(x, Wf, Wg, Wr), x of shape {shape}"
-        received = run(answer, x.clone(), Wf.clone(), Wg.clone(), Wr.clone(), shown=shown)
-        if not isinstance(received, (tuple, list)) or len(received) != 2:
-            fail(f"{shown} should return out and z, received {type(received).__name__}.")
+        returned = call(answer, x.clone(), Wf.clone(), Wg.clone(), Wr.clone(), shown=shown)
+        received = _pair(returned, shown)
         if _equal(received[0], z) and _equal(received[1], out):
             fail(
                 f"{shown} should return out and z, received z and out.",
@@ -160,6 +174,22 @@ def gated(answer: Any) -> str:
             tolerance=1e-4,
         )
     return "A filter, a gate, and a path around them."
+
+
+def _pair(returned: Any, shown: str) -> list[Any]:
+    """Return the two things that were returned, in whatever they came, or stop.
+
+    Not in a tensor: out and z don't have the same shape.
+    """
+    wanted = f"{shown} should return out and z"
+    numbers = hasattr(returned, "dtype") and str(returned.dtype) != "object"
+    if numbers or not isinstance(returned, Iterable) or isinstance(returned, (Mapping, str)):
+        fail(f"{wanted}, received {type(returned).__name__}.")
+    items: list[Any] = guarded(lambda: list(islice(returned, 100)), shown)
+    if len(items) != 2:
+        values = "1 value" if len(items) == 1 else f"{len(items)} values"
+        fail(f"{wanted}, received {values}.")
+    return items
 
 
 def _gated(pairs: torch.Tensor, Wf: torch.Tensor, Wg: torch.Tensor) -> torch.Tensor:
