@@ -121,7 +121,7 @@ def embed__lookup_of_the_encoding(C, X):
 
 
 def embed__module_of_the_encoding(C, X):
-    return torch.nn.Embedding.from_pretrained(torch.eye(27).to(C))(X) @ C
+    return torch.nn.Embedding.from_pretrained(torch.eye(27))(X) @ C
 
 
 def embed__column_by_column(C, X):

@@ -154,8 +154,9 @@ class _Unindexed(Watch):
     def _is_table(self, tensor: torch.Tensor) -> bool:
         if any(tensor is table for table in self.tables):
             return True
-        strided = tensor.layout == torch.strided  # else it has no storage
-        return strided and tensor.untyped_storage().data_ptr() == self.storage
+        if tensor.layout != torch.strided:  # has no storage
+            return False
+        return bool(tensor.untyped_storage().data_ptr() == self.storage)
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:
