@@ -262,6 +262,19 @@ def test_embed_by_index(answer: Answer, what: str) -> None:
 
 @pytest.mark.parametrize(
     "answer",
+    [
+        lambda C, X: torch.eye(27).to(C)[X] @ C,
+        lambda C, X: torch.eye(27).type_as(C)[X] @ C,
+        lambda C, X: torch.stack([(encoded(X) @ C)[i] for i in range(len(X))]),
+        lambda C, X: encoded(X).to_sparse().to_dense() @ C.to_sparse().to_dense(),
+    ],
+)
+def test_embed_may_index_what_is_no_table(answer: Answer) -> None:
+    assert mlp.embed(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
     [lambda C, X: encoded(X) @ C[:], lambda C, X: (encoded(X)[..., None] * C[None]).sum(2)],
 )
 def test_embed_with_brackets_that_take_no_rows(answer: Answer) -> None:

@@ -154,9 +154,10 @@ class _Unindexed(Watch):
     def _is_table(self, tensor: torch.Tensor) -> bool:
         if any(tensor is table for table in self.tables):
             return True
-        if tensor.layout != torch.strided:  # has no storage
+        try:
+            return bool(tensor.untyped_storage().data_ptr() == self.storage)
+        except NotImplementedError:  # sparse tensors, and those inside vmap, have no storage
             return False
-        return bool(tensor.untyped_storage().data_ptr() == self.storage)
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:
