@@ -1,6 +1,6 @@
 """The checks of chapter 3: contexts and embeddings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -125,6 +125,31 @@ def test_contexts_wrong_in_other_ways() -> None:
     )
 
 
+@pytest.mark.parametrize("order", [sorted, lambda words: words[::-1]])
+def test_contexts_in_another_order(order: Answer) -> None:
+    outcome(
+        mlp.contexts(lambda words, k: build_contexts(order(words), k)),
+        "X of contexts(",
+        hint="Go through the words in the order of the list.",
+    )
+
+
+def test_contexts_that_hold_no_numbers() -> None:
+    outcome(
+        mlp.contexts(lambda words, k: ([[0], [0, 1]], [1, 2])),
+        "X of contexts(['emma'], 3) should hold real numbers, in rows of equal length, "
+        "received [[0], [0, 1]].",
+    )
+    outcome(
+        mlp.contexts(lambda words, k: (build_contexts(words, k)[0], list("emma."))),
+        "Y of contexts(['emma'], 3) should hold real numbers",
+    )
+    outcome(
+        mlp.contexts(lambda words, k: (build_contexts(words, k)[0] + 0j, [])),
+        "X of contexts(['emma'], 3) should hold real numbers",
+    )
+
+
 def test_contexts_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "SECONDS", 0.2)
 
@@ -203,11 +228,24 @@ def one_by_one(C: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
         (lambda C, X: C.take(X[..., None] * C.shape[1] + torch.arange(C.shape[1])), "take"),
         (lambda C, X: torch.stack(C.unbind())[X], "row by row"),
         (lambda C, X: C.expand(*X.shape, 27, -1).masked_select(picked(X)), "masked_select"),
+        (lambda C, X: (torch.eye(27) @ C)[X], "Indexing"),
+        (lambda C, X: (F.one_hot(torch.arange(27), 27).float() @ C)[X], "Indexing"),
+        (lambda C, X: F.embedding(X, torch.eye(27) @ C), "embedding"),
+        (lambda C, X: (C + torch.zeros(27, 1))[X], "Indexing"),
+        (lambda C, X: torch.nn.Parameter(C)[X], "Indexing"),
+        (lambda C, X: torch.stack([c[X] for c in C.T], -1), "Indexing"),
+        (lambda C, X: picks(torch.vsplit(C, 27), X), "vsplit"),
+        (lambda C, X: picks(torch.unsafe_chunk(C, 27), X), "unsafe_chunk"),
+        (lambda C, X: picks(C.split_with_sizes([1] * 27), X), "split_with_sizes"),
+        (lambda C, X: picks(C.split(1), X), "split"),
+        (
+            lambda C, X: C.repeat_interleave(X.flatten().bincount(minlength=27), 0),
+            "repeat_interleave",
+        ),
+        (lambda C, X: C.as_strided((1, C.shape[1]), (C.shape[1], 1)), "as_strided"),
         (lambda C, X: torch.ops.aten.index(C, [X]), "index"),
         (lambda C, X: torch.ops.aten.index.Tensor(C, [X]), "index"),
         # Where the table can't be followed, a product with infinity is told from an index.
-        (lambda C, X: torch.nn.Parameter(C)[X], ""),
-        (lambda C, X: (C + torch.zeros(27, 1))[X], ""),
         (lambda C, X: C.numpy()[X.numpy()], ""),
         (lambda C, X: np.asarray(C)[X], ""),
         (lambda C, X: np.take(C.detach().numpy(), X.numpy(), axis=0), ""),
@@ -220,6 +258,32 @@ def test_embed_by_index(answer: Answer, what: str) -> None:
     message = f"{what} takes rows out of C." if what else "takes rows out of C."
     hint = "The rule: no indexing of C. Multiply the one-hot encoding by C."
     outcome(mlp.embed(answer), message, hint=hint)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda C, X: torch.eye(27).to(C)[X] @ C,
+        lambda C, X: torch.eye(27).type_as(C)[X] @ C,
+        lambda C, X: torch.stack([(encoded(X) @ C)[i] for i in range(len(X))]),
+        lambda C, X: encoded(X).to_sparse().to_dense() @ C.to_sparse().to_dense(),
+    ],
+)
+def test_embed_may_index_what_is_no_table(answer: Answer) -> None:
+    assert mlp.embed(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [lambda C, X: encoded(X) @ C[:], lambda C, X: (encoded(X)[..., None] * C[None]).sum(2)],
+)
+def test_embed_with_brackets_that_take_no_rows(answer: Answer) -> None:
+    hint = "The rule: no indexing of C. Multiply the one-hot encoding by C."
+    outcome(mlp.embed(answer), "Brackets on C are ruled out.", hint=hint)
+
+
+def picks(rows: Sequence[torch.Tensor], X: torch.Tensor) -> torch.Tensor:
+    return torch.stack([torch.cat([rows[i] for i in context]) for context in X.tolist()])
 
 
 def wide(C: torch.Tensor, X: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -38,7 +39,6 @@ BIAS = "W2 is small enough. The numbers in b2 make the logits differ: set them t
 ALIKE = "Then all contexts look alike to the hidden layer. Scale the output layer."
 ROWS = "Characters that start alike look alike to the network. Scale the output layer."
 COLUMNS = "Neurons that start alike do the same work. Scale the output layer."
-SEEDS = "The same seed should give the same weights, and another seed other weights."
 GENERATOR = "Draw all weights with the generator that is given."
 
 
@@ -76,8 +76,16 @@ def symmetric(generator: torch.Generator) -> MLP:
         (lambda g: scaled(g, W2=0.01, b2=0).parameters(), ["return an MLP, received list"], ""),
         (lambda g: MLP, ["should return an MLP, received type"], ""),
         (lambda g: MLP(g, block_size=4), ["return a model that reads three characters"], ""),
-        (lambda g: scaled(seeded(1), W2=0, b2=0), [SEEDS], GENERATOR),
-        (lambda g: redrawn(scaled(g, W2=0, b2=0)), [SEEDS], GENERATOR),
+        (
+            lambda g: scaled(seeded(1), W2=0, b2=0),
+            ["C: another seed should give other weights."],
+            GENERATOR,
+        ),
+        (
+            lambda g: redrawn(scaled(g, W2=0, b2=0)),
+            ["W1: the same seed should give the same weights."],
+            GENERATOR,
+        ),
     ],
 )
 def test_uniform_start_wrong(answer: Answer, words: list[str], hint: str) -> None:
@@ -99,7 +107,72 @@ def test_uniform_start_of_a_model_that_fails() -> None:
         model.W2 = model.W2[:5]
         return model
 
-    outcome(mlp.uniform_start(broken), "uniform_start(generator with seed 1) raised RuntimeError")
+    outcome(
+        mlp.uniform_start(broken),
+        "uniform_start(generator with seed 1): W2 should be a tensor of shape (200, 27), "
+        "received shape (5, 27).",
+    )
+
+
+class Zeros(MLP):
+    def __call__(self, X: torch.Tensor) -> torch.Tensor:
+        return torch.zeros(len(X), V)
+
+
+def with_values(generator: torch.Generator, **values: Any) -> MLP:
+    model = scaled(generator, W2=0.01, b2=0)
+    for name, value in values.items():
+        setattr(model, name, value)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda g: with_values(g, b2=0), "b2 should be a tensor of shape (27,), received 0."),
+        (lambda g: with_values(g, b2=torch.tensor(0.0)), "of shape (27,), received shape ()."),
+        (lambda g: with_values(g, b2=torch.zeros(1)), "of shape (27,), received shape (1,)."),
+        (lambda g: MLP(g, n_hidden=1), "W1 should be a tensor of shape (30, 200), received shape"),
+        (lambda g: MLP(g, n_hidden=10), "W1 should be a tensor of shape (30, 200)"),
+        (lambda g: MLP(g, n_embd=1), "C should be a tensor of shape (27, 10)"),
+        (lambda g: MLP(g, vocab_size=28), "C should be a tensor of shape (27, 10)"),
+        (Zeros, "should return an MLP itself, not an object of a subclass."),
+    ],
+)
+def test_uniform_start_of_another_shape(answer: Answer, words: str) -> None:
+    outcome(mlp.uniform_start(answer), words)
+
+
+def with_global_seed(generator: torch.Generator) -> MLP:
+    torch.manual_seed(42)
+    return with_values(generator, W2=0.01 * torch.randn(200, 27))
+
+
+def with_numpy_seed(generator: torch.Generator) -> MLP:
+    W2 = np.random.default_rng(0).normal(size=(200, 27)) * 0.01
+    return with_values(generator, W2=torch.tensor(W2, dtype=torch.float32))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        with_global_seed,
+        with_numpy_seed,
+        lambda g: with_values(g, W2=0.01 * torch.randn(200, 27, generator=seeded(3))),
+    ],
+)
+def test_uniform_start_with_another_source_of_random_numbers(answer: Answer) -> None:
+    with torch.random.fork_rng():
+        outcome(mlp.uniform_start(answer), "W2: another seed should give", hint=GENERATOR)
+
+
+def test_uniform_start_that_seeds_the_generator() -> None:
+    hint = "Draw with the generator as it is. Don't seed it, or one of your own."
+    outcome(
+        mlp.uniform_start(lambda g: with_values(g.manual_seed(g.initial_seed()))),
+        "C is the same with a generator that has been used before.",
+        hint=hint,
+    )
 
 
 # -- exercise 4: direct connections --------------------------------------------------------
@@ -118,7 +191,7 @@ def direct(model: MLP, W3: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
     [
         (
             lambda m, W3, X: m(X),
-            ["(model, W3, X), n_embd = 4, X of shape (5, 3)", "(135 of 135 differ)"],
+            ["(model, W3, X) with n_embd = 4 and X of shape (5, 3)", "(135 of 135 differ)"],
             "W3 goes unused: add the embeddings times W3.",
         ),
         (
@@ -186,6 +259,83 @@ def test_direct_connections_that_change_the_model(name: str) -> None:
         return result
 
     outcome(mlp.direct_connections(answer), "changed model", hint="Work on a copy.")
+
+
+def right_connections(model: MLP, W3: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
+    return model(X) + direct(model, W3, X)
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        (lambda m, W3: setattr(m, "W3", W3), "W3"),
+        (lambda m, W3: setattr(m, "block_size", 99), "block_size"),
+        (lambda m, W3: setattr(m, "C", m.C.clone()), "C"),
+        (lambda m, W3: m.W1.requires_grad_(), "W1"),
+    ],
+)
+def test_direct_connections_that_change_an_attribute(change: Answer, name: str) -> None:
+    def answer(model: MLP, W3: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
+        result = right_connections(model, W3, X)
+        change(model, W3)
+        return result
+
+    outcome(
+        mlp.direct_connections(answer), f"changed {name} of the model, which should stay as it is."
+    )
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda m, W3, X: hidden(m, X)[:, :200] @ m.W2[:200] + m.b2 + direct(m, W3, X),
+        lambda m, W3, X: (
+            m(X) + m.C[X][..., :10].flatten(1) @ W3.view(3, -1, V)[:, :10].flatten(0, 1)
+        ),
+        lambda m, W3, X: m(X) + m.C[X].flatten(1)[:, :30] @ W3[:30],
+    ],
+)
+def test_direct_connections_of_larger_models(answer: Answer) -> None:
+    outcome(mlp.direct_connections(answer), "with n_embd = 12 and X of shape (3, 3): entry")
+
+
+CUT = "Compute with the tensors themselves, in PyTorch, where autograd can follow."
+LET = "Does each path to the logits let autograd through?"
+
+
+@torch.no_grad()
+def without_gradients(model: MLP, W3: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
+    return right_connections(model, W3, X)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (lambda m, W3, X: right_connections(m, W3.data, X), "no gradient arrives at W3", CUT),
+        (lambda m, W3, X: right_connections(m, W3.detach(), X), "no gradient arrives at W3", CUT),
+        (
+            lambda m, W3, X: right_connections(m, torch.nn.Parameter(W3), X),
+            "no gradient arrives at W3, so training would leave it as it is.",
+            CUT,
+        ),
+        (without_gradients, "no gradient arrives at W3", CUT),
+        (lambda m, W3, X: right_connections(m, W3, X).detach(), "no gradient arrives at W3", CUT),
+        (lambda m, W3, X: m(X).detach() + direct(m, W3, X), "no gradient arrives at W2", CUT),
+        (
+            lambda m, W3, X: m(X) + m.C.detach()[X].flatten(1) @ W3,
+            "the logits are right, but the gradient that arrives at C is not.",
+            LET,
+        ),
+        (
+            lambda m, W3, X: right_connections(m, W3, X).detach().numpy(),
+            "should return a tensor, received array",
+            "",
+        ),
+        (lambda m, W3, X: list(right_connections(m, W3, X)), "should return a tensor, re", ""),
+    ],
+)
+def test_direct_connections_that_can_not_be_trained(answer: Answer, words: str, hint: str) -> None:
+    outcome(mlp.direct_connections(answer), words, hint=hint)
 
 
 # -- exercise 5: beat the lecture ----------------------------------------------------------
@@ -311,3 +461,64 @@ def test_the_bound_follows_the_edition(monkeypatch: pytest.MonkeyPatch) -> None:
     assert networks.dev_loss_to_beat() == 2.18
     monkeypatch.setattr(networks, "edition", lambda _: "lecture")
     assert networks.dev_loss_to_beat() == 2.17
+
+
+ITSELF = "Each row is judged by itself, and without dropout."
+
+
+def peeking(X: torch.Tensor) -> torch.Tensor:
+    return counting(order=3)(X) + 0.2 * F.one_hot(torch.roll(X[:, -1], -1), V)
+
+
+def dropping(X: torch.Tensor) -> torch.Tensor:
+    return F.dropout(counting()(X), 0.1)
+
+
+def centered(X: torch.Tensor) -> torch.Tensor:
+    logits = counting()(X)
+    return logits - logits.mean(0)
+
+
+@pytest.mark.parametrize("answer", [peeking, dropping, centered])
+def test_beat_the_lecture_with_rows_that_depend_on_others(answer: Answer) -> None:
+    outcome(
+        mlp.beat_the_lecture(answer),
+        "The logits of a row of X depend on the other rows, or change from call to call.",
+        hint=ITSELF,
+    )
+
+
+def test_beat_the_lecture_in_another_order() -> None:
+    """Peeking gains nothing, not even where it is not seen: the rows are shuffled."""
+    X, Y = networks._examples(tuple(networks.names()))[1]
+    assert not torch.equal(X, build_contexts(parts()[1], 3)[0])
+    assert (X[1:, -1] == Y[:-1]).float().mean() < 0.15
+
+
+def mixed(X: torch.Tensor) -> torch.Tensor:
+    probs = [counting("train dev test", order, 0.1)(X).exp() for order in (3, 4)]
+    return (0.5 * probs[0] + 0.5 * probs[1]).log()
+
+
+@pytest.mark.parametrize("answer", [counting("train dev test", 4, 1.0), mixed])
+def test_beat_the_lecture_with_all_words(answer: Answer) -> None:
+    outcome(
+        mlp.beat_the_lecture(answer),
+        "but the model does as well on the dev words as on those it was trained with: has it seen",
+        hint=SEEN,
+    )
+
+
+def test_beat_the_lecture_with_what_is_no_model() -> None:
+    expected = "Expected a model that can be called with contexts, received 5."
+    outcome(mlp.beat_the_lecture(5), expected)
+    instance = "Pass an instance of it, which has been trained."
+    outcome(mlp.beat_the_lecture(MLP), "MLP is the class.", hint=instance)
+
+
+@pytest.mark.filterwarnings("error")
+def test_beat_the_lecture_with_complex_logits() -> None:
+    outcome(
+        mlp.beat_the_lecture(lambda X: counting()(X) + 0j),
+        "should return real numbers, received torch.complex",
+    )

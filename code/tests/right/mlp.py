@@ -116,6 +116,30 @@ def embed__lists(C, X):
     return (torch.tensor(one_hot) @ C).tolist()
 
 
+def embed__lookup_of_the_encoding(C, X):
+    return F.embedding(X, torch.eye(27)) @ C
+
+
+def embed__module_of_the_encoding(C, X):
+    return torch.nn.Embedding.from_pretrained(torch.eye(27))(X) @ C
+
+
+def embed__column_by_column(C, X):
+    one_hot = F.one_hot(X, 27).float()
+    return torch.stack([one_hot @ column for column in C.T], -1)
+
+
+def embed__context_by_context(C, X):
+    places = torch.arange(27)
+    return torch.vmap(lambda context: (context[:, None] == places).float() @ C)(X)
+
+
+def embed__filled_in(C, X):
+    one_hot = torch.zeros(X.numel(), len(C))
+    one_hot[torch.arange(X.numel()), X.flatten()] = 1
+    return torch.stack((one_hot @ C).split(3))
+
+
 # -- a sensible first loss -------------------------------------------------------------
 
 
@@ -127,8 +151,8 @@ def uniform_start__zeros(generator):
 
 
 def uniform_start__drawn_again(generator):
-    model = MLP(generator, n_hidden=30)
-    model.W2 = torch.randn((30, 27), generator=generator) * 0.001
+    model = MLP(generator)
+    model.W2 = torch.randn((200, 27), generator=generator) * 0.001
     model.b2 = torch.full((27,), 7.0)
     return model
 
@@ -157,25 +181,19 @@ def direct_connections__short(model, W3, X):
     return model(X) + model.C[X].flatten(1) @ W3
 
 
-def direct_connections__with_numpy(model, W3, X):
-    C, W1, b1, W2, b2 = (p.numpy() for p in model.parameters())
-    emb = C[X.tolist()].reshape(len(X), len(W1))
-    return np.tanh(emb @ W1 + b1) @ W2 + b2 + emb @ W3.numpy()
-
-
 def direct_connections__stacked(model, W3, X):
     emb = model.C[X].view(len(X), -1)
     h = torch.tanh(torch.addmm(model.b1, emb, model.W1))
     return torch.cat([h, emb], 1) @ torch.cat([model.W2, W3]) + model.b2
 
 
-def direct_connections__one_by_one(model, W3, X):
+def direct_connections__row_by_row(model, W3, X):
     rows = []
     for context in X:
         emb = torch.cat([model.C[ix] for ix in context])
         h = (emb @ model.W1 + model.b1).tanh()
         rows.append(h @ model.W2 + model.b2 + emb @ W3)
-    return rows
+    return torch.stack(rows)
 
 
 def direct_connections__double(model, W3, X):

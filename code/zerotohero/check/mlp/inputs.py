@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import reprlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from ...mlp import build_contexts
 from ..rules import INDEXING, LEAVING, SPOKEN, Watch
 from ..running import run
 from ..tensors import as_tensor, expect_tensor
-from ..verdict import checker, fail
+from ..verdict import checker, fail, stopped
 
 
 def _generator(seed: int) -> torch.Generator:
@@ -51,8 +52,9 @@ def contexts(answer: Any) -> str:
         ends = (Y == 0).nonzero().flatten()
         end_of_word = ends[torch.searchsorted(ends, torch.arange(len(Y)))]
         one_list = "All rows are one list, as it is in the end. Store a new list each time."
+        in_other_order = [build_contexts(ws, block_size)[0] for ws in (sorted(words), words[::-1])]
         expect_tensor(
-            received[0],
+            _numbers(received[0], f"X of {shown}"),
             X,
             f"X of {shown}",
             [
@@ -63,10 +65,31 @@ def contexts(answer: Any) -> str:
                 (shifted[-1:].expand_as(X), one_list),
                 (without_reset[-1:].expand_as(X), one_list),
                 (X[Y != 0], "Each word has one more example: a dot follows its last letter."),
+                *(
+                    (wrong, "Go through the words in the order of the list.")
+                    for wrong in in_other_order
+                ),
             ],
         )
-        expect_tensor(received[1], Y, f"Y of {shown}", [(X[:, -1], "Y is what comes next.")])
+        expect_tensor(
+            _numbers(received[1], f"Y of {shown}"),
+            Y,
+            f"Y of {shown}",
+            [(X[:, -1], "Y is what comes next.")],
+        )
     return "Every context, with the character that follows it, word by word."
+
+
+def _numbers(received: Any, shown: str) -> torch.Tensor:
+    """Return X or Y as a tensor. It is a part of what is returned, so the message says "hold"."""
+    tensors: list[torch.Tensor] = []
+    verdict = stopped(lambda: tensors.append(as_tensor(received, shown)))
+    if verdict is not None or tensors[0].is_complex():
+        fail(
+            f"{shown} should hold real numbers, in rows of equal length, "
+            f"received {reprlib.repr(received)}."
+        )
+    return tensors[0]
 
 
 # -- embeddings ------------------------------------------------------------------------
@@ -74,30 +97,67 @@ def contexts(answer: Any) -> str:
 BY_INDEX = "The rule: no indexing of C. Multiply the one-hot encoding by C."
 
 
-class _Unindexed(Watch):
-    """Ends the check where entries are taken out of the table, or of a copy of it.
+TAKING = (
+    *INDEXING,
+    *("index", "masked_select", "vsplit", "hsplit", "dsplit", "unsafe_chunk", "unsafe_split"),
+    *("split_with_sizes", "unsafe_split_with_sizes", "repeat_interleave", "as_strided"),
+)
+ARITHMETIC = (
+    *("matmul", "__matmul__", "__rmatmul__", "mm", "linear", "einsum", "tensordot", "addmm"),
+    *("add", "__add__", "__radd__", "sub", "__sub__", "mul", "__mul__", "__rmul__"),
+)
 
-    ``unsure`` tells that the table has left PyTorch, or that the answer indexes other floats,
-    which may come from the table in a way that is not seen here.
+
+class _Unindexed(Watch):
+    """Ends the check where entries are taken out of the table, of a copy, or of a product of it.
+
+    A product with what comes from X is none of these: it may be indexed. ``unsure`` tells that the
+    table has left PyTorch, or that the answer indexes other floats, which may come from the table
+    in a way that is not seen here.
     """
 
-    def __init__(self, C: torch.Tensor) -> None:
+    def __init__(self, C: torch.Tensor, X: torch.Tensor) -> None:
         super().__init__()
-        self.tables, self.unsure = [C], False
+        self.storage = C.untyped_storage().data_ptr()
+        self.tables, self.ids = [C], [X]  # with all that comes from them
+        self.unsure = self.ids_left = False
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = getattr(func, "__name__", "").partition(".")[0]
         given = list(_tensors([*args, *(kwargs or {}).values()]))
-        tables = [any(t is table for table in self.tables) for t in given]
-        indexes = name in (*INDEXING, "index", "masked_select")
-        if (any(tables) and indexes) or "embedding" in name:
-            fail(f"{SPOKEN.get(name, name.strip('_'))} takes rows out of C.", BY_INDEX)
-        self.unsure |= any(tables) and name in LEAVING
-        self.unsure |= indexes and any(t.is_floating_point() for t in given)
+        tables = [self._is_table(t) for t in given]
+        with_ids = any(t is known for t in given for known in self.ids)
         result = super().__torch_function__(func, types, args, kwargs)
-        if given and all(tables) and isinstance(result, torch.Tensor):
-            self.tables.append(result)  # nothing but the table went in
-        return result
+        if isinstance(result, Iterator):
+            result = list(result)
+        parts = list(_tensors([result]))
+        takes = name in TAKING
+        if takes and any(tables):
+            whole = all(V in part.shape for part in parts)  # all rows are still there
+            if whole and name == "__getitem__":
+                fail("Brackets on C are ruled out.", BY_INDEX)
+            if not whole:
+                fail(f"{SPOKEN.get(name, name.strip('_'))} takes rows out of C.", BY_INDEX)
+        leaves = name in (*LEAVING, "__bool__")
+        self.ids_left |= with_ids and leaves
+        self.unsure |= any(tables) and leaves
+        self.unsure |= takes and any(t.is_floating_point() for t in given)
+        if given and all(tables):  # nothing but the table went in
+            self.tables += parts
+        elif with_ids:
+            changed = given[:1] if name == "__setitem__" or name[-1:] == "_" != name[-2:-1] else []
+            self.ids += parts + changed
+        elif any(tables) and name in ARITHMETIC and not self.ids_left:
+            self.tables += parts
+        return iter(result) if name == "__iter__" else result
+
+    def _is_table(self, tensor: torch.Tensor) -> bool:
+        if any(tensor is table for table in self.tables):
+            return True
+        try:
+            return bool(tensor.untyped_storage().data_ptr() == self.storage)
+        except NotImplementedError:  # sparse tensors, and those inside vmap, have no storage
+            return False
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:
@@ -117,7 +177,7 @@ def embed(answer: Any) -> str:
         if n == 4:
             X[1], X[3, 2] = torch.tensor([0, 0, 26]), 0
         shown = f"embed(C, {X.tolist()})"
-        watch = _Unindexed(C)
+        watch = _Unindexed(C, X)
         received = run(watch.watched(answer), C, X, shown=shown)
         expect_tensor(
             received,

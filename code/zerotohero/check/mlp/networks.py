@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +30,11 @@ TOO_GOOD = 2.0
 # 0.012 or more.
 MOST_HONEST_GAP = 0.01
 
+# How much the dev loss exceeds the training loss, less the same for a simple model that has
+# counted all words: for honest models that pass 0.019 or more, with either list; for those that
+# have learned from all words alike, and pass, between -0.01 and 0.007.
+LEAST_HONEST_GAP = 0.012
+
 Examples = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -40,18 +46,25 @@ def dev_loss_to_beat() -> float:
 @checker
 def beat_the_lecture(answer: Any) -> str:
     """Check a model, a function from contexts of 3 characters to logits, by its dev loss."""
+    if isinstance(answer, type):
+        fail(f"{answer.__name__} is the class.", "Pass an instance of it, which has been trained.")
+    if not callable(answer):
+        fail(f"Expected a model that can be called with contexts, received {reprlib.repr(answer)}.")
     to_beat = dev_loss_to_beat()
-    dev, test, usual_gap = _examples(tuple(names()))
+    train, dev, test, usual = _examples(tuple(names()))
     block_size = getattr(answer, "block_size", 3)
     if block_size != 3:
         fail(f"The model reads contexts of {block_size} characters. It should read 3.")
     with evaluating(answer):
-        loss = _loss(answer, *dev)
+        logits = _logits(answer, dev[0])
+        loss = float(F.cross_entropy(logits, dev[1]))
         if not math.isfinite(loss):  # NaN if it rules out all of them
             fail("The dev loss is infinite: the model rules out characters that do occur.")
+        _expect_own_rows(answer, dev[0], logits)
         if loss >= to_beat:
             fail(f"The dev loss should be below {to_beat}, received {loss:.4f}.", _advice(loss))
         gap = _loss(answer, *test) - loss  # never shown: test is for the end
+        above_train = loss - _loss(answer, *train)
     seen = "Train on the training words alone. The dev words are for decisions."
     if loss < TOO_GOOD:
         fail(
@@ -59,16 +72,38 @@ def beat_the_lecture(answer: Any) -> str:
             "the model seems to have been trained on the dev words.",
             seen,
         )
-    if gap - usual_gap > MOST_HONEST_GAP:
+    if gap - usual.from_dev_to_test > MOST_HONEST_GAP:
         fail(
             f"The dev loss is {loss:.4f}, but the model does clearly worse on the test words: "
             "it seems to have been trained on the dev words.",
             seen,
         )
+    if above_train - usual.from_train_to_dev < LEAST_HONEST_GAP:
+        fail(
+            f"The dev loss is {loss:.4f}, but the model does as well on the dev words as on those "
+            "it was trained with: has it seen them?",
+            seen,
+        )
     return f"The dev loss is {loss:.4f}, below {to_beat}."
 
 
+def _expect_own_rows(answer: Any, X: torch.Tensor, logits: torch.Tensor) -> None:
+    """Stop if the logits of a context change with what else is in X."""
+    rows = torch.arange(0, len(X), len(X) // 5)
+    together, alone = logits[rows], _logits(answer, X[rows])
+    if not torch.allclose(together.softmax(1), alone.softmax(1), rtol=1e-3, atol=1e-4):
+        fail(
+            "The logits of a row of X depend on the other rows, or change from call to call.",
+            "Each row is judged by itself, and without dropout.",
+        )
+
+
 def _loss(answer: Any, X: torch.Tensor, Y: torch.Tensor) -> float:
+    return float(F.cross_entropy(_logits(answer, X), Y))
+
+
+def _logits(answer: Any, X: torch.Tensor) -> torch.Tensor:
+    """Return the logits as float64, or stop if the answer returns something else."""
     shown = f"model(X), X of shape {tuple(X.shape)},"
     received = run(
         answer,
@@ -78,6 +113,8 @@ def _loss(answer: Any, X: torch.Tensor, Y: torch.Tensor) -> float:
         seconds=60,
     )
     logits = as_tensor(received, shown)
+    if logits.is_complex():  # double() would drop the imaginary part
+        fail(f"{shown} should return real numbers, received {logits.dtype}.")
     if logits.shape != (len(X), V):
         fail(f"{shown} should have shape {(len(X), V)}, received {tuple(logits.shape)}.")
     logits = logits.double()
@@ -88,7 +125,7 @@ def _loss(answer: Any, X: torch.Tensor, Y: torch.Tensor) -> float:
             f"{shown} returned probabilities: each row adds up to 1.",
             "Return the logits, as they are before softmax.",
         )
-    return float(F.cross_entropy(logits, Y))
+    return logits
 
 
 def _advice(loss: float) -> str:
@@ -97,10 +134,29 @@ def _advice(loss: float) -> str:
     return "Is it trained to the end?"
 
 
+class Usual(NamedTuple):
+    """How much a simple model's loss grows from one part of the words to another.
+
+    Some parts are harder than others, by chance. The model knows both parts, or neither.
+    """
+
+    from_train_to_dev: float
+    from_dev_to_test: float
+
+
 @cache
-def _examples(words: tuple[str, ...]) -> tuple[Examples, Examples, float]:
-    """Return the examples of dev and of test, and a counting model's gap between the two."""
+def _examples(words: tuple[str, ...]) -> tuple[Examples, Examples, Examples, Usual]:
+    """Return examples of train, dev and test, and what is usual. Train is cut to dev's size."""
     train, dev, test = split_words(words)
-    counting = CountingModel(4, smoothing=0.1).fit(train)
-    gap = counting.nll(test) - counting.nll(dev)
-    return build_contexts(dev, 3), build_contexts(test, 3), gap
+    some = train[: len(dev)]
+    of_all = CountingModel(3, smoothing=1.0).fit(words)
+    of_train = CountingModel(4, smoothing=0.1).fit(train)
+    usual = Usual(of_all.nll(dev) - of_all.nll(some), of_train.nll(test) - of_train.nll(dev))
+    return _shuffled(some), _shuffled(dev), _shuffled(test), usual
+
+
+def _shuffled(words: list[str]) -> Examples:
+    """Return the examples of the words in random order: what follows stands nowhere near."""
+    X, Y = build_contexts(words, 3)
+    order = torch.randperm(len(Y), generator=torch.Generator().manual_seed(1))
+    return X[order], Y[order]

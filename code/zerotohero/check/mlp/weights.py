@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from typing import Any
 
 import torch
@@ -23,30 +24,63 @@ def _generator(seed: int) -> torch.Generator:
 # -- a sensible first loss -------------------------------------------------------------
 
 
+SHAPES = {"C": (V, 10), "W1": (30, 200), "b1": (200,), "W2": (200, V), "b2": (V,)}
+
+
 @checker
 def uniform_start(answer: Any) -> str:
     """Check a function ``(generator)`` that returns an ``MLP`` with a sensible first loss."""
-    starts = []
-    for seed in (1, 2, 1):
+
+    def start(seed: int, used: int = 0) -> dict[str, torch.Tensor]:
+        generator = _generator(seed)
+        torch.rand(used, generator=generator)
         shown = f"uniform_start(generator with seed {seed})"
-        model = run(answer, _generator(seed), shown=shown)
-        if not isinstance(model, MLP):
-            fail(f"{shown} should return an MLP, received {type(model).__name__}.")
-        guarded(lambda: _expect_uniform(model, shown), shown)  # noqa: B023 # called at once
-        starts.append(torch.cat([p.flatten() for p in model.parameters()]))
-    if torch.equal(starts[0], starts[1]) or not torch.equal(starts[0], starts[2]):
-        fail(
-            "The same seed should give the same weights, and another seed other weights.",
-            "Draw all weights with the generator that is given.",
-        )
+        model = run(answer, generator, shown=shown)
+        _expect_shapes(model, shown)
+        guarded(lambda: _expect_uniform(model, shown), shown)
+        return {name: getattr(model, name).detach().clone() for name in SHAPES}
+
+    first, other, again, used = start(1), start(2), start(1), start(1, used=5)
+    for name, weights in first.items():
+        constant = (weights == weights.flatten()[0]).all()
+        if not torch.equal(weights, again[name]):
+            fail(
+                f"{name}: the same seed should give the same weights.",
+                "Draw all weights with the generator that is given.",
+            )
+        if torch.equal(weights, other[name]) and not constant:
+            fail(
+                f"{name}: another seed should give other weights.",
+                "Draw all weights with the generator that is given.",
+            )
+        if torch.equal(weights, used[name]) and not constant:
+            fail(
+                f"{name} is the same with a generator that has been used before.",
+                "Draw with the generator as it is. Don't seed it, or one of your own.",
+            )
     return "The first loss is that of a uniform guess: nothing has to be unlearned."
+
+
+def _expect_shapes(model: Any, shown: str) -> None:
+    if not isinstance(model, MLP):
+        fail(f"{shown} should return an MLP, received {type(model).__name__}.")
+    if type(model) is not MLP:
+        fail(f"{shown} should return an MLP itself, not an object of a subclass.")
+    if model.block_size != 3:
+        fail(f"{shown} should return a model that reads three characters, as MLP(generator) does.")
+    for name, shape in SHAPES.items():
+        weights = getattr(model, name, None)
+        if isinstance(weights, torch.Tensor) and weights.is_floating_point():
+            received = f"shape {tuple(weights.shape)}"
+        else:
+            received = reprlib.repr(weights)
+        if received != f"shape {shape}":
+            fail(f"{shown}: {name} should be a tensor of shape {shape}, received {received}.")
 
 
 def _expect_uniform(model: MLP, shown: str) -> None:
     X = torch.randint(0, V, (2000, 3), generator=_generator(5))
     Y = torch.randint(0, V, (2000,), generator=_generator(6))
-    if len(model.W1) != 3 * model.C.shape[1]:
-        fail(f"{shown} should return a model that reads three characters, as MLP(generator) does.")
     if not model.W1.any() or not model.C.any():
         fail(
             f"{shown}: C or W1 is all zeros.",
@@ -92,12 +126,12 @@ def _too_large(model: MLP, X: torch.Tensor) -> str:
 @checker
 def direct_connections(answer: Any) -> str:
     """Check a function ``(model, W3, X)`` with connections from embeddings to logits."""
-    for seed, (n, n_embd, n_hidden) in enumerate([(5, 4, 6), (2, 3, 8), (1, 10, 7)]):
+    for seed, (n, n_embd, n_hidden) in enumerate([(5, 4, 6), (2, 3, 8), (1, 10, 7), (3, 12, 210)]):
         model = MLP(_generator(3 * seed), n_embd=n_embd, n_hidden=n_hidden)
         W3 = torch.randn(3 * n_embd, V, generator=_generator(3 * seed + 1))
         X = torch.randint(0, V, (n, 3), generator=_generator(3 * seed + 2))
-        shown = f"direct_connections(model, W3, X), n_embd = {n_embd}, X of shape {(n, 3)}"
-        received = run(answer, model, W3, X, shown=shown)
+        shown = f"direct_connections(model, W3, X) with n_embd = {n_embd} and X of shape {(n, 3)}"
+        received = _on_untouched(answer, model, W3, X, shown)
         emb = model.C[X].flatten(1)
         preactivation = emb @ model.W1 + model.b1
         h = torch.tanh(preactivation)
@@ -127,4 +161,66 @@ def direct_connections(answer: Any) -> str:
             ],
             tolerance=1e-4,
         )
+        _expect_gradients(answer, model, W3, X, shown)
     return "The logits get a linear path from the embeddings, around the hidden layer."
+
+
+def _on_untouched(
+    answer: Any, model: MLP, W3: torch.Tensor, X: torch.Tensor, shown: str
+) -> torch.Tensor:
+    """Return what the answer gives. It may not change the model: ``run`` sees to its numbers."""
+
+    def state() -> dict[str, Any]:
+        return {
+            name: (id(value), getattr(value, "requires_grad", None), value)
+            for name, value in vars(model).items()
+        }
+
+    before = state()
+    received = run(answer, model, W3, X, shown=shown)
+    after = state()
+    for name in {**before, **after}:
+        if before.get(name, ())[:2] != after.get(name, ())[:2]:
+            fail(f"{shown} changed {name} of the model, which should stay as it is.")
+    if not isinstance(received, torch.Tensor):
+        fail(f"{shown} should return a tensor, received {reprlib.repr(received)}.")
+    return received
+
+
+def _expect_gradients(
+    answer: Any, model: MLP, W3: torch.Tensor, X: torch.Tensor, shown: str
+) -> None:
+    """Stop unless training by the result would change W3 and the model as it should."""
+    parameters = {"W3": W3}
+    parameters |= {name: getattr(model, name) for name in ("W2", "b2", "W1", "b1", "C")}
+    for parameter in parameters.values():
+        parameter.requires_grad_()
+    received = _on_untouched(answer, model, W3, X, shown)
+    right = model(X) + model.C[X].flatten(1) @ W3
+    expect_tensor(received, right.detach(), shown, tolerance=1e-4)
+    upstream = torch.randn(right.shape, generator=_generator(9))
+    needed = _gradients(right, parameters, upstream)
+    found = {}
+    if received.requires_grad:
+        found = guarded(
+            lambda: _gradients(received, parameters, upstream.to(received.dtype)),
+            f"Autograd, by the result of {shown},",
+        )
+    for name, gradient in needed.items():
+        if found.get(name) is None:
+            fail(
+                f"{shown}: no gradient arrives at {name}, so training would leave it as it is.",
+                "Compute with the tensors themselves, in PyTorch, where autograd can follow.",
+            )
+        if not torch.allclose(found[name], gradient, rtol=1e-3, atol=1e-4):
+            fail(
+                f"{shown}: the logits are right, but the gradient that arrives at {name} is not.",
+                "Does each path to the logits let autograd through?",
+            )
+
+
+def _gradients(
+    result: torch.Tensor, parameters: dict[str, torch.Tensor], upstream: torch.Tensor
+) -> dict[str, Any]:
+    gradients = torch.autograd.grad(result, [*parameters.values()], upstream, allow_unused=True)
+    return dict(zip(parameters, gradients))
