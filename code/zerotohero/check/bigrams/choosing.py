@@ -282,33 +282,39 @@ CASES: list[tuple[Names, Names, list[float]]] = [  # train, dev, candidates
     # All of dev counts, also its last names.
     ([(FEW, 1)], [("amelia", 200), ("zyx qi", 50)], [0.5, 0.04, 0.025, 0.09]),
 ]
+SHORT = 7  # so many of the cases have short lists
 
 
 @checker
 def best_smoothing(answer: Any) -> str:
     """Check a function ``(train, dev, candidates)`` that returns the best smoothing constant."""
     cases = [(_listed(train), _listed(dev), candidates) for train, dev, candidates in CASES]
-    calls = [f"best_smoothing(train, dev, {candidates})" for *_, candidates in cases]
-    received = [
-        run(
-            _explaining(answer, call, functools.partial(_hint_on_letters, train, dev)),
-            list(train),
-            list(dev),
-            list(candidates),
-            shown=call,
-        )
-        for (train, dev, candidates), call in zip(cases, calls)
-    ]
-    for (train, dev, _), case, call, ours in zip(CASES, cases, calls, received):
-        losses = _losses(*case)
-        best = [k for k in losses if losses[k] < min(losses.values()) + 1e-6]
-        if not any(close(ours, k) for k in best):
-            fail(
-                f"{call} should be {_best(losses):g}, received {reprlib.repr(ours)}, "
-                f"for train = {_shown(train)} and dev = {_shown(dev)}.",
-                _hint(cases, received),
-            )
+    received: list[Any] = []
+    # The long lists come only where the answers for the short ones are right.
+    for part in (slice(SHORT), slice(SHORT, None)):
+        for case in cases[part]:
+            received.append(_received(answer, *case))
+        for names, case, ours in zip(CASES[part], cases[part], received[part]):
+            losses = _losses(*case)
+            best = [k for k in losses if losses[k] < min(losses.values()) + 1e-6]
+            if not any(close(ours, k) for k in best):
+                train, dev, candidates = names
+                fail(
+                    f"{_choice(candidates)} should be {best[0]:g}, received {reprlib.repr(ours)}, "
+                    f"for train = {_shown(train)} and dev = {_shown(dev)}.",
+                    _hint(cases, received),
+                )
     return "The constant is chosen on words that the model has not counted."
+
+
+def _received(answer: Any, train: list[str], dev: list[str], candidates: list[float]) -> Any:
+    shown = _choice(candidates)
+    explained = _explaining(answer, shown, functools.partial(_hint_on_letters, train, dev))
+    return run(explained, list(train), list(dev), list(candidates), shown=shown)
+
+
+def _choice(candidates: list[float]) -> str:
+    return f"best_smoothing(train, dev, {candidates})"
 
 
 def _listed(names: Names) -> list[str]:
@@ -344,7 +350,7 @@ def _best(losses: dict[float, float]) -> float:
 
 
 def _hint(cases: list[Case], received: list[Any]) -> str:
-    """Return the hint of the misconception that explains everything that was received."""
+    """Return the hint of the misconception that explains everything received so far."""
     misconceptions: list[tuple[Callable[[list[str], list[str], list[float]], float], str]] = [
         (
             lambda train, dev, ks: _best(_losses(train, train, ks)),
