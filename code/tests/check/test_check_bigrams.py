@@ -1,5 +1,6 @@
 """The checks of probabilities and of trigrams: what is wrong, and the hint for it."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,6 +32,11 @@ def float_in_place(c: torch.Tensor) -> torch.Tensor:
     P = c.float()  # the tensor itself, if it holds such floats already
     P /= P.sum(1, keepdim=True)
     return P
+
+
+def keeping_sums(key: Callable[[torch.Tensor], Any]) -> Answer:
+    sums: dict[Any, torch.Tensor] = {}
+    return lambda c: c / sums.setdefault(key(c), c.sum(1, keepdim=True))
 
 
 @pytest.mark.parametrize(
@@ -72,8 +78,25 @@ def float_in_place(c: torch.Tensor) -> torch.Tensor:
         (
             lambda c: c // c.sum(1, keepdim=True),
             ["normalize_rows([[1, 3], [6, 2]]): entry (0, 0) should be 0.25, received 0 (4 of 4"],
-            "// rounds down. Use /.",
+            "Use / for the division, not //, and a tensor of floats for what it gives.",
         ),
+        (
+            lambda c: (c / c.sum(1, keepdim=True)).long(),  # there is no // in it
+            ["normalize_rows([[1, 3], [6, 2]]): entry (0, 0) should be 0.25, received 0 (4 of 4"],
+            "Use / for the division, not //, and a tensor of floats for what it gives.",
+        ),
+        (
+            lambda c: c / c.sum(1, keepdim=True, dtype=torch.int16),
+            ["normalize_rows(a 27 × 27 tensor of integers up to 7,000): entry (0, 0) should be"],
+            "",
+        ),
+        (
+            lambda c: c.double() / c.sum(1, keepdim=True, dtype=torch.float16),
+            ["normalize_rows(a 27 × 27 tensor of integers up to 7,000): entry (0, 0) should be"],
+            "",
+        ),
+        (keeping_sums(lambda c: c.shape), ["a 27 × 27 tensor of integers up to 7,000"], ""),
+        (keeping_sums(lambda c: (c.shape, c.dtype)), ["a 5 × 4 tensor of integers"], ""),
         (
             lambda c: (
                 c / c.sum(1, keepdim=True) if c.is_floating_point() else c // c.sum(1)[:, None]
@@ -181,6 +204,24 @@ def clearing(words: list[str]) -> torch.Tensor:
     return T
 
 
+def adding_one_by_one(dtype: torch.dtype) -> Answer:
+    def answer(words: list[str]) -> torch.Tensor:
+        T = torch.zeros(27, 27, 27, dtype=dtype)
+        for word in words:
+            for triple in zip(f"..{word}", f".{word}.", f"{word}."):
+                T[tuple(map(PLACE.__getitem__, triple))] += 1
+        return T
+
+    return answer
+
+
+def without_triples(words: list[str]) -> torch.Tensor:
+    T = by_bincount(words)
+    T.diagonal(0, 0, 1).diagonal(0, 0, 1).zero_()
+    return T
+
+
+TOO_SMALL = "The dtype is too small for such a count. Use integers of 64 bits, for example."
 DOT = "The dot has index 0, and the letters a to z have 1 to 26."
 ALPHABET = "The indices are those of the whole alphabet, also where words lack a letter."
 ONCE = (
@@ -243,6 +284,32 @@ ONCE = (
         ),
         (by_index_tensors, ["'emma', 'ava'", "entry (0, 0, 1) should be 3, received 1"], ONCE),
         (by_index_tensors_of_each_word, ["'emma', 'ava'", "should be"], ONCE),
+        *[
+            (answer, ["(['o'] * 2100): entry (0, 0, 15) should be 2100, received "], TOO_SMALL)
+            for answer in (
+                lambda words: by_bincount(words).byte(),
+                lambda words: by_bincount(words).to(torch.int8),
+                adding_one_by_one(torch.uint8),
+                adding_one_by_one(torch.float16),
+                adding_one_by_one(torch.bfloat16),
+            )
+        ],
+        (
+            lambda words: by_bincount(words).clamp(max=100),
+            ["(['o'] * 2100): entry (0, 0, 15) should be 2100, received 100"],
+            "",
+        ),
+        (
+            lambda words: by_bincount([word for word, _ in itertools.groupby(words)]),
+            ["trigram_counts(['aaa', 'llama', 'llama'"],
+            "A word that comes twice counts twice.",
+        ),
+        (
+            lambda words: by_bincount(["".join(c for c, _ in itertools.groupby(w)) for w in words]),
+            ["'emma', 'ava'"],
+            "",
+        ),
+        (without_triples, ["trigram_counts(['aaa', 'llama'", "entry (1, 1, 1) should be 1"], ""),
         (with_indices("abcdefghijklmnopqrstuvwxyz.".index), ["trigram_counts(['ab'])"], DOT),
         (with_indices(lambda c: 0 if c == "." else ord(c) - 97), ["trigram_counts(['ab'])"], DOT),
         (with_letters_of_the_words(27), ["'emma', 'ava'"], ALPHABET),

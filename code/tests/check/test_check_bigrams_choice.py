@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from check_answers import outcome
 
 from zerotohero.bigrams import CHARACTERS, CountingModel
 from zerotohero.check import bigrams
-from zerotohero.check.bigrams.choosing import CASES
+from zerotohero.check.bigrams.choosing import CASES, _listed
 
 Answer = Callable[..., Any]
 
@@ -43,8 +44,8 @@ def shuffling_each_part(words: list[str], seed: int) -> list[list[str]]:
     return [shuffled(part, seed) for part in cut(words)]
 
 
-def in_tenths(words: Sequence[str]) -> tuple[Any, Any, Any]:
-    return cut(words, len(words) * 8 // 10, len(words) * 9 // 10)
+def in_tenths(words: Sequence[str], tenths: int = 10) -> tuple[Any, Any, Any]:
+    return cut(words, len(words) * 8 // tenths, len(words) * 9 // tenths)
 
 
 def without_repeats(words: list[str], seed: int) -> tuple[list[str], ...]:
@@ -100,6 +101,52 @@ def tripping_elsewhere(words: list[str], seed: int) -> Any:
     return mixed + 3  # type: ignore[operator] # the mistake
 
 
+def with_a_fixed_test(words: list[str], seed: int) -> tuple[list[str], ...]:
+    mixed = shuffled(words, 1)
+    n = len(words) * 9 // 10
+    return (*in_tenths(shuffled(mixed[:n], seed), 9)[:2], mixed[n:])
+
+
+def rotated(words: list[str], seed: int) -> tuple[list[str], ...]:
+    mixed = shuffled(words, 1)
+    start = seed % len(mixed)
+    return in_tenths(mixed[start:] + mixed[:start])
+
+
+ORDERS: dict[int, list[int]] = {}
+PARTS: dict[int, Any] = {}
+
+
+def keeping_the_order(words: list[str], seed: int) -> tuple[list[str], ...]:
+    order = ORDERS.setdefault(seed, random.Random(seed).sample(range(len(words)), len(words)))
+    return in_tenths([words[i] for i in order])
+
+
+def keeping_the_parts(words: list[str], seed: int) -> Any:
+    return PARTS.setdefault(seed, in_tenths(shuffled(words, seed)))
+
+
+def seeding_all_code(words: list[str], seed: int) -> tuple[list[str], ...]:
+    random.seed(seed)
+    return in_tenths(random.sample(words, len(words)))
+
+
+def seeding_numpy(words: list[str], seed: int) -> tuple[list[str], ...]:
+    np.random.seed(seed)
+    return in_tenths(np.random.permutation(words).tolist())
+
+
+def seeding_torch(words: list[str], seed: int) -> tuple[list[str], ...]:
+    torch.manual_seed(seed)
+    return in_tenths([words[i] for i in torch.randperm(len(words))])
+
+
+def sorting_to_none(words: list[str], seed: int) -> tuple[list[str], ...]:
+    mixed = list(words).sort()  # type: ignore[func-returns-value] # the mistake
+    random.Random(seed).shuffle(mixed)  # type: ignore[arg-type] # the mistake
+    return in_tenths(mixed)  # type: ignore[arg-type] # the mistake
+
+
 TWICE = "A word that is twice in the list stays there twice."
 EVERY = "Shuffle a copy of the list, and cut it."
 COPY = "Methods such as sort, shuffle and append change the list itself. Work on a copy."
@@ -109,10 +156,10 @@ SORTED = "Shuffle before you cut: the list is sorted, so dev would have only rar
 @pytest.mark.parametrize(
     ("answer", "words", "hint"),
     [
-        (shuffling_in_place, ["for 500 words changed words, which it was given"], COPY),
+        (shuffling_in_place, ["(for 500 words) changed words, which it was given"], COPY),
         (
             to_none,
-            ["split(words, 42), for 500 words raised TypeError: 'NoneType' object is not subscr"],
+            ["split(words, 42) (for 500 words) raised TypeError: 'NoneType' object is not subscr"],
             "shuffle works in place and returns None.",
         ),
         (
@@ -124,7 +171,7 @@ SORTED = "Shuffle before you cut: the list is sorted, so dev would have only rar
         (lambda words, seed: cut(None), ["raised TypeError: 'NoneType' object is"], ""),  # type: ignore[arg-type] # the mistake
         (
             drawing,
-            ["for 500 words: '", "' is more often in the three parts than in the list"],
+            ["(for 500 words): '", "' is more often in the three parts than in the list"],
             "Cut one shuffled list in three; do not draw.",
         ),
         (
@@ -140,7 +187,7 @@ SORTED = "Shuffle before you cut: the list is sorted, so dev would have only rar
         (without_repeats, ["for 813 words", "676 of 813 words are in the three parts"], TWICE),
         (
             lambda words, seed: cut(shuffled(words, seed)),
-            ["some of them equal: sizes should be close to (650.4, 81.3, 81.3), received (400, "],
+            ["some of them equal): sizes should be close to (650.4, 81.3, 81.3), received (400, "],
             "",
         ),
         (keeping_what_is_not_in_train, ["770 of 813 words are in the three parts"], TWICE),
@@ -168,10 +215,76 @@ SORTED = "Shuffle before you cut: the list is sorted, so dev would have only rar
             ["gave another split the second time"],
             "Use random.Random(seed).",
         ),
+        (  # random.Random(0) has a seed, too
+            lambda words, seed: in_tenths(shuffled(words, seed or None)),
+            ["split(words, 0) (for 500 words) gave another split the second time"],
+            "Use random.Random(seed).",
+        ),
         (
             lambda words, seed: in_tenths(shuffled(words, 42)),
-            ["split(words, 43) has a part in common with split(words, 42)."],
+            ["split gives the same parts for the seeds 42 and 43."],
             "The seed that is given goes unused.",
+        ),
+        *[
+            (
+                lambda words, seed, last=last: in_tenths(shuffled(words, seed % last)),
+                ["train is the same for the seeds 42 and 40960042."],
+                "Another seed should give another train: shuffle all words by the seed, "
+                "before the first cut.",
+            )
+            for last in (10, 100, 256)
+        ],
+        (
+            with_a_fixed_test,
+            ["test is the same for the seeds 42 and 43."],
+            "Another seed should give another test: shuffle all words by the seed, "
+            "before the first cut.",
+        ),
+        (
+            rotated,
+            ["train is nearly the same for the seeds 42 and 43: 399 of its 400 words."],
+            "Another seed should give another shuffle.",
+        ),
+        (
+            lambda words, seed: in_tenths(shuffled(words[:500], seed) + words[500:]),
+            ["split(words, 5) (for 2,000 words): train is words[0:1600], neighbors in the list"],
+            SORTED,
+        ),
+        (keeping_the_order, ["split(words, 42) (for 280 words) raised IndexError"], ""),
+        (keeping_the_parts, ["(for 280 words): ", " is in a part, and not in the list"], ""),
+        *[
+            (
+                answer,
+                [f"(for 500 words) changed the state of the global generator of {module}."],
+                f"Other code draws from that one, too. {own} is a generator of your own.",
+            )
+            for answer, module, own in (
+                (seeding_all_code, "random", "random.Random(seed)"),
+                (seeding_numpy, "numpy.random", "numpy.random.default_rng(seed)"),
+                (seeding_torch, "torch", "torch.Generator().manual_seed(seed)"),
+            )
+        ],
+        *[
+            (
+                lambda words, seed, n=n: (
+                    (mixed := shuffled(words, seed))[:n],
+                    mixed[n - 1 : 450],
+                    mixed[450:],
+                ),
+                ["' is more often in the three parts than in the list"],
+                "Two parts overlap: each should start where the one before ends.",
+            )
+            for n in (400, 401)
+        ],
+        (
+            sorting_to_none,
+            ["split(words, 42) (for 500 words) raised TypeError: object of type 'NoneType'"],
+            "sort and shuffle work in place and return None.",
+        ),
+        (
+            lambda words, seed: cut(list(words).sort()),  # type: ignore[func-returns-value,arg-type] # the mistake
+            ["raised TypeError: 'NoneType' object is not subscriptable"],
+            "sort works in place and returns None.",
         ),
         (
             lambda words, seed: cut(shuffled(words, seed), 450, 475),
@@ -209,6 +322,19 @@ def test_split_that_works_once() -> None:
         return in_tenths(shuffled(words, seed)) if next(calls) < 3 else 3
 
     outcome(bigrams.split(once), "should return three lists, received int")
+
+
+@pytest.mark.parametrize("answer", [seeding_all_code, seeding_numpy, seeding_torch])
+def test_split_leaves_the_global_generators_as_they_were(answer: Answer) -> None:
+    random.seed(3)
+    np.random.seed(3)
+    torch.manual_seed(3)
+    bigrams.split(answer)
+    after = random.random(), np.random.random(), torch.rand(1).item()
+    random.seed(3)
+    np.random.seed(3)
+    torch.manual_seed(3)
+    assert after == (random.random(), np.random.random(), torch.rand(1).item())
 
 
 # -- smoothing ----------------------------------------------------------------------
@@ -336,10 +462,78 @@ def test_best_smoothing_of_an_answer_that_empties_a_list(which: int) -> None:
 def test_candidates_are_positive_numbers_as_the_exercise_says() -> None:
     """So the model of a reader who counts never takes the logarithm of zero."""
     assert all(k > 0 for *_, candidates in CASES for k in candidates)
-    assert all(set(train) - {" "} == set(CHARACTERS[1:]) for train, *_ in CASES)
+    assert all({*"".join(_listed(train))} == {*CHARACTERS[1:]} for train, *_ in CASES)
 
 
 def test_the_best_constants_are_best_by_far_more_than_float32_may_err() -> None:
-    for train, times, dev, candidates in CASES:
-        losses = sorted(trigram_nll(train.split() * times, dev.split(), k) for k in candidates)
+    for train, dev, candidates in CASES:
+        losses = sorted(trigram_nll(_listed(train), _listed(dev), k) for k in candidates)
         assert losses[1] - losses[0] > 1e-5
+
+
+def until_it_rises(backward: bool) -> Answer:
+    def answer(train: list[str], dev: list[str], candidates: list[float]) -> float:
+        ks = sorted(candidates, reverse=backward)
+        losses = [CountingModel(3, k).fit(train).nll(dev) for k in ks]
+        for k, loss, following in zip(ks, losses, losses[1:]):
+            if following > loss:
+                return k
+        return ks[-1]
+
+    return answer
+
+
+def by_thirds(train: list[str], dev: list[str], candidates: list[float]) -> float:
+    ks = sorted(candidates)
+    losses = [CountingModel(3, k).fit(train).nll(dev) for k in ks]
+    low, high = 0, len(ks) - 1
+    while high - low > 2:
+        third = (high - low) // 3
+        if losses[low + third] < losses[high - third]:
+            high -= third
+        else:
+            low += third
+    return ks[min(range(low, high + 1), key=losses.__getitem__)]
+
+
+MANY_AB = "for train = ['ab'] * 1000 + ['cdefghijklmnopqrstuvwxyz'] and dev = ['abq', 'cdef']."
+LATE = "and dev = ['amelia'] * 200 + ['zyx', 'qi'] * 50."
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (until_it_rises(False), ["should be 30, received 0.05", MANY_AB]),
+        (until_it_rises(True), ["should be 0.05, received 20.0, for train = ['ab'] * 1300"]),
+        (by_thirds, ["should be 30, received 0.05", MANY_AB]),
+        *[
+            (lambda train, dev, ks, n=n: of_order(3)(train, dev[:n], ks), [LATE])
+            for n in (5, 50, 200, 220)
+        ],
+        (lambda train, dev, ks: of_order(3)(train, dev[-50:], ks), [LATE]),
+        *[
+            (lambda train, dev, ks, n=n: by_loop(train[:n], dev, ks), ["for train = ['ab'] * 1300"])
+            for n in (110, 500, 1100)
+        ],
+    ],
+)
+def test_best_smoothing_of_a_part(answer: Answer, words: Sequence[str]) -> None:
+    outcome(bigrams.best_smoothing(answer), *words)
+
+
+def test_best_smoothing_the_other_way_round_with_a_letter_that_dev_lacks() -> None:
+    def swapped(train: list[str], dev: list[str], ks: list[float]) -> float:
+        return min(ks, key=lambda k: CountingModel(3, k).fit(dev).nll(train))
+
+    outcome(
+        bigrams.best_smoothing(swapped),
+        "raised ValueError: words[0] is 'alix': 'i' is not in the vocabulary",
+        hint="Count on train and compare on dev: here it is the other way round.",
+    )
+
+
+def test_best_smoothing_that_counts_too_few_names_is_not_the_other_way_round() -> None:
+    def on_few(train: list[str], dev: list[str], ks: list[float]) -> float:
+        return min(ks, key=lambda k: CountingModel(3, k).fit(train[:2]).nll(dev))
+
+    outcome(bigrams.best_smoothing(on_few), "raised ValueError: words[0] is ")

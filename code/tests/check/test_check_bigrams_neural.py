@@ -40,6 +40,18 @@ def by_columns(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
     return (xs == torch.arange(len(W))[:, None]).float()
 
 
+def outside(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(np.eye(len(W), dtype=np.float32)[:, xs.numpy()])
+
+
+def standing(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
+    return xs[:, None, None] == torch.arange(len(W))[:, None]
+
+
+def lying(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
+    return xs[:, None, None] == torch.arange(len(W))
+
+
 def by_assignment(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
     encoded = torch.zeros(len(xs), len(W))
     for i in range(len(xs)):
@@ -98,7 +110,7 @@ def changing_its_copy(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
         ),
         (
             lambda W, xs: W[xs].reshape(len(xs), 27),
-            ["for W of shape (6, 4) raised RuntimeError", "W[xs].reshape(len(xs), 27)"],
+            ["(for W of shape (6, 4)) raised RuntimeError", "W[xs].reshape(len(xs), 27)"],
             "",
         ),
         (lambda W, xs: F.one_hot(xs, len(W)).float() @ W, ["one_hot is ruled out"], NO_ONE_HOT),
@@ -116,20 +128,15 @@ def changing_its_copy(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
         *[
             (answer, [f"{name} is ruled out in this exercise."], NO_PRODUCT)
             for name, answer in (
-                ("matmul", lambda W, xs: (W.T @ by_columns(W, xs)).T),
-                ("mm", lambda W, xs: W.T.mm(by_columns(W, xs)).T),
-                ("tensordot", lambda W, xs: torch.tensordot(by_columns(W, xs), W, ([0], [0]))),
-                ("einsum", lambda W, xs: torch.einsum("rn,rc->nc", by_columns(W, xs), W)),
+                ("matmul", lambda W, xs: (W.T @ outside(W, xs)).T),
+                ("mm", lambda W, xs: W.T.mm(outside(W, xs)).T),
+                ("tensordot", lambda W, xs: torch.tensordot(outside(W, xs), W, ([0], [0]))),
+                ("einsum", lambda W, xs: torch.einsum("rn,rc->nc", outside(W, xs), W)),
             )
         ],
         (
-            lambda W, xs: (by_columns(W, xs)[:, :, None] * W[:, None]).sum(0),
-            ["where all other rows of W are infinite: entry (0, 0) should be", "received nan"],
-            OTHER_ROWS,
-        ),
-        (
             lambda W, xs: np.eye(len(W))[xs.numpy()] @ W.detach().numpy(),
-            ["where all other rows of W are infinite: entry (0, 0) should be", "received nan"],
+            ["with infinity in all other rows of W: entry (0, 0) should be", "received nan"],
             OTHER_ROWS,
         ),
         *[
@@ -149,8 +156,29 @@ def changing_its_copy(W: torch.Tensor, xs: torch.Tensor) -> torch.Tensor:
         ),
         (
             lambda W, xs: F.embedding(xs, W, padding_idx=13),
-            ["the gradient of W after logits_by_row(W, [0, 5, 13, 13, 1]): entry (13, 0)"],
-            GONE,
+            ["The gradient of W after logits_by_row(W, [0, 5, 13, 13, 1]): entry (13, 0)"],
+            "",
+        ),
+        *[
+            (answer, ["The answer makes a one-hot encoding of xs."], NO_ONE_HOT)
+            for answer in (
+                lambda W, xs: torch.where(standing(W, xs), W, 0.0).sum(1),
+                lambda W, xs: torch.where(standing(W, xs).expand(-1, -1, W.shape[1]), W, 0).sum(1),
+                lambda W, xs: torch.where(by_columns(W, xs)[..., None] > 0, W[:, None], 0).sum(0),
+                lambda W, xs: (by_columns(W, xs)[:, :, None] * W[:, None]).sum(0),
+                lambda W, xs: torch.where(lying(W, xs), W.T, 0.0).sum(2),
+            )
+        ],
+        (lambda W, xs: W[xs % 27], ["logits_by_row(W, [728, 27, 0, 53, 728]) (for W of"], ""),
+        (
+            lambda W, xs: F.one_hot(xs, len(W)).float() @ W if W.requires_grad else W[xs],
+            ["one_hot is ruled out"],
+            NO_ONE_HOT,
+        ),
+        (
+            lambda W, xs: (by_comparing(W, xs)[..., None] * W).sum(1) if W.requires_grad else W[xs],
+            ["The answer makes a one-hot encoding of xs."],
+            NO_ONE_HOT,
         ),
     ],
 )
@@ -201,15 +229,29 @@ def shifted_by_the_largest_of_all(logits: torch.Tensor, ys: torch.Tensor) -> tor
     return naive(logits - logits.max(), ys)
 
 
+def choosing_a_branch(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
+    plain = logits.exp().sum(1).log()
+    top = logits.max(1).values
+    shifted = top + (logits - top[:, None]).exp().sum(1).log()
+    return (torch.where(plain.isfinite(), plain, shifted) - picked(logits, ys)).mean()
+
+
+def with_nan_in_its_gradient(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
+    return loss(logits, ys) + (logits - logits.detach()).abs().sum().sqrt()
+
+
 def on_changed_logits(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
     return loss(logits.exp_(), ys)
 
 
-RANDOM = "cross_entropy(logits, ys), for five rows of random logits: should be 3.82579"
-CHANGED = "for five rows of random logits changed logits, which it was given"
+RANDOM = "cross_entropy(logits, ys) (for five rows of random logits): should be 3.82579"
+CHANGED = "(for five rows of random logits) changed logits, which it was given"
 OWN = "Write the loss yourself: log of the sum of exp, and an index."
 TOO_SMALL = "Don't exponentiate and take the log again: a probability that rounds to 0 gives inf."
-OVERFLOW = "Subtract each row's maximum before you exponentiate: exp(1000) overflows."
+OVERFLOW = (
+    "Subtract each row's maximum before you exponentiate. Otherwise, exp gives infinity or 0."
+)
+OTHER_BRANCH = "torch.where passes NaN back from the branch that it doesn't take, too."
 
 
 @pytest.mark.parametrize(
@@ -247,29 +289,29 @@ OVERFLOW = "Subtract each row's maximum before you exponentiate: exp(1000) overf
         ),
         (
             naive,
-            ["for five rows of random logits + 1000: should be 3.82579, received nan"],
+            ["for five rows of random logits + 1000): should be 3.82579, received nan"],
             OVERFLOW,
         ),
         (
             lambda z, ys: (z.exp().sum(1).log() - picked(z, ys)).mean(),
-            ["for five rows of random logits + 1000: should be 3.82579, received inf"],
+            ["for five rows of random logits + 1000): should be 3.82579, received inf"],
             OVERFLOW,
         ),
         (
             lambda z, ys: -picked(z.softmax(1), ys).log().mean(),
-            ["for five rows of random logits × 1000: should be", "received inf"],
+            ["for five rows of random logits × 1000): should be", "received inf"],
             TOO_SMALL,
         ),
         (
             lambda z, ys: (
                 -(z.softmax(1).log() * F.one_hot(ys, z.shape[1])).sum(1).mean()
             ),  # 0 · log 0
-            ["for five rows of random logits × 1000: should be", "received nan"],
+            ["for five rows of random logits × 1000): should be", "received nan"],
             TOO_SMALL,
         ),
         (
             lambda z, ys: -(picked(z.softmax(1), ys) + 1e-12).log().mean(),
-            ["for five rows of random logits × 1000: should be", "received 2"],
+            ["for five rows of random logits × 1000): should be", "received 2"],
             "",
         ),
         (
@@ -291,12 +333,12 @@ OVERFLOW = "Subtract each row's maximum before you exponentiate: exp(1000) overf
         ),
         (
             lambda z, ys: (z - z.max()).exp().sum(1).log().sub(picked(z - z.max(), ys)).mean(),
-            ["for five rows of random logits × 1000: should be", "received -inf"],
+            ["for five rows of random logits × 1000): should be", "received -inf"],
             OVERFLOW,
         ),
         (
             shifted_by_the_largest_of_all,
-            ["for five rows of random logits × 1000: should be", "received nan"],
+            ["for five rows of random logits × 1000): should be", "received nan"],
             OVERFLOW,
         ),
         (on_changed_logits, [CHANGED], IN_PLACE),
@@ -361,7 +403,47 @@ OVERFLOW = "Subtract each row's maximum before you exponentiate: exp(1000) overf
             ["raised RuntimeError: Can't call numpy() on Tensor that requires grad"],
             LEAVES,
         ),
-        (without_half_of_the_gradient, ["the gradient of logits after cross_entropy"], GONE),
+        (without_half_of_the_gradient, ["The gradient of logits after cross_entropy"], ""),
+        (
+            choosing_a_branch,
+            ["The gradient of logits after cross_entropy(logits, ys) (for five rows", "nan"],
+            OTHER_BRANCH,
+        ),
+        (
+            with_nan_in_its_gradient,
+            ["The gradient of logits after cross_entropy(logits, ys) (for five rows", "nan"],
+            "",
+        ),
+        (
+            lambda z, ys: F.cross_entropy(z, ys) if z.requires_grad else loss(z, ys),
+            ["cross_entropy is ruled out in this exercise"],
+            OWN,
+        ),
+        (
+            lambda z, ys: loss(z, ys) if len(z) <= z.shape[1] else loss(z.T, ys),
+            ["(for nine rows of four logits) raised IndexError"],
+            "",
+        ),
+        (
+            lambda z, ys: loss(z[: z.shape[1]], ys[: z.shape[1]]),
+            ["(for nine rows of four logits): should be"],
+            "",
+        ),
+        (
+            lambda z, ys: naive(z, ys) if z.abs().max() < 500 else loss(z, ys),
+            ["(for nine rows of four logits of type float32, + 100): should be", "received nan"],
+            OVERFLOW,
+        ),
+        (
+            lambda z, ys: naive(z, ys) if z.min() < -180 and z.max() < 0 else loss(z, ys),
+            ["- 1000): should be"],
+            OVERFLOW,
+        ),
+        (
+            lambda z, ys: naive(z, ys) if -900 < z.min() < -180 else loss(z, ys),
+            ["(for nine rows of four logits of type float32, - 200): should be"],
+            OVERFLOW,
+        ),
     ],
 )
 def test_cross_entropy_wrong(answer: Answer, words: Sequence[str], hint: str) -> None:

@@ -164,14 +164,6 @@ def split__indices(words, seed):
         yield [words[i] for i in part]
 
 
-def split__global_generator(words, seed):
-    words = words[:]
-    random.seed(seed)
-    random.shuffle(words)
-    n = len(words)
-    return words[: n * 4 // 5], words[n * 4 // 5 : n * 9 // 10], words[n * 9 // 10 :]
-
-
 def split__popping(words, seed):
     left = sorted(words)
     random.Random(seed).shuffle(left)

@@ -3,57 +3,110 @@
 from __future__ import annotations
 
 import functools
+import pickle
+import random
 import reprlib
 from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import combinations, pairwise, product
 from typing import Any
+
+import numpy as np
+import torch
 
 from ...bigrams import CHARACTERS, LETTERS, CountingModel
 from ..numbers import close
 from ..running import guarded, run
-from ..verdict import checker, fail
+from ..verdict import checker, describe, fail
 
 SHARES = {"train": 0.8, "dev": 0.1, "test": 0.1}
+# Two of them are equal modulo 10, 100 and so on, and modulo powers of 2.
+SEEDS = [42, 43, 0, 40_960_042]
 
 
 @checker
 def split(answer: Any) -> str:
     """Check a function ``(words, seed)`` that returns train, dev and test words, 80/10/10."""
-    pairs = [f"{a}{b}" for a in CHARACTERS[1:] for b in CHARACTERS[1:]]
+    pairs = ["".join(letters) for letters in product(CHARACTERS[1:], repeat=2)]
     whole = pairs[:500]
-    for words, seed, shown in [
-        (whole, 42, "split(words, 42), for 500 words"),
-        ([*pairs, *pairs[::5], "zz"], 7, "split(words, 7), for 813 words, some of them equal"),
-        (pairs[100:237], 1, "split(words, 1), for 137 words"),
+    long = ["".join(letters) for letters in product(CHARACTERS[1:], repeat=3)][:2000]
+    for words, seed, note in [
+        (whole, 42, ""),
+        ([*pairs, *pairs[::5], "zz"], 7, ", some of them equal"),
+        (pairs[100:237], 1, ""),
+        (pairs[50:330], 42, ""),  # a seed that came before, with another list
+        (long, 5, ""),
     ]:
+        shown = _call(words, seed, note)
         parts = _parts(answer, words, seed, shown)
         _expect_all_words(parts, words, shown)
-        if words is whole:
+        if not note:
             _expect_shuffled(parts, words, shown)
-    shown = "split(words, 42), for 500 words"
-    first = _parts(answer, whole, 42, shown)
-    if _parts(answer, whole, 42, shown) != first:
-        fail(f"{shown} gave another split the second time.", "Use random.Random(seed).")
-    for seed in (43, 0):
-        other = _parts(answer, whole, seed, f"split(words, {seed})")
-        if any(set(ours) == set(theirs) for ours, theirs in zip(first, other)):
-            fail(
-                f"split(words, {seed}) has a part in common with split(words, 42).",
-                "The seed that is given goes unused.",
-            )
+    received = {seed: _parts(answer, whole, seed, _call(whole, seed)) for seed in SEEDS}
+    for seed in (42, 0):
+        shown = _call(whole, seed)
+        if _parts(answer, whole, seed, shown) != received[seed]:
+            fail(f"{shown} gave another split the second time.", "Use random.Random(seed).")
+    _expect_other_parts(received)
     return "Three parts, shuffled, without overlap, the same for the same seed."
+
+
+def _call(words: list[str], seed: int, note: str = "") -> str:
+    return f"split(words, {seed}) (for {len(words):,} words{note})"
 
 
 def _parts(answer: Any, words: list[str], seed: int, shown: str) -> list[list[str]]:
     """Call the answer, and return the three lists."""
-    parts = run(_explaining_shuffle(answer, shown), list(words), seed, shown=shown)
-    if isinstance(parts, (str, bytes, dict)) or not hasattr(parts, "__len__") or len(parts) != 3:
-        fail(f"{shown} should return three lists, received {type(parts).__name__}.")
-    lists: list[list[str]] = guarded(
-        lambda: [list(part) for part in parts], f"Reading the three lists of {shown}"
-    )
+    explained = _explaining(answer, shown, lambda error: _hint_on_none(answer, error))
+    with _generators_untouched(shown):
+        parts = run(explained, list(words), seed, shown=shown)
+        unread = isinstance(parts, (str, bytes, dict)) or not hasattr(parts, "__len__")
+        if unread or len(parts) != 3:
+            fail(f"{shown} should return three lists, received {type(parts).__name__}.")
+        lists: list[list[str]] = guarded(
+            lambda: [list(part) for part in parts], f"Reading the three lists of {shown}"
+        )
     return lists
+
+
+# Generators that all code shares: of which module, how to read and to restore its state, and how
+# to make one of one's own.
+SHARED: list[tuple[str, Callable[[], Any], Callable[[Any], object], str]] = [
+    ("random", random.getstate, random.setstate, "random.Random(seed)"),
+    (
+        "numpy.random",
+        np.random.get_state,
+        np.random.set_state,
+        "numpy.random.default_rng(seed)",
+    ),
+    (
+        "torch",
+        lambda: torch.get_rng_state().numpy(),
+        lambda state: torch.set_rng_state(torch.from_numpy(state)),
+        "torch.Generator().manual_seed(seed)",
+    ),
+]
+
+
+@contextmanager
+def _generators_untouched(shown: str) -> Iterator[None]:
+    """Stop if an answer changes the state of a generator that all code shares. Restore it."""
+    before = [state() for _, state, *_ in SHARED]
+    try:
+        yield
+        for (module, state, _, own), old in zip(SHARED, before):
+            if pickle.dumps(state()) != pickle.dumps(old):
+                fail(
+                    f"{shown} changed the state of the global generator of {module}.",
+                    f"Other code draws from that one, too. {own} is a generator of your own.",
+                )
+    finally:
+        for (_, _, restore, _), old in zip(SHARED, before):
+            restore(old)
+
+
+OVERLAP = "Two parts overlap: each should start where the one before ends."
 
 
 def _expect_all_words(parts: list[list[str]], words: list[str], shown: str) -> None:
@@ -65,12 +118,13 @@ def _expect_all_words(parts: list[list[str]], words: list[str], shown: str) -> N
             fail(f"{shown}: {word!r} is in a part, and not in the list.")
         fail(
             f"{shown}: {word!r} is more often in the three parts than in the list.",
-            "Cut one shuffled list in three; do not draw.",
+            OVERLAP if _overlap(parts) else "Cut one shuffled list in three; do not draw.",
         )
     if lost := Counter(words) - together:
         repeats = len(lost) >= 10 and all(words.count(word) > 1 for word in lost)
         fail(
-            f"{shown}: {together.total()} of {len(words)} words are in the three parts together.",
+            f"{shown}: {together.total():,} of {len(words):,} words are in the three parts "
+            "together.",
             "A word that is twice in the list stays there twice." if repeats else "",
         )
     sizes = tuple(map(len, parts))
@@ -84,18 +138,28 @@ def _expect_all_words(parts: list[list[str]], words: list[str], shown: str) -> N
         fail(f"{shown}: sizes should be close to ({rounded}), received {sizes}.")
 
 
+def _overlap(parts: list[list[str]]) -> bool:
+    """Whether a part begins with the last words of the one before."""
+    return any(
+        before[-n:] == after[:n]
+        for before, after in pairwise(parts)
+        for n in range(1, min(len(before), len(after)) + 1)
+    )
+
+
 NEIGHBORS = "Shuffle before you cut: the list is sorted, so dev would have only rare names of boys."
 
 
 def _expect_shuffled(parts: list[list[str]], words: list[str], shown: str) -> None:
     """Stop if a part is a piece of the list, or every so many-th word, or nearly so."""
+    place = {word: i for i, word in enumerate(words)}
     for (name, share), part in zip(SHARES.items(), parts):
-        found = sorted(map(words.index, part))
+        found = sorted(place[word] for word in part)
         steps = Counter(b - a for a, b in pairwise(found))
         if set(steps) == {1}:
             piece = f"words[{found[0]}:{found[-1] + 1}]"
             fail(f"{shown}: {name} is {piece}, neighbors in the list.", NEIGHBORS)
-        if steps[1] > len(part) * (share + 1) / 2:  # by chance, about len(part) * share
+        if steps[1] > _most_by_chance(part, share):
             fail(f"{shown}: most words of {name} are neighbors in the list.", NEIGHBORS)
         if len(steps) < 4 and share < 0.5:
             fail(
@@ -104,24 +168,62 @@ def _expect_shuffled(parts: list[list[str]], words: list[str], shown: str) -> No
             )
 
 
-def _explaining_shuffle(answer: Any, shown: str) -> Any:
-    """Return an answer that, if it calls ``shuffle`` and trips over None, says why."""
-    if "shuffle" not in getattr(getattr(answer, "__code__", None), "co_names", ()):
+def _expect_other_parts(received: dict[int, list[list[str]]]) -> None:
+    """Stop unless each seed gives parts that share no more with another seed's than by chance."""
+    if all(parts == received[42] for parts in received.values()):
+        fail(
+            "split gives the same parts for the seeds 42 and 43.",
+            "The seed that is given goes unused.",
+        )
+    for a, b in combinations(SEEDS, 2):
+        for (name, share), ours, theirs in zip(SHARES.items(), received[a], received[b]):
+            common = len(set(ours) & set(theirs))
+            if common == len(ours):
+                fail(
+                    f"{name} is the same for the seeds {a} and {b}.",
+                    f"Another seed should give another {name}: shuffle all words by the seed, "
+                    "before the first cut.",
+                )
+            if common > _most_by_chance(ours, share):
+                fail(
+                    f"{name} is nearly the same for the seeds {a} and {b}: {common} of its "
+                    f"{len(ours)} words.",
+                    "Another seed should give another shuffle.",
+                )
+
+
+def _most_by_chance(part: list[str], share: float) -> float:
+    """Return more than chance ever gives, which is about ``len(part) * share``."""
+    return len(part) * (share + 1) / 2
+
+
+def _explaining(answer: Any, shown: str, hint_of: Callable[[Exception], str]) -> Any:
+    """Return an answer that, if it raises an exception for which there is a hint, gives it."""
+    if not callable(answer):
         return answer
 
     @functools.wraps(answer)
-    def explained(words: list[str], seed: int) -> Any:
+    def explained(*args: Any) -> Any:
         try:
-            return answer(words, seed)
-        except TypeError as error:
-            if "NoneType" in str(error):
-                fail(
-                    f"{shown} raised TypeError: {error}",
-                    "shuffle works in place and returns None.",
-                )
+            return answer(*args)
+        except Exception as error:
+            if hint := hint_of(error):
+                fail(f"{shown} raised {describe(error)}", hint)
             raise
 
     return explained
+
+
+def _hint_on_none(answer: Any, error: Exception) -> str:
+    """Return the hint for an answer that shuffles or sorts, and trips over None."""
+    if not isinstance(error, (TypeError, AttributeError)) or "NoneType" not in str(error):
+        return ""
+    called = getattr(getattr(answer, "__code__", None), "co_names", ())
+    if "sort" in called and "shuffle" in called:
+        return "sort and shuffle work in place and return None."
+    if "sort" in called:
+        return "sort works in place and returns None."
+    return "shuffle works in place and returns None." if "shuffle" in called else ""
 
 
 # -- smoothing -------------------------------------------------------------------------
@@ -141,46 +243,100 @@ OTHERS += "layali devora kierre yichen briasia rosabel fartun bristol myron sahi
 REPEATING = "loujain brahm ellayna priya aviyanah marie aiesha macarena rawling aviyanah soren "
 REPEATING += "tawfiq emri wojciech tyhir ziggy jeston beaux quintez mykell adriella gentri hussam "
 REPEATING += "aurya"
-CASES = [  # names to train on, how often each, names for dev, candidates
-    (AL, 4, "al", [0.001, 0.02, 0.5, 2.0, 40.0]),
-    (FEW, 1, "adilyn helen", [0.3, 0.001, 0.1, 0.01, 1.0, 3.0, 30.0]),
-    (FEW, 1, "adilyn helen", [5.0, 0.5, 0.05]),
-    (FEW, 1, "zyx qi", [1000.0, 10.0, 0.1, 0.001]),
-    (MORE, 1, "trapper trapper edan nicolai haleem", [0.21, 0.43, 0.11, 0.22, 0.24, 0.024, 2.7]),
-    (OTHERS, 1, "rosabel parisha avella eavan parisha", [0.097, 0.095, 0.82, 0.39, 0.0082, 0.089]),
-    (REPEATING, 1, "addisynn addisynn ziggy anova amairah", [0.19, 0.028, 0.085, 0.086, 0.075]),
-]
+# Counted a thousand times, "ab" wants a large constant where dev has "abq", and the other letters,
+# counted once, a small one: the loss has two valleys, and is highest between them. So whoever
+# doesn't try all candidates ends in the wider one, which isn't the deeper.
+OTHER_LETTERS = "cdefghijklmnopqrstuvwxyz"
 Case = tuple[list[str], list[str], list[float]]
+Names = list[tuple[str, int]]  # some names, and how often they come
+CASES: list[tuple[Names, Names, list[float]]] = [  # train, dev, candidates
+    ([(AL, 4)], [("al", 1)], [0.001, 0.02, 0.5, 2.0, 40.0]),
+    ([(FEW, 1)], [("adilyn helen", 1)], [0.3, 0.001, 0.1, 0.01, 1.0, 3.0, 30.0]),
+    ([(FEW, 1)], [("adilyn helen", 1)], [5.0, 0.5, 0.05]),
+    ([(FEW, 1)], [("zyx qi", 1)], [1000.0, 10.0, 0.1, 0.001]),
+    (
+        [(MORE, 1)],
+        [("trapper trapper edan nicolai haleem", 1)],
+        [0.21, 0.43, 0.11, 0.22, 0.24, 0.024, 2.7],
+    ),
+    (
+        [(OTHERS, 1)],
+        [("rosabel parisha avella eavan parisha", 1)],
+        [0.097, 0.095, 0.82, 0.39, 0.0082, 0.089],
+    ),
+    (
+        [(REPEATING, 1)],
+        [("addisynn addisynn ziggy anova amairah", 1)],
+        [0.19, 0.028, 0.085, 0.086, 0.075],
+    ),
+    (
+        [("ab", 1000), (OTHER_LETTERS, 1)],
+        [("abq cdef", 1)],
+        [0.3, 0.05, 0.1, 30.0, 0.7, 0.2, 0.5],
+    ),
+    (
+        [("ab", 1300), (OTHER_LETTERS, 1)],
+        [("abq cdef cdef", 1)],
+        [20.0, 2.0, 0.05, 7.0, 3.0, 10.0, 5.0],
+    ),
+    # All of dev counts, also its last names.
+    ([(FEW, 1)], [("amelia", 200), ("zyx qi", 50)], [0.5, 0.04, 0.025, 0.09]),
+]
+SHORT = 7  # so many of the cases have short lists
 
 
 @checker
 def best_smoothing(answer: Any) -> str:
     """Check a function ``(train, dev, candidates)`` that returns the best smoothing constant."""
-    cases: list[Case] = [
-        (train.split() * times, dev.split(), candidates) for train, times, dev, candidates in CASES
-    ]
-    calls = [f"best_smoothing(train, dev, {candidates})" for *_, candidates in cases]
-    received = [
-        run(answer, list(train), list(dev), list(candidates), shown=call)
-        for (train, dev, candidates), call in zip(cases, calls)
-    ]
-    for case, call, ours in zip(cases, calls, received):
-        train, dev, candidates = case
-        losses = _losses(*case)
-        if not any(close(ours, k) for k in candidates if losses[k] < min(losses.values()) + 1e-6):
-            fail(
-                f"{call} should be {_best(losses):g}, received {reprlib.repr(ours)}, "
-                f"for train = {_shown(train)} and dev = {dev}.",
-                _hint(cases, received),
-            )
+    cases = [(_listed(train), _listed(dev), candidates) for train, dev, candidates in CASES]
+    received: list[Any] = []
+    # The long lists come only where the answers for the short ones are right.
+    for part in (slice(SHORT), slice(SHORT, None)):
+        for case in cases[part]:
+            received.append(_received(answer, *case))
+        for names, case, ours in zip(CASES[part], cases[part], received[part]):
+            losses = _losses(*case)
+            best = [k for k in losses if losses[k] < min(losses.values()) + 1e-6]
+            if not any(close(ours, k) for k in best):
+                train, dev, candidates = names
+                fail(
+                    f"{_choice(candidates)} should be {best[0]:g}, received {reprlib.repr(ours)}, "
+                    f"for train = {_shown(train)} and dev = {_shown(dev)}.",
+                    _hint(cases, received),
+                )
     return "The constant is chosen on words that the model has not counted."
 
 
-def _shown(words: list[str]) -> str:
-    """Write a list of names, and a shorter way one that holds the same names several times."""
-    times = words.count(words[0])
-    once = words[: len(words) // times]
-    return f"{once} * {times}" if times > 1 and words == once * times else str(words)
+def _received(answer: Any, train: list[str], dev: list[str], candidates: list[float]) -> Any:
+    shown = _choice(candidates)
+    explained = _explaining(answer, shown, functools.partial(_hint_on_letters, train, dev))
+    return run(explained, list(train), list(dev), list(candidates), shown=shown)
+
+
+def _choice(candidates: list[float]) -> str:
+    return f"best_smoothing(train, dev, {candidates})"
+
+
+def _listed(names: Names) -> list[str]:
+    return [name for text, times in names for name in text.split() * times]
+
+
+def _shown(names: Names) -> str:
+    """Write a list of names as a reader would, also one that holds names many times."""
+    return " + ".join(
+        f"{text.split()} * {times}" if times > 1 else str(text.split()) for text, times in names
+    )
+
+
+OTHER_WAY_ROUND = "Count on train and compare on dev: here it is the other way round."
+
+
+def _hint_on_letters(train: list[str], dev: list[str], error: Exception) -> str:
+    """Return the hint for a model that was counted on dev, and lacks a letter of a train name."""
+    if not isinstance(error, ValueError) or "is not in the vocabulary" not in str(error):
+        return ""
+    of_train = any(f" is {name!r}: " in str(error) for name in {*train} - {*dev})
+    return OTHER_WAY_ROUND if of_train else ""
 
 
 def _losses(
@@ -194,7 +350,7 @@ def _best(losses: dict[float, float]) -> float:
 
 
 def _hint(cases: list[Case], received: list[Any]) -> str:
-    """Return the hint of the misconception that explains everything that was received."""
+    """Return the hint of the misconception that explains everything received so far."""
     misconceptions: list[tuple[Callable[[list[str], list[str], list[float]], float], str]] = [
         (
             lambda train, dev, ks: _best(_losses(train, train, ks)),
@@ -206,7 +362,7 @@ def _hint(cases: list[Case], received: list[Any]) -> str:
         ),
         (
             lambda train, dev, ks: _best(_losses(dev, train, ks)),
-            "Count on train and compare on dev: here it is the other way round.",
+            OTHER_WAY_ROUND,
         ),
         (
             lambda train, dev, ks: _best(_losses(train, dev, ks, 2)),

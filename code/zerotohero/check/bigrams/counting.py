@@ -20,11 +20,6 @@ def normalize_rows(answer: Any) -> str:
         call = f"normalize_rows({shown})"
         received = run(answer, counts, shown=call)
         x = counts.double()
-        rounded_down = (
-            "// rounds down. Use /."
-            if counts.is_floating_point()  # for integers / may be right, its result stored wrong
-            else "Use / for the division, not //, and a tensor of floats for what it gives."
-        )
         misconceptions = [
             (x / x.sum(0, keepdim=True), "These are columns that sum to 1. Sum along dim 1."),
             (x / x.sum(), "The whole table sums to 1. Each row should, by itself."),
@@ -37,10 +32,11 @@ def normalize_rows(answer: Any) -> str:
                 x / x.amax(1, keepdim=True),
                 "Each row was divided by its largest count. Divide it by its sum.",
             ),
-            (x // x.sum(1, keepdim=True), rounded_down),
         ]
         if len(x) == x.shape[1]:  # as in the first table; in others, that division raises an error
             misconceptions.insert(0, (x / x.sum(1), KEEPDIM))
+        if "[[" in shown:  # in others, zeros may come from sums that overflow
+            misconceptions.append((x // x.sum(1, keepdim=True), ROUNDED))
         right = x / x.sum(1, keepdim=True)
         expect_tensor(received, right, call, misconceptions)
     return "Every row sums to 1, and the counts are left as they were."
@@ -48,22 +44,27 @@ def normalize_rows(answer: Any) -> str:
 
 KEEPDIM = "With keepdim=True the sums stay a column, so that each row is divided by its own sum."
 
+ROUNDED = "Use / for the division, not //, and a tensor of floats for what it gives."
+
 
 def _tables() -> list[tuple[str, torch.Tensor]]:
     """Return tables of counts of many shapes, no row without a count, and how to show them."""
     small = torch.tensor([[1.0, 3.0], [6.0, 2.0]])
     tables = [("[[1, 3], [6, 2]]", small), ("the integers [[1, 3], [6, 2]]", small.long())]
     generator = torch.Generator().manual_seed(1)
-    for dtype, kind, rows, columns in [
-        (torch.float32, "floats", 2, 3),
-        (torch.int32, "integers", 5, 4),
-        (torch.float64, "floats", 1, 6),
-        (torch.int64, "integers", 4, 1),
-        (torch.float32, "floats", V, V),
+    for dtype, kind, rows, columns, most in [
+        (torch.float32, "floats", 2, 3, 50),
+        (torch.int32, "integers", 5, 4, 50),
+        (torch.float64, "floats", 1, 6, 50),
+        (torch.int64, "integers", 4, 1, 50),
+        (torch.float32, "floats", V, V, 50),
+        (torch.int64, "integers", V, V, 7000),  # sums above 2 ** 16, and a shape that came before
+        (torch.int32, "integers", 5, 4, 50),
     ]:
-        table = torch.randint(0, 50, (rows, columns), generator=generator)
+        table = torch.randint(0, most, (rows, columns), generator=generator)
         table[:, 0] += 1
-        tables.append((f"a {rows} × {columns} tensor of {kind}", table.to(dtype)))
+        large = " up to 7,000" if most > 50 else ""
+        tables.append((f"a {rows} × {columns} tensor of {kind}{large}", table.to(dtype)))
     return tables
 
 
@@ -71,6 +72,10 @@ def _tables() -> list[tuple[str, torch.Tensor]]:
 
 # Letters that repeat within a word and between words, one letter alone, a word that comes twice.
 NAMES = ["emma", "ava", "mia", "amelia", "xanana", "o", "zazza", "ava", "lazar"]
+# Equal letters and equal words side by side.
+TWINS = ["aaa", "llama", "llama", "lee", "ooooo"]
+MANY = 2100  # more than a uint8 or a float16 can count
+TOO_SMALL = "The dtype is too small for such a count. Use integers of 64 bits, for example."
 OUT_OF_ORDER = [(0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1)]
 ALL = "abcdefghijklmnopqrstuvwxyz"
 
@@ -78,10 +83,16 @@ ALL = "abcdefghijklmnopqrstuvwxyz"
 @checker
 def trigram_counts(answer: Any) -> str:
     """Check a function ``(words)`` that returns the trigram counts, shape (27, 27, 27)."""
-    for words in (["ab"], NAMES, ["quincy", "bjorn"], [ALL, ALL[::-1], "wyatt"]):
+    for words in (["ab"], NAMES, ["quincy", "bjorn"], [ALL, ALL[::-1], "wyatt"], TWINS):
         shown = f"trigram_counts({words})"
         received = run(answer, list(words), shown=shown)
         expect_tensor(received, _table(_dotted(words)), shown, _misconceptions(words))
+    many = ["o"] * MANY
+    shown = f"trigram_counts(['o'] * {MANY})"
+    right = _table(_dotted(many))
+    rounded = [right.byte(), right.clamp(max=256), right.clamp(max=2048)]
+    misconceptions = [(wrong, TOO_SMALL) for wrong in rounded]  # the last: 16-bit floats
+    expect_tensor(run(answer, many, shown=shown), right, shown, misconceptions)
     return "Every trigram is counted, from the two dots before a word to the one after it."
 
 

@@ -43,16 +43,24 @@ class OneHotWatch(Watch):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = super().__torch_function__(func, types, args, kwargs)
         for made in (result, *args[:1]):  # an index on the left of = returns nothing
-            if _equal(made, self.one_hot):
+            if _encodes(made, self.one_hot):
                 fail("The answer makes a one-hot encoding of xs.", NO_ONE_HOT)
         return result
 
 
-def _equal(made: Any, one_hot: torch.Tensor) -> bool:
-    if not isinstance(made, torch.Tensor) or made.shape != one_hot.shape:
+def _encodes(made: Any, one_hot: torch.Tensor) -> bool:
+    """Whether a tensor is the one-hot encoding: also on its side, or repeated along a dimension."""
+    if not isinstance(made, torch.Tensor) or made.numel() < one_hot.numel():
         return False
     try:
-        return bool(torch.equal(made.double(), one_hot))
+        if not bool(((made == 0) | (made == 1)).all()):
+            return False
+        for dim in range(made.dim()):
+            first = made.narrow(dim, 0, 1)
+            if bool((made == first).all()):
+                made = first
+        made = made.squeeze().double()
+        return any(torch.equal(made, table.squeeze()) for table in (one_hot, one_hot.T))
     except RuntimeError:  # inside vmap there is nothing to compare
         return False
 
@@ -66,11 +74,12 @@ def logits_by_row(answer: Any) -> str:
         (27, 27, [26]),
         (6, 4, [5, 0, 3, 3, 0, 5, 1]),
         (3, 8, [2, 0]),
+        (729, 27, [728, 27, 0, 53, 728]),
     ]:
         W = torch.randn(rows, columns, generator=generator)
         ids = torch.tensor(xs)
-        size = "" if rows == columns else f", for W of shape ({rows}, {columns})"
-        shown = f"logits_by_row(W, {xs}){size}"
+        call = f"logits_by_row(W, {xs})"
+        shown = call if rows == columns else f"{call} (for W of shape ({rows}, {columns}))"
         misconceptions = [
             (W[ids].softmax(1), "These are probabilities. Logits are the rows of W themselves."),
             (
@@ -87,11 +96,11 @@ def logits_by_row(answer: Any) -> str:
                 (W[:, ids].T, "These are columns of W. Row i holds the logits after character i."),
             ]
             misconceptions = columns_of_W + misconceptions
-        with OneHotWatch(ids, rows):
-            received = run(answer, W.clone(), ids.clone(), shown=shown)
+        watched = OneHotWatch(ids, rows).watched(answer)
+        received = run(watched, W.clone(), ids.clone(), shown=shown)
         expect_tensor(received, W[ids], shown, misconceptions)
-        _expect_no_product(answer, W, ids, shown)
-        _expect_gradient_of_rows(answer, W, ids, shown)
+        _expect_no_product(watched, W, ids, shown)
+        _expect_gradient_of_rows(watched, W, ids, shown)
     return "Each row of W that xs names, in order."
 
 
@@ -103,7 +112,7 @@ def _expect_no_product(answer: Any, W: torch.Tensor, ids: torch.Tensor, shown: s
     expect_tensor(
         received,
         W[ids],
-        f"{shown}, where all other rows of W are infinite",
+        f"{shown} with infinity in all other rows of W",
         otherwise="The other rows are still there, multiplied by zero: that is a one-hot encoding. "
         "Take only the rows that xs names.",
     )
@@ -120,6 +129,7 @@ def _expect_gradient_of_rows(answer: Any, W: torch.Tensor, ids: torch.Tensor, sh
 
 LEAVES_TORCH = "What is given requires a gradient now. Stay with tensors, so that it can flow back."
 CUT_OFF = "detach, item, tolist, numpy, no_grad and torch.tensor cut a result off from its inputs."
+OTHER_BRANCH = "torch.where passes NaN back from the branch that it doesn't take, too."
 
 
 def _expect_gradient(
@@ -129,8 +139,12 @@ def _expect_gradient(
     right: torch.Tensor,
     shown: str,
     name: str,
+    chooses: bool = False,
 ) -> None:
-    """Stop unless the weighted sum of a result has the right gradient by ``leaf``."""
+    """Stop unless the weighted sum of a result has the right gradient by ``leaf``.
+
+    ``chooses`` says whether the answer calls ``torch.where``.
+    """
     result = guarded(lambda: _joined(received), f"Reading {shown}")
     needed = f"{shown}: the result has no gradient, but {name} requires one."
     if not result.requires_grad:
@@ -141,8 +155,9 @@ def _expect_gradient(
     )
     if grad is None:
         fail(needed, CUT_OFF)
-    called = f"the gradient of {name} after {shown}"
-    expect_tensor(grad, right, called, otherwise=CUT_OFF, tolerance=1e-4)
+    called = f"The gradient of {name} after {shown}"
+    hint = OTHER_BRANCH if chooses and grad.isnan().any() else ""
+    expect_tensor(grad, right, called, otherwise=hint, tolerance=1e-4)
 
 
 def _joined(received: Any) -> torch.Tensor:
@@ -163,6 +178,7 @@ def cross_entropy(answer: Any) -> str:
     generator = torch.Generator().manual_seed(2)
     small = torch.randn(5, 27, generator=generator, dtype=torch.float64)
     few = torch.randn(3, 4, generator=generator)
+    many = torch.randn(9, 4, generator=generator, dtype=torch.float64)
     ys = [3, 0, 26, 7, 7]
     for shown, logits, right_ones in [
         ("five rows of random logits", small, ys),
@@ -172,6 +188,10 @@ def cross_entropy(answer: Any) -> str:
         ("five rows of random logits - 1000", small - 1000, ys),
         ("five rows of random logits × 1000", small * 1000, ys),
         ("logits of 1000 in one row, of -1000 in another", _far_apart(few), [1, 1, 3]),
+        ("nine rows of four logits", many, [3, 0, 0, 1, 3, 0, 3, 1, 0]),  # a class does not occur
+        ("nine rows of four logits of type float32, + 100", many.float() + 100, [0] * 9),
+        ("nine rows of four logits of type float32, - 200", many.float() - 200, [2, 1, 3] * 3),
+        ("nine rows of four logits of type float32, × 100", many.float() * 100, [1, 3, 0] * 3),
     ]:
         _expect_loss(answer, logits, torch.tensor(right_ones), shown)
     return "Right for small logits, and for logits of a thousand, too."
@@ -182,14 +202,15 @@ def _far_apart(logits: torch.Tensor) -> torch.Tensor:
 
 
 def _expect_loss(answer: Any, logits: torch.Tensor, ys: torch.Tensor, shown: str) -> None:
-    call = f"cross_entropy(logits, ys), for {shown}"
+    call = f"cross_entropy(logits, ys) (for {shown})"
     leaf = logits.clone().requires_grad_()
     right = F.cross_entropy(leaf, ys)
     (slope,) = torch.autograd.grad(right, leaf)
     right = right.detach()
-    with Watch(OWN_LOSS):
-        received = run(answer, logits.clone(), ys.clone(), shown=call)
-    large = bool(logits.abs().max() > 100)
+    watch = Watch(OWN_LOSS)
+    watched = watch.watched(answer)
+    received = run(watched, logits.clone(), ys.clone(), shown=call)
+    large = bool(logits.abs().max() > 50)
     wrong = [w for w in _wrong_losses(logits, ys, right) if w[0].isfinite().all()]
     expect_tensor(
         received,
@@ -199,8 +220,9 @@ def _expect_loss(answer: Any, logits: torch.Tensor, ys: torch.Tensor, shown: str
         otherwise=_not_finite(answer, received, logits, ys) if large else "",
         tolerance=5e-4 if large else 1e-5,  # float32 has 7 digits, of a thousand, too
     )
-    received = run(answer, leaf, ys.clone(), shown=call, raised=LEAVES_TORCH)
-    _expect_gradient(received, leaf, torch.ones(()), slope, call, "logits")
+    received = run(watched, leaf, ys.clone(), shown=call, raised=LEAVES_TORCH)
+    chooses = watch.calls["where"] > 0
+    _expect_gradient(received, leaf, torch.ones(()), slope, call, "logits", chooses)
 
 
 def _wrong_losses(
@@ -251,4 +273,6 @@ def _not_finite(answer: Any, received: Any, logits: torch.Tensor, ys: torch.Tens
         return (
             "Don't exponentiate and take the log again: a probability that rounds to 0 gives inf."
         )
-    return "Subtract each row's maximum before you exponentiate: exp(1000) overflows."
+    return (
+        "Subtract each row's maximum before you exponentiate. Otherwise, exp gives infinity or 0."
+    )
