@@ -10,7 +10,7 @@ from check_answers import outcome
 
 from zerotohero.check import tokenizer
 from zerotohero.check.tokenizer import ways
-from zerotohero.check.tokenizer.bpe import BASIC, MISTAKES, REGEX, SPLITTING
+from zerotohero.check.tokenizer.bpe import BASIC, MISTAKES, REGEX, REGEX_USED_UP, SPLITTING, USED_UP
 from zerotohero.tokenizer import BasicTokenizer, RegexTokenizer, naive
 
 Answer = Callable[..., Any]
@@ -326,11 +326,76 @@ class Popping(Plain):
         return str(text)
 
 
+class UpdatesCounts(Plain):
+    """As the chapter does to be fast, which changes the order of the pairs."""
+
+    def train(self, text: str, vocab_size: int) -> None:
+        ids = self.symbols(text)
+        counts = naive.get_stats(ids)
+        self.merges = {}
+        for idx in range(256, vocab_size):
+            pair = max(counts, key=lambda pair: counts[pair])
+            ids = ways.merge_and_update(ids, pair, idx, counts)
+            self.merges[pair] = idx
+
+
+class OneMoreAtLeast(Plain):
+    """Does not look whether there is a pair."""
+
+    more = 1
+
+    def train(self, text: str, vocab_size: int) -> None:
+        self.merges = {}
+        ids = self.symbols(text)
+        for idx in range(256, vocab_size + self.more):
+            pair = self.choose(naive.get_stats(ids))
+            ids = self.merge(ids, pair, idx)
+            self.merges[pair] = idx
+
+
+class AsManyAsTokensAtLeast(OneMoreAtLeast):
+    more = 256
+
+
+class CountsNothing(OneMoreAtLeast):
+    def choose(self, counts: dict[Any, int]) -> Any:
+        return super().choose({})
+
+
+class NeverForgets(Plain):
+    def __init__(self) -> None:
+        self.learned: dict[tuple[int, int], int] = {}
+
+    def train(self, text: str, vocab_size: int) -> None:
+        self.learned |= naive.train([text.encode()], vocab_size - 256)
+        self.merges = self.learned
+
+
+class NeverForgetsInOrder(NeverForgets):
+    def encode(self, text: str) -> list[int]:
+        ids = self.symbols(text)
+        for pair, idx in self.merges.items():
+            ids = self.merge(ids, pair, idx)
+        return ids
+
+
+class SharedVocab(Plain):
+    vocab: ClassVar[dict[int, bytes]] = {}
+
+    def train(self, text: str, vocab_size: int) -> None:
+        super().train(text, vocab_size)
+        self.vocab.update(naive.build_vocab(self.merges))
+
+    def decode(self, ids: list[int]) -> str:
+        return naive.decode(ids, self.vocab)
+
+
 LEFT_TO_RIGHT = "Replace pairs from left to right: aaa becomes X a, not a X."
 LINE = "Do not split by lines: a token may hold a line break, and go on after it."
-TIE = "Two pairs occur equally often: take the one that occurs first."
+TIE = "Two pairs occur equally often: take the one that occurs first in the current sequence."
 COUNT = "The first new id is 256, the last one vocab_size - 1: vocab_size - 256 merges."
 BYTES = "An id is a whole number: return the ids of the tokens, not their bytes."
+AGAIN = "Training again starts from the bytes: forget what was learned before."
 JOIN = "A character may have several bytes: join all bytes first, then decode."
 
 
@@ -344,6 +409,16 @@ JOIN = "A character may have several bytes: join all bytes first, then decode."
         (LastOfEquals, TIE),
         (LargestOfEquals, TIE),
         (SmallestOfEquals, TIE),
+        (UpdatesCounts, TIE),
+        (OneMoreAtLeast, COUNT),
+        (AsManyAsTokensAtLeast, COUNT),
+        (CountsNothing, ""),
+        (NeverForgets, AGAIN),
+        (NeverForgetsInOrder, AGAIN),
+        (
+            SharedVocab,
+            "All tokenizers share their vocabulary: give each object its own self.vocab.",
+        ),
         (OneMore, COUNT),
         (OneFewer, COUNT),
         (AsManyAsTokens, COUNT),
@@ -463,7 +538,7 @@ def test_the_known_mistakes_can_be_told_apart(mistakes: Any, trainings: Any) -> 
         assert hint_of.setdefault(str(found), hint) == hint
 
 
-@pytest.mark.parametrize("trainings", [BASIC, REGEX])
+@pytest.mark.parametrize("trainings", [BASIC, REGEX, USED_UP, REGEX_USED_UP])
 def test_each_text_has_enough_pairs(trainings: Any) -> None:
     for training in trainings:
         assert len(ways.learn(ways.RIGHT, training)) == training.vocab_size - 256

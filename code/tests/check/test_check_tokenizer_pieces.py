@@ -9,6 +9,7 @@ import pytest
 from check_answers import outcome
 
 from zerotohero.check import tokenizer
+from zerotohero.check.tokenizer.pieces import TEXTS, TOYS
 
 
 def encode_pieces(
@@ -77,6 +78,9 @@ FIRST = "Neither from the left nor the longest: the pair with the lowest id."
         ),
         ({"key": lambda _, __, i: i}, FIRST),
         ({"key": lambda pair, _, i: (-len(pair), i)}, FIRST),
+        ({"key": lambda pair, pieces, i: (-len(pair), pieces[pair], i)}, FIRST),
+        ({"before": lambda text: text.partition("\n")[0]}, ""),
+        ({"before": lambda text: text.replace("\r\n", "\n")}, ""),
         (
             {"key": lambda pair, pieces, i: (-pieces[pair], i)},
             "The lowest id comes first, not the highest.",
@@ -130,3 +134,24 @@ def test_the_id_0_counts() -> None:
 
     outcome(tokenizer.pieces(in_bytes))
     outcome(tokenizer.pieces(unmerged))
+
+
+def test_the_pieces_are_what_the_statement_says() -> None:
+    """So that it makes no difference whether all places of a piece are joined at once."""
+    for toy in TOYS:
+        for piece, idx in toy.items():
+            for i in range(1, len(piece)):
+                parts = [part for part in (piece[:i], piece[i:]) if part in toy]
+                assert len(parts) < 2 or all(len(p) == 1 or toy[p] < idx for p in parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("erer", [273, 263, 263]),
+        ("there\nthe\r\nthe", [262, 277, 276, 13, 274, 260, 16, 13, 274, 260]),
+    ],
+)
+def test_ids_by_hand(text: str, ids: list[int]) -> None:
+    assert text in TEXTS[0]
+    assert encode_pieces(text, TOYS[0]) == ids

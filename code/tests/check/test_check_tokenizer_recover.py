@@ -165,12 +165,32 @@ def by_the_order_of_the_dictionary(ranks: Ranks) -> tuple[Any, Any]:
     return {pair_of[rank]: rank for rank in ranks.values() if rank in pair_of}, shuffle
 
 
+def unsorted(ranks: Ranks) -> tuple[Any, Any]:
+    shuffle, merges = shuffle_of(ranks), {}
+    for token, rank in ranks.items():
+        if len(token) > 1:
+            left, right = naive.encode(bytes(shuffle[byte] for byte in token), merges)
+            merges[left, right] = rank
+    return merges, shuffle
+
+
+def of_plain_bytes(ranks: Ranks) -> tuple[Any, Any]:
+    """Forgets the shuffle, and the order as well."""
+    merges: dict[Any, int] = {}
+    for token, rank in ranks.items():
+        if len(token) > 1:
+            left, right = naive.encode(token, merges)
+            merges[left, right] = rank
+    return merges, shuffle_of(ranks)
+
+
 def emptying(ranks: Ranks) -> tuple[Any, Any]:
     found = by_encoding(ranks)
     ranks.clear()
     return found
 
 
+SORTED = "The dictionary is in no order: sort its tokens by rank."
 TOKENS = "A pair is a tuple of two ranks."
 LIST = "The ranks of the bytes should be a list of 256 numbers, or a dictionary."
 
@@ -203,16 +223,18 @@ LIST = "The ranks of the bytes should be a list of 256 numbers, or a dictionary.
         (
             changed(lambda merges, _: dict(reversed(merges.items()))),
             "The merges are right, but not in the order of their ranks.",
-            "The order of ranks is not the order of its tokens: sort them by rank.",
+            SORTED,
         ),
         (
             by_the_order_of_the_dictionary,
             "The merges are right, but not in the order of their ranks.",
-            "The order of ranks is not the order of its tokens: sort them by rank.",
+            SORTED,
         ),
         (changed(lambda merges, _: merges | {(1, 2): 999}), "(1, 2) is not one of them", ""),
         (lambda ranks: by_encoding(ranks)[0], "should return the merges", ""),
         (lambda ranks: (*by_encoding(ranks), ranks), "received a tuple of 3", ""),
+        (unsorted, "too many values to unpack", SORTED),
+        (of_plain_bytes, "", SORTED),
         (emptying, "changed ranks", "Work on a copy."),
     ],
 )

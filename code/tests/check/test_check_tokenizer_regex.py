@@ -7,8 +7,10 @@ import pytest
 import regex
 from check_answers import outcome
 from test_check_tokenizer import (
+    AGAIN,
     LEFT_TO_RIGHT,
     LINE,
+    TIE,
     CountsApart,
     FromRight,
     HighestRankFirst,
@@ -20,7 +22,7 @@ from test_check_tokenizer import (
 )
 
 from zerotohero.check import tokenizer
-from zerotohero.check.tokenizer.bpe import REGEX
+from zerotohero.check.tokenizer.bpe import REGEX, REGEX_USED_UP
 from zerotohero.tokenizer import GPT4_SPLIT_PATTERN, RegexTokenizer, naive
 
 
@@ -44,7 +46,7 @@ def test_what_the_chapter_shows_is_right() -> None:
 
 
 def test_the_patterns_match_all_of_the_text() -> None:
-    for training in REGEX:
+    for training in (*REGEX, *REGEX_USED_UP):
         for text in (training.text, *training.encoded):
             assert "".join(regex.findall(training.pattern, text)) == text
 
@@ -250,6 +252,37 @@ class OneMoreRegex(Splitting):
     numbers = OneMore.numbers
 
 
+class NeverForgetsRegex(Splitting):
+    def __init__(self, pattern: str) -> None:
+        super().__init__(pattern)
+        self.learned: dict[tuple[int, int], int] = {}
+
+    def train(self, text: str, vocab_size: int) -> None:
+        super().train(text, vocab_size)
+        self.learned |= self.merges
+        self.merges = self.learned
+
+
+class WithoutReturns(Splitting):
+    def split(self, text: str) -> list[str]:
+        return super().split(text.replace("\r", ""))
+
+
+class UpToNull(Splitting):
+    def split(self, text: str) -> list[str]:
+        return super().split(text.partition("\0")[0])
+
+
+class WithoutMark(Splitting):
+    def split(self, text: str) -> list[str]:
+        return super().split(text.removeprefix("\ufeff"))
+
+
+class OfTheBeginning(Splitting):
+    def train(self, text: str, vocab_size: int) -> None:
+        super().train(text[:1000], vocab_size)
+
+
 LIBRARY = "The patterns are those of the library regex: regex.findall, not re.findall."
 SPACE = "Chunks of white space count, too."
 LEFTMOST = "Merge the pair that was learned first, wherever it is in the text."
@@ -270,6 +303,11 @@ NO_DIFFERENCE = "The pattern makes no difference: split by the one that MyRegex 
         (OfLibraryRe, LIBRARY),
         (CompiledByRe, LIBRARY),
         (LinesFirst, LINE),
+        (WithoutReturns, ""),
+        (UpToNull, ""),
+        (WithoutMark, ""),
+        (OfTheBeginning, ""),
+        (NeverForgetsRegex, AGAIN),
         (TrainedByLines, LINE),
         (TrainedWithoutSpace, SPACE),
         (WithoutSpace, SPACE),
@@ -297,7 +335,7 @@ NO_DIFFERENCE = "The pattern makes no difference: split by the one that MyRegex 
         (StrictRegex, 'Not all bytes are valid UTF-8: decode with errors="replace".'),
         (
             LastOfEqualsRegex,
-            "Two pairs occur equally often: take the one that occurs first.",
+            TIE,
         ),
         (
             HighestRankFirstRegex,

@@ -206,6 +206,7 @@ OTHERS = "The message should name the token that occurs in the text, and no othe
             "A special token that nobody has allowed is an error.",
         ),
         (raising(lambda text, _, __: text), NAME),
+        (raising(lambda _, __, special_tokens: next(iter(special_tokens))), OTHERS),
         (raising(lambda text, _, __: f"no special tokens in {text!r}, please"), NAME),
         (raising(lambda _, __, special_tokens: list(special_tokens)), OTHERS),
         (raising(lambda *_: "<|end|>, <|user|>, «ü»"), OTHERS),
@@ -214,6 +215,39 @@ OTHERS = "The message should name the token that occurs in the text, and no othe
 )
 def test_a_refusal_is_raised_and_names_the_token(answer: Answer, hint: str) -> None:
     outcome(tokenizer.special(answer), hint=hint)
+
+
+def searching(search: Callable[[str, str], Any], whole: bool) -> Answer:
+    """Look for what is refused with regular expressions, of each token or of all of them."""
+
+    def answer(
+        text: str, special_tokens: dict[str, int], encode_ordinary: Answer, allowed_special: Any
+    ) -> Any:
+        if allowed_special == "none_raise":
+            for token in ["|".join(special_tokens)] if whole else special_tokens:
+                if token and (match := search(token, text)):
+                    raise ValueError(f"not allowed: {match.group() if whole else token}")
+        given = (text, special_tokens, encode_ordinary, allowed_special)
+        return split_with(*given, check_first=False)
+
+    return answer
+
+
+@pytest.mark.parametrize("search", [re.search, regex.search])
+@pytest.mark.parametrize("whole", [True, False])
+def test_signs_of_regular_expressions_in_what_is_refused(search: Any, whole: bool) -> None:
+    outcome(tokenizer.special(searching(search, whole)), hint=ESCAPE)
+
+
+def test_what_looks_like_a_special_token_is_not_refused() -> None:
+    def of_any_case(token: str, text: str) -> Any:
+        return re.search(re.escape(token), text, re.IGNORECASE)
+
+    def with_spaces(token: str, text: str) -> Any:
+        return re.search(re.escape(token), text.replace(" ", ""))
+
+    for search in (of_any_case, with_spaces):
+        outcome(tokenizer.special(searching(search, False)), "<|END|> <| end |>", hint="")
 
 
 @pytest.mark.parametrize(

@@ -415,3 +415,19 @@ def pieces__by_id(text, pieces):
         else:
             for byte in symbol.encode():
                 yield pieces[f"<0x{byte:02X}>"]
+
+
+def pieces__all_places_at_once(text, pieces):
+    """Join all places of the pair with the lowest id, and look again."""
+    symbols = ["▁", *text.replace(" ", "▁")]
+    while known := [a + b for a, b in pairwise(symbols) if a + b in pieces]:
+        piece = min(known, key=pieces.get)
+        done = []
+        for symbol in symbols:
+            if done and done[-1] + symbol == piece:
+                done[-1] = piece
+            else:
+                done.append(symbol)
+        symbols = done
+    spelled = ([s] if s in pieces else [f"<0x{b:02X}>" for b in s.encode()] for s in symbols)
+    return tuple(pieces[name] for names in spelled for name in names)

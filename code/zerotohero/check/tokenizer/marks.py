@@ -64,6 +64,8 @@ CASES = [
     _some("<|end|>", CHAT),
     Case("a<|end|>b<|user|>", CHAT, "none", []),
     Case("nothing special", CHAT, "none_raise", [], 2000),
+    Case("the end", CHAT, "none_raise", [], 8000),  # parts of tokens are no tokens
+    Case("<|END|> <| end |> the end", CHAT, "none_raise", []),
     _all("[a-z]*b(?:\\d+5$x^[ab", SIGNS, 4000),
     _some("x*[a-z](?:", SIGNS, "*", "(?:"),
     _some("[a-z]\\d+", SIGNS, "[a-z]"),
@@ -237,6 +239,8 @@ def _explained(answer: Callable[..., Any], case: Case) -> Callable[..., Any]:
             named = any(token in str(error) for token in refused)
             if named and case.allowed != "none_raise":
                 fail(f"{case.shown} raised {describe(error)}", TIKTOKEN)
+            if case.text == "the end" and "end" in str(error):  # found by <|end|>
+                fail(f"{case.shown} raised {describe(error)}", ESCAPE)
             raise
 
     return explained
@@ -252,6 +256,8 @@ def _check_refusal(answer: Callable[..., Any], text: str, special_tokens: dict[s
         try:
             result = answer(text, *given)
             return list(islice(result, 100)) if isinstance(result, Iterator) else result
+        except (re.error, regex.error) as error:
+            fail(f"{shown} raised {describe(error)}", ESCAPE)
         except ValueError as error:
             raised.append(error)
 
@@ -268,10 +274,11 @@ def _check_message(
     """Stop unless the message names a token of the text, apart from the text, and no other."""
     found = [token for token in special_tokens if token in text]
     message = str(error) if text in found else str(error).replace(text, "")
-    if not any(token in message for token in found):
-        fail(f"{shown} raised {describe(error)}", NAME)
+    named = any(token in message for token in found)
     for token in sorted(found, key=len, reverse=True):
         message = message.replace(token, "")
     # Shorter ones may be part of any word.
     if any(len(token) > 2 and token in message for token in special_tokens):
         fail(f"{shown} raised {describe(error)}", OTHERS)
+    if not named:
+        fail(f"{shown} raised {describe(error)}", NAME)

@@ -52,6 +52,8 @@ TEXTS = [
         "    in",
         "The HE",
         "in\u00a0the",
+        "erer",
+        "there\nthe\r\nthe",
     ),
     (
         "schein schön",
@@ -63,6 +65,7 @@ TEXTS = [
         "x",
         "ß",
         " ",
+        "   ",
     ),
 ]
 
@@ -141,6 +144,7 @@ MISTAKES = [
     (Way(in_bytes=lambda _: []), "Nothing may get lost: what is not a piece is written in bytes."),
     (Way(key=lambda _, i, __: i), FIRST),
     (Way(key=lambda _, i, pair: (-len(pair), i)), FIRST),
+    (Way(key=lambda idx, i, pair: (-len(pair), idx, i)), FIRST),
     (Way(key=lambda idx, i, _: (-idx, i)), "The lowest id comes first, not the highest."),
     (Way(key=lambda idx, i, _: (idx, -i)), "Of several pairs with the lowest id, the leftmost."),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import random
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 from ...tokenizer import naive
 from ...tokenizer.naive import Pair
 from ..running import run
-from ..verdict import checker, fail
+from ..verdict import checker, describe, fail
 from .ids import expect_ids
 
 # Chunks, and how often each occurs. " s" is a token before " st", which is " " and "st"; runs of
@@ -81,14 +82,17 @@ RANKS = "A pair is a tuple of two ranks."
 NOT_BYTES = "A pair holds ranks, and the rank of a byte is not the byte."
 PARTS = "Encode the token with the merges of lower rank: two ids are left."
 ALL = "Every token of more than one byte has a pair."
-SORTED = "The order of ranks is not the order of its tokens: sort them by rank."
+SORTED = "The dictionary is in no order: sort its tokens by rank."
+
+
+SHOWN = "recover(ranks)"
 
 
 @checker
 def recover(answer: Any) -> str:
     """Check a function ``(ranks)`` that returns the merges, and the rank of each byte."""
     for ranking in rankings():
-        received = run(answer, dict(ranking.ranks), shown="recover(ranks)")
+        received = run(_explained(answer), dict(ranking.ranks), shown=SHOWN)
         if not isinstance(received, (tuple, list)) or len(received) != 2:
             fail(
                 "recover(ranks) should return the merges and the ranks of the bytes, "
@@ -101,6 +105,32 @@ def recover(answer: Any) -> str:
         _check_shuffle(shuffle, ranking)
         _check_merges(merges, ranking)
     return "The merges come back, all of them, in the order in which they were learned."
+
+
+def _explained(answer: Any) -> Any:
+    """Return the answer, with a hint where its exception is gone once the tokens are sorted."""
+    if not callable(answer):
+        return answer
+
+    @functools.wraps(answer, updated=())
+    def explained(ranks: dict[bytes, int]) -> Any:
+        try:
+            return answer(ranks)
+        except (ValueError, LookupError) as error:
+            if _takes(answer, dict(sorted(ranks.items(), key=operator.itemgetter(1)))):
+                fail(f"{SHOWN} raised {describe(error)}", SORTED)
+            raise
+
+    return explained
+
+
+def _takes(answer: Any, ranks: dict[bytes, int]) -> bool:
+    """Whether the answer raises no exception."""
+    try:
+        answer(ranks)
+    except Exception:
+        return False
+    return True
 
 
 def _what(received: Any) -> str:

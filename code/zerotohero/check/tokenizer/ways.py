@@ -25,6 +25,13 @@ class Training(NamedTuple):
     vocab_size: int
     encoded: tuple[str, ...]
     pattern: str = ""
+    before: tuple[str, int] | None = None  # an earlier training of the same object
+
+
+def earlier_of(training: Training) -> Training:
+    """Return the training that came before, of the same object: of nothing, if there is none."""
+    text, vocab_size = training.before or ("", 256)
+    return Training(text, vocab_size, (), training.pattern)
 
 
 # -- the parts of a way: each has the right one, and others ----------------------------
@@ -82,6 +89,27 @@ def count_all(ids: Ids, counts: dict[Pair, int]) -> None:
     naive.get_stats(ids, counts)
 
 
+def merge_and_update(ids: Ids, pair: Pair, idx: int, counts: dict[Pair, int]) -> Ids:
+    """Merge, and update the counts as in the chapter: their order gets out of date."""
+    merged: Ids = []
+    i = 0
+    while i < len(ids):
+        if tuple(ids[i : i + 2]) != pair:
+            merged.append(ids[i])
+            i += 1
+            continue
+        changes = [(pair, -1)]
+        if merged:
+            changes += [((merged[-1], ids[i]), -1), ((merged[-1], idx), +1)]
+        if i + 2 < len(ids):
+            changes += [((ids[i + 1], ids[i + 2]), -1), ((idx, ids[i + 2]), +1)]
+        for changed, by in changes:
+            counts[changed] = counts.get(changed, 0) + by
+        merged.append(idx)
+        i += 2
+    return merged
+
+
 def from_right(ids: Ids, pair: Pair, idx: int) -> Ids:
     """Merge from right to left."""
     return naive.merge(ids[::-1], pair[::-1], idx)[::-1]
@@ -122,6 +150,13 @@ def leftmost_alone(ids: Ids, merges: Merges) -> Ids:
     return ids
 
 
+def in_order(ids: Ids, merges: Merges) -> Ids:
+    """Encode: merge each pair in the order of the dictionary."""
+    for pair, idx in merges.items():
+        ids = naive.merge(ids, pair, idx)
+    return ids
+
+
 def unmerged(ids: Ids, _merges: Merges) -> Ids:
     """Encode: leave the bytes."""
     return ids
@@ -157,6 +192,8 @@ class Way(NamedTuple):
     more: int = 0  # merges that are learned beyond vocab_size - 256
     shift: int = 0  # what is added to each new id
     shared: bool = False  # one dictionary of merges for all tokenizers
+    kept: bool = False  # the merges of an earlier training
+    updated: bool = False  # the counts, instead of counting anew
 
 
 RIGHT = Way()
@@ -168,15 +205,18 @@ def learn(way: Way, training: Training) -> Merges:
     chunks = way.trained_on(training.pattern, training.text)
     sequences = [way.symbols(chunk) for chunk in chunks]
     merges: Merges = {}
+    counts: dict[Pair, int] = {}
+    merge = partial(merge_and_update, counts=counts) if way.updated else way.merge
     for idx in range(256, training.vocab_size + way.more):
-        counts: dict[Pair, int] = {}
-        for ids in sequences:
-            way.counting(ids, counts)
+        if not merges or not way.updated:
+            counts.clear()
+            for ids in sequences:
+                way.counting(ids, counts)
         if not counts:
             break
         most = max(counts.values())
         pair = way.tie([pair for pair, count in counts.items() if count == most])
-        sequences = [way.merge(ids, pair, idx) for ids in sequences]
+        sequences = [merge(ids, pair, idx) for ids in sequences]
         merges[pair] = idx
     return merges
 
@@ -184,9 +224,14 @@ def learn(way: Way, training: Training) -> Merges:
 @cache
 def results(way: Way, trainings: tuple[Training, ...]) -> list[Ids]:
     """Return the ids of all texts that are encoded, training after training."""
-    learned = [learn(way, training) for training in trainings]
+    learned: list[Merges] = []
+    together: Merges = {}
+    for training in trainings:
+        earlier = learn(way, earlier_of(training))
+        merges = learn(way, training)
+        together |= earlier | merges
+        learned.append(earlier | merges if way.kept else merges)
     if way.shared:
-        together = {pair: idx for merges in learned for pair, idx in merges.items()}
         learned = [together] * len(trainings)
     found = []
     for training, merges in zip(trainings, learned):
