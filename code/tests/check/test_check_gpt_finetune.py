@@ -59,9 +59,81 @@ finetune = with_options()
 # -- right answers -------------------------------------------------------------------------
 
 
+def sharpness_aware(model: GPT, data: T, steps: int) -> GPT:
+    """Look uphill first: SAM, by hand."""
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    parameters = list(tuned.parameters())
+    for _ in range(steps):
+        x, y = batch(data, 16, g)
+        before = [p.detach().clone() for p in parameters]
+        uphill = torch.autograd.grad(tuned(x, y)[1], parameters)
+        for p, gradient in zip(parameters, uphill, strict=True):
+            p.data += 0.01 * gradient
+        there = torch.autograd.grad(tuned(x, y)[1], parameters)
+        for p, start, gradient in zip(parameters, before, there, strict=True):
+            p.data = start - 0.1 * gradient
+    return tuned
+
+
+def momentum_in_the_gradient(model: GPT, data: T, steps: int) -> GPT:
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    for _ in range(steps):
+        tuned(*batch(data, 8, g))[1].backward()
+        for p in tuned.parameters():
+            assert p.grad is not None
+            p.data -= 0.02 * p.grad
+            p.grad *= 0.5
+    return tuned
+
+
+def from_a_rate_of_0(model: GPT, data: T, steps: int) -> GPT:
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    optimizer = adamw(tuned)
+    for i in range(steps):
+        optimizer.param_groups[0]["lr"] = 0.003 * i / steps
+        optimizer.zero_grad()
+        x, y = batch(data, 8, g)
+        tuned(x)  # for nothing
+        tuned(x, y)[1].backward()
+        optimizer.step()
+    return tuned
+
+
+def with_closure(model: GPT, data: T, steps: int) -> GPT:
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    optimizer = torch.optim.LBFGS(tuned.parameters(), lr=0.05, max_iter=3)
+    for _ in range(steps):
+        x, y = batch(data, 16, g)
+
+        def closure(x: T = x, y: T = y) -> float:
+            optimizer.zero_grad()
+            loss = tuned(x, y)[1]
+            loss.backward()
+            return loss.item()
+
+        optimizer.step(closure)
+    return tuned
+
+
+def without_a_last_target(model: GPT, data: T, steps: int) -> GPT:
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    optimizer = adamw(tuned)
+    for _ in range(steps):
+        x, _ = batch(data, 16, g)
+        optimizer.zero_grad()
+        F.cross_entropy(tuned(x)[0][:, :-1].flatten(0, 1), x[:, 1:].flatten()).backward()
+        optimizer.step()
+    return tuned
+
+
 @pytest.mark.parametrize(
     "answer",
     [
+        sharpness_aware,
+        momentum_in_the_gradient,
+        from_a_rate_of_0,
+        with_closure,
+        without_a_last_target,
         finetune,
         with_options(size=4),
         with_options(size=1),

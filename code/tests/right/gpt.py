@@ -281,47 +281,6 @@ def finetune__two_batches_by_hand(model, data, steps):
     return tuned
 
 
-def finetune__sharpness_aware(model, data, steps):
-    """Look uphill first: SAM, by hand."""
-    tuned = copy.deepcopy(model)
-    parameters = list(tuned.parameters())
-    for _ in range(steps):
-        x, y = get_batch(data, 16, 6, None)
-        before = [p.detach().clone() for p in parameters]
-        uphill = torch.autograd.grad(tuned(x, y)[1], parameters)
-        for p, gradient in zip(parameters, uphill):
-            p.data += 0.01 * gradient
-        there = torch.autograd.grad(tuned(x, y)[1], parameters)
-        for p, start, gradient in zip(parameters, before, there):
-            p.data = start - 0.1 * gradient
-    return tuned
-
-
-def finetune__momentum_in_the_gradient(model, data, steps):
-    tuned = copy.deepcopy(model)
-    tuned.zero_grad()
-    for _ in range(steps):
-        tuned(*get_batch(data, 8, 5, None))[1].backward()
-        for p in tuned.parameters():
-            p.data -= 0.02 * p.grad
-            p.grad *= 0.5
-    return tuned
-
-
-def finetune__from_a_low_rate(model, data, steps):
-    """The first step has a rate of 0."""
-    tuned = copy.deepcopy(model)
-    optimizer = torch.optim.AdamW(tuned.parameters())
-    for i in range(steps):
-        optimizer.param_groups[0]["lr"] = 0.003 * i / steps
-        x, y = get_batch(data, 8, 6, None)
-        optimizer.zero_grad()
-        tuned(x)  # for nothing
-        tuned(x, y)[1].backward()
-        optimizer.step()
-    return tuned
-
-
 # -- exercise 5: squared_relu --------------------------------------------------------------
 
 
