@@ -115,6 +115,35 @@ def with_closure(model: GPT, data: T, steps: int) -> GPT:
     return tuned
 
 
+def without_a_module(model: GPT, data: T, steps: int) -> GPT:
+    """Gradients of a function of the weights."""
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    weights = {name: p.detach() for name, p in tuned.named_parameters()}
+
+    def loss(weights: dict[str, T], x: T, y: T) -> Any:
+        return torch.func.functional_call(tuned, weights, (x, y))[1]
+
+    for _ in range(steps):
+        gradients = torch.func.grad(loss)(weights, *batch(data, 8, g))
+        weights = {name: weights[name] - 0.1 * gradients[name] for name in weights}
+    tuned.load_state_dict(weights)
+    return tuned
+
+
+def averaged(model: GPT, data: T, steps: int) -> GPT:
+    """Return running means of the weights of another copy."""
+    tuned, means = copy.deepcopy(model), copy.deepcopy(model)
+    optimizer, g = adamw(tuned), torch.Generator().manual_seed(3)
+    for _ in range(steps):
+        x, y = batch(data, 8, g)
+        optimizer.zero_grad()
+        tuned(idx=x, targets=y)[1].backward()
+        optimizer.step()
+        for p, q in zip(means.parameters(), tuned.parameters(), strict=True):
+            p.data = 0.5 * p.data + 0.5 * q.data
+    return means
+
+
 def without_a_last_target(model: GPT, data: T, steps: int) -> GPT:
     tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
     optimizer = adamw(tuned)
@@ -133,6 +162,8 @@ def without_a_last_target(model: GPT, data: T, steps: int) -> GPT:
         momentum_in_the_gradient,
         from_a_rate_of_0,
         with_closure,
+        without_a_module,
+        averaged,
         without_a_last_target,
         finetune,
         with_options(size=4),
@@ -446,6 +477,20 @@ def by_hand(model: GPT, data: T, steps: int) -> GPT:
             assert p.grad is not None
             p.data -= 0.02 * p.grad
     return tuned
+
+
+def test_finetune_with_clipped_gradients_that_add_up() -> None:
+    def answer(model: GPT, data: T, steps: int) -> GPT:
+        tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+        optimizer = adamw(tuned)
+        for _ in range(steps):
+            tuned(*batch(data, 16, g))[1].backward()
+            torch.nn.utils.clip_grad_norm_(tuned.parameters(), 0.1)
+            optimizer.step()
+        return tuned
+
+    hint = "Set the gradients to zero in each step."
+    outcome(check_finetune(answer), "the gradients have added up over the steps.", hint=hint)
 
 
 def test_finetune_by_hand_with_gradients_that_add_up() -> None:
