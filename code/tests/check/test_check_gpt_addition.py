@@ -152,10 +152,10 @@ def test_addition_wrong(answer: Answer, words: str, hint: str) -> None:
         (lambda ids: ids[:, 6:], "should have shape (4, 8), received (4, 3)", ""),
         (lambda ids: cut(ids)[1].flatten(), "should have shape (4, 8), received (32,)", ""),
         (lambda ids: cut(ids)[1] * math.nan, "received nan", ""),
-        (lambda ids: cut(ids)[1] + 0j, "should return real numbers", ""),
+        (lambda ids: cut(ids)[1] + 0j, "are integers, received torch.complex64.", ""),
         (lambda ids: cut(ids)[1].byte(), "should be -100, received 156", ""),
-        (lambda ids: SIGNS.decode(ids[0, 1:]), "return a tensor, received '7+25=240'", ""),
-        (lambda ids: None, "should return a tensor, received None", ""),
+        (lambda ids: SIGNS.decode(ids[0, 1:]), "should be a tensor, received '7+25=240'", ""),
+        (lambda ids: None, "should be a tensor, received None", ""),
         (lambda ids: torch.where(cut(ids)[1] < 0, -100, ids[:, 1:] - 1), "(0, 5)", OWN),
         (
             lambda ids: cut(ids)[1].float(),
@@ -200,3 +200,30 @@ def test_addition_right_for_some_problems_only() -> None:
     where = "addition([0, 80], [1, 46])"
     outcome(addition(for_four), where + " raised IndexError")
     outcome(addition(without_the_hundreds), f"targets of {where}: entry (1, 7)", "(1 of 16")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda a, b: cut(encoded(a[:4], b[:4])), "addition(a, b) for 1,000 problems"),
+        (lambda a, b: cut(encoded(a[:50], b[:50])), "addition(a, b) for 1,000 problems"),
+        (
+            lambda a, b: tuple(part.squeeze(0) for part in cut(encoded(a, b))),
+            "addition([42], [0]) should have shape (1, 8), received (8,)",
+        ),
+        (
+            lambda a, b: cut(
+                encoded(*torch.tensor([*dict(zip(a.tolist(), b.tolist())).items()]).T)
+            ),
+            "addition([7, 7, 7], [8, 93, 8]) should have shape (3, 8), received (1, 8)",
+        ),
+    ],
+)
+def test_addition_of_few_and_many_problems(answer: Answer, words: str) -> None:
+    outcome(addition(answer), words)
+
+
+def test_addition_from_memory() -> None:
+    kept: dict[int, tuple[T, T]] = {}
+    remembers = addition(lambda a, b: kept.setdefault(len(a), cut(encoded(a, b))))
+    outcome(remembers, "addition([42], [71]): entry")

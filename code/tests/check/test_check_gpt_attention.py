@@ -301,14 +301,76 @@ def in_a_generator(x: T, Wq: T, Wk: T, Wv: T, n_head: int) -> Iterator[T]:
 
 @pytest.mark.parametrize(
     "answer",
-    [head_by_head, token_by_token, with_heads, in_lists, by_pieces, in_a_generator],
+    [head_by_head, token_by_token, with_heads, by_pieces, in_a_generator],
 )
 def test_attention_by_a_loop(answer: Answer) -> None:
     hint = "Make the heads a dimension next to the batch: then one product serves all of them."
     outcome(
         attention(answer),
         "A loop over the heads is ruled out in this exercise.",
-        "attention(x, Wq, Wk, Wv, 3), x of shape (2, 6, 12) takes ",
-        "attention(x, Wq, Wk, Wv, 7), x of shape (2, 5, 28) takes ",
+        "attention(x, Wq, Wk, Wv, 3), x of shape (2, 6, 48) runs ",
+        "attention(x, Wq, Wk, Wv, 24), x of shape (2, 6, 48) runs ",
         hint=hint,
     )
+
+
+def test_attention_entry_by_entry() -> None:
+    """That goes over the heads, too, though the number of channels says how often."""
+    hint = "Make the heads a dimension next to the batch: then one product serves all of them."
+    where = "A loop over the heads is ruled out in this exercise. attention(x, Wq, Wk, Wv, 24), "
+    outcome(attention(in_lists), where, "lines and calls.", hint=hint)
+
+
+def test_attention_may_prepare_something_once() -> None:
+    kept: list[T] = []
+
+    def with_a_buffer(scores: T) -> T:
+        if not kept or len(kept[0]) < scores.shape[-1]:
+            n = scores.shape[-1]
+            kept[:] = [torch.full((n, n), -math.inf).triu(1)]
+        n = scores.shape[-1]
+        return (scores + kept[0][:n, :n]).softmax(-1)
+
+    assert attention(with_parts(weigh=with_a_buffer))
+
+
+# -- sizes of 1, and large scores ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda *args: fused(*args).squeeze(), "(1, 3, 6) should have shape (1, 3, 6), received"),
+        (lambda *args: fused(*args).squeeze(0), "(1, 3, 6) should have shape (1, 3, 6), received"),
+        (lambda *args: fused(*args).squeeze(1), "(3, 1, 8) should have shape (3, 1, 8), received"),
+        (lambda *args: fused(*args) if args[-1] > 1 else args[0], "(x, Wq, Wk, Wv, 1), x of shape"),
+        (
+            lambda *args: fused(*args) if args[-1] < args[0].shape[-1] else args[0] @ args[3],
+            "(x, Wq, Wk, Wv, 5), x of shape (2, 3, 5): entry",
+        ),
+    ],
+)
+def test_attention_with_sizes_of_1(answer: Answer, words: str) -> None:
+    outcome(attention(answer), words)
+
+
+@pytest.mark.parametrize("fill", [-50, -100])
+def test_attention_with_a_mask_that_is_not_low_enough(fill: float) -> None:
+    answer = with_parts(weigh=hides(lambda ones: ones.triu(1), fill=fill))
+    mask = "Mask with −∞: next to large scores, a number such as −100 is not low enough."
+    outcome(attention(answer), "with scores in the hundreds: entry", hint=mask)
+
+
+def test_attention_with_exp_alone() -> None:
+    def weigh(scores: T) -> T:
+        weights = scores.exp().tril()
+        return weights / weights.sum(-1, keepdim=True)
+
+    exp = "Use softmax. exp by itself gives numbers that are too large."
+    answer = with_parts(weigh=weigh)
+    outcome(attention(answer), "with scores in the hundreds: entry", "received nan", hint=exp)
+
+
+def test_attention_with_large_scores_in_another_way_wrong() -> None:
+    answer = with_parts(weigh=lambda scores: softmax_of(scores.clamp(-30, 30)))
+    outcome(attention(answer), "with scores in the hundreds: entry")

@@ -196,8 +196,66 @@ def while_there_are_tokens(x: T) -> T:
 )
 def test_averages_by_a_loop(answer: Answer) -> None:
     hint = "All tokens at once: a triangular matrix (T, T) times x gives every average."
-    words = ["A loop is ruled out in this exercise.", "averages(x), x of shape (2, 5, 3) takes"]
-    outcome(gpt.averages(answer), *words, "x of shape (4, 11, 6) takes", hint=hint)
+    words = ["A loop is ruled out in this exercise.", "averages(x), x of shape (5, 12, 4) runs"]
+    outcome(gpt.averages(answer), *words, "x of shape (25, 40, 22) runs", hint=hint)
+
+
+class WithBuffer:
+    """Keep the matrix, and make a larger one where it has to be."""
+
+    def __init__(self) -> None:
+        self.weights = torch.ones(1, 1)
+
+    def __call__(self, x: T) -> T:
+        T = x.shape[1]
+        if len(self.weights) < T:
+            self.weights = torch.ones(T, T).tril()
+            self.weights /= self.weights.sum(1, keepdim=True)
+        return self.weights[:T, :T] @ x
+
+
+def with_a_branch(x: T) -> T:
+    if x.shape[1] > 20:
+        sums = x.cumsum(1)
+        numbers = torch.arange(1, x.shape[1] + 1)
+        return sums / numbers[:, None]
+    return by_softmax(x)
+
+
+@pytest.mark.parametrize("answer", [WithBuffer(), with_a_branch])
+def test_averages_without_a_loop(answer: Answer) -> None:
+    verdict = gpt.averages(answer)
+    assert verdict, verdict.message
+
+
+def test_averages_of_the_same_shape_from_memory() -> None:
+    kept: dict[Any, T] = {}
+    remembers = gpt.averages(lambda x: kept.setdefault(x.shape, by_softmax(x)))
+    outcome(remembers, "averages(x), x of shape (2, 5, 3): entry")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x: by_softmax(x).squeeze(), "(1, 4, 3) should have shape (1, 4, 3), received (4"),
+        (lambda x: by_softmax(x).squeeze(1), "(3, 1, 2) should have shape (3, 1, 2), received (3"),
+        (lambda x: by_softmax(x).squeeze(2), "(2, 3, 1) should have shape (2, 3, 1), received (2"),
+        (lambda x: by_softmax(x) if len(x) > 1 else x, "(1, 4, 3): entry (0, 1, 0)"),
+    ],
+)
+def test_averages_with_sizes_of_1(answer: Answer, words: str) -> None:
+    outcome(gpt.averages(answer), words)
+
+
+def test_averages_as_a_script_of_torch() -> None:
+    class Script(torch.jit.ScriptFunction):
+        """Stands for a compiled function: compiling takes long."""
+
+        def __call__(self, x: T) -> T:
+            return by_softmax(x)
+
+    where = "averages(x), x of shape (2, 5, 3) is compiled by torch.jit.script"
+    outcome(gpt.averages(Script.__new__(Script)), where)
 
 
 # -- exercise 5: the squared ReLU ----------------------------------------------------------
@@ -244,8 +302,66 @@ def test_squared_relu_wrong(answer: Answer, words: list[str], hint: str) -> None
     outcome(gpt.squared_relu(answer), "squared_relu(x), x of shape (2, 4)", *words, hint=hint)
 
 
-def test_squared_relu_right_for_a_matrix_only() -> None:
-    def by_rows(x: T) -> T:
-        return torch.tensor([[max(0.0, float(entry)) ** 2 for entry in row] for row in x])
+@pytest.mark.parametrize(
+    ("right_for", "shape"),
+    [
+        (lambda x: x.ndim == 2, "(2, 3, 4)"),
+        (lambda x: 0 < x.ndim < 4, "()"),
+        (lambda x: x.numel(), "(0,)"),
+        (lambda x: x.ndim < 4, "(2, 3, 1, 2)"),
+        (lambda x: x.ndim < 5, "(1, 2, 1, 3, 2)"),
+    ],
+)
+def test_squared_relu_right_for_some_shapes_only(
+    right_for: Callable[[T], bool], shape: str
+) -> None:
+    def answer(x: T) -> T:
+        return torch.relu(x) ** 2 if right_for(x) else torch.zeros(5)
 
-    outcome(gpt.squared_relu(by_rows), "squared_relu(x), x of shape (2, 3, 4) raised")
+    outcome(gpt.squared_relu(answer), f"squared_relu(x), x of shape {shape} should have")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (lambda x: torch.relu(x).clamp(max=50) ** 2, "(3,): entry (0,) should be 10000"),
+        (
+            lambda x: x.square() * (x > -0.01),
+            "squared_relu([0.001, -0.001, 0.002, -0.002]): entry (1,) should be 0, received 1e-06",
+        ),
+        (lambda x: torch.relu(x) ** 2 * (x > 0.01), "]): entry (0,) should be 1e-06, received 0"),
+    ],
+)
+def test_squared_relu_of_small_and_large_numbers(answer: Answer, words: str) -> None:
+    outcome(gpt.squared_relu(answer), words)
+
+
+CUT = "Work on x itself, with PyTorch: no_grad, detach, .data, numpy and lists cut the graph."
+HALF = "One factor is cut off from the graph: detach, or .data."
+
+
+def in_nested_lists(x: T) -> Any:
+    return [in_nested_lists(part) for part in x] if x.ndim else max(0.0, x.item()) ** 2
+
+
+def half(x: T) -> T:
+    r = torch.relu(x)
+    return r * r.detach()
+
+
+@pytest.mark.parametrize(
+    ("answer", "words", "hint"),
+    [
+        (lambda x: torch.relu(x.data) ** 2, "should require a gradient, too.", CUT),
+        (torch.no_grad()(lambda x: torch.relu(x) ** 2), "should require a gradient, too.", CUT),
+        (in_nested_lists, "should require a gradient, too.", CUT),
+        (lambda x: np.maximum(x.detach().numpy(), 0) ** 2, "require a gradient, too.", CUT),
+        (lambda x: np.maximum(x.numpy(), 0) ** 2, "requires a gradient raised RuntimeError", ""),
+        (lambda x: (torch.relu(x.data) ** 2).requires_grad_(), "no gradient reaches x.", CUT),
+        (lambda x: torch.relu(x.data) ** 2 + 0 * x, ": entry (0, 3) should be ", CUT),
+        (half, "The gradient of x through squared_relu(x) where x requires a gradient: ", HALF),
+        (lambda x: torch.relu(x.data) ** 2 + x - x.data, ": entry (0, 0) should be ", ""),
+    ],
+)
+def test_squared_relu_without_the_gradient(answer: Answer, words: str, hint: str) -> None:
+    outcome(gpt.squared_relu(answer), "where x requires a gradient", words, hint=hint)

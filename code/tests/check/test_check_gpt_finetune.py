@@ -59,9 +59,112 @@ finetune = with_options()
 # -- right answers -------------------------------------------------------------------------
 
 
+def sharpness_aware(model: GPT, data: T, steps: int) -> GPT:
+    """Look uphill first: SAM, by hand."""
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    parameters = list(tuned.parameters())
+    for _ in range(steps):
+        x, y = batch(data, 16, g)
+        before = [p.detach().clone() for p in parameters]
+        uphill = torch.autograd.grad(tuned(x, y)[1], parameters)
+        for p, gradient in zip(parameters, uphill, strict=True):
+            p.data += 0.01 * gradient
+        there = torch.autograd.grad(tuned(x, y)[1], parameters)
+        for p, start, gradient in zip(parameters, before, there, strict=True):
+            p.data = start - 0.1 * gradient
+    return tuned
+
+
+def momentum_in_the_gradient(model: GPT, data: T, steps: int) -> GPT:
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    for _ in range(steps):
+        tuned(*batch(data, 8, g))[1].backward()
+        for p in tuned.parameters():
+            assert p.grad is not None
+            p.data -= 0.02 * p.grad
+            p.grad *= 0.5
+    return tuned
+
+
+def from_a_rate_of_0(model: GPT, data: T, steps: int) -> GPT:
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    optimizer = adamw(tuned)
+    for i in range(steps):
+        optimizer.param_groups[0]["lr"] = 0.003 * i / steps
+        optimizer.zero_grad()
+        x, y = batch(data, 8, g)
+        tuned(x)  # for nothing
+        tuned(x, y)[1].backward()
+        optimizer.step()
+    return tuned
+
+
+def with_closure(model: GPT, data: T, steps: int) -> GPT:
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    optimizer = torch.optim.LBFGS(tuned.parameters(), lr=0.05, max_iter=3)
+    for _ in range(steps):
+        x, y = batch(data, 16, g)
+
+        def closure(x: T = x, y: T = y) -> float:
+            optimizer.zero_grad()
+            loss = tuned(x, y)[1]
+            loss.backward()
+            return loss.item()
+
+        optimizer.step(closure)
+    return tuned
+
+
+def without_a_module(model: GPT, data: T, steps: int) -> GPT:
+    """Gradients of a function of the weights."""
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    weights = {name: p.detach() for name, p in tuned.named_parameters()}
+
+    def loss(weights: dict[str, T], x: T, y: T) -> Any:
+        return torch.func.functional_call(tuned, weights, (x, y))[1]
+
+    for _ in range(steps):
+        gradients = torch.func.grad(loss)(weights, *batch(data, 8, g))
+        weights = {name: weights[name] - 0.1 * gradients[name] for name in weights}
+    tuned.load_state_dict(weights)
+    return tuned
+
+
+def averaged(model: GPT, data: T, steps: int) -> GPT:
+    """Return running means of the weights of another copy."""
+    tuned, means = copy.deepcopy(model), copy.deepcopy(model)
+    optimizer, g = adamw(tuned), torch.Generator().manual_seed(3)
+    for _ in range(steps):
+        x, y = batch(data, 8, g)
+        optimizer.zero_grad()
+        tuned(idx=x, targets=y)[1].backward()
+        optimizer.step()
+        for p, q in zip(means.parameters(), tuned.parameters(), strict=True):
+            p.data = 0.5 * p.data + 0.5 * q.data
+    return means
+
+
+def without_a_last_target(model: GPT, data: T, steps: int) -> GPT:
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    optimizer = adamw(tuned)
+    for _ in range(steps):
+        x, _ = batch(data, 16, g)
+        optimizer.zero_grad()
+        F.cross_entropy(tuned(x)[0][:, :-1].flatten(0, 1), x[:, 1:].flatten()).backward()
+        optimizer.step()
+    return tuned
+
+
 @pytest.mark.parametrize(
     "answer",
     [
+        sharpness_aware,
+        momentum_in_the_gradient,
+        from_a_rate_of_0,
+        with_closure,
+        without_a_module,
+        averaged,
+        without_a_last_target,
         finetune,
         with_options(size=4),
         with_options(size=1),
@@ -172,16 +275,54 @@ def the_loss_is_of_the_model(model: GPT, data: T, steps: int) -> GPT:
     return tuned
 
 
-def frozen(model: GPT, data: T, steps: int) -> GPT:
+def test_finetune_changes_the_gradients_of_the_model() -> None:
+    where = f"{SHOWN} changed the gradients of the model that it was given."
+    verdict = check_finetune(the_loss_is_of_the_model)
+    outcome(verdict, where, hint="Let the loss be that of the copy.")
+
+
+def test_finetune_freezes_the_model() -> None:
+    def frozen(model: GPT, data: T, steps: int) -> GPT:
+        tuned = finetune(model, data, steps)
+        model.requires_grad_(False)
+        return tuned
+
+    where = f"{SHOWN} changed requires_grad of the model that it was given."
+    outcome(check_finetune(frozen), where)
+
+
+def zero_grad_of_the_model(model: GPT, data: T, steps: int) -> GPT:
+    model.zero_grad()
+    return finetune(model, data, steps)
+
+
+def none_as_gradients(model: GPT, data: T, steps: int) -> GPT:
     tuned = finetune(model, data, steps)
-    model.requires_grad_(False)
+    for p in model.parameters():
+        p.grad = None
     return tuned
 
 
-@pytest.mark.parametrize("answer", [the_loss_is_of_the_model, frozen])
-def test_finetune_changes_the_gradients_of_the_model(answer: Answer) -> None:
-    where = f"{SHOWN} changed the gradients of the model that it was given."
-    outcome(check_finetune(answer), where, hint="Let the loss be that of the copy.")
+def zeros_as_gradients(model: GPT, data: T, steps: int) -> GPT:
+    model.zero_grad(set_to_none=False)
+    return finetune(model, data, steps)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        zero_grad_of_the_model,
+        none_as_gradients,
+        zeros_as_gradients,
+        lambda model, data, steps: train(
+            copy.deepcopy(model), data, 3, make=lambda _: adamw(model)
+        ),
+    ],
+)
+def test_finetune_deletes_the_gradients_of_the_model(answer: Answer) -> None:
+    where = f"{SHOWN} deleted the gradients of the model that it was given."
+    hint = "zero_grad should be that of the copy, or of an optimizer that holds the copy."
+    outcome(check_finetune(answer), where, hint=hint)
 
 
 def other(model: GPT, **changes: int) -> GPT:
@@ -227,9 +368,6 @@ def zero_grad_after_backward(model: GPT, data: T, steps: int) -> GPT:
     "answer",
     [
         lambda model, data, steps: copy.deepcopy(model),
-        lambda model, data, steps: train(
-            copy.deepcopy(model), data, 3, make=lambda _: adamw(model)
-        ),
         without_step,
         zero_grad_after_backward,
         with_options(make=lambda model: torch.optim.SGD(model.parameters(), lr=0)),
@@ -341,6 +479,20 @@ def by_hand(model: GPT, data: T, steps: int) -> GPT:
     return tuned
 
 
+def test_finetune_with_clipped_gradients_that_add_up() -> None:
+    def answer(model: GPT, data: T, steps: int) -> GPT:
+        tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+        optimizer = adamw(tuned)
+        for _ in range(steps):
+            tuned(*batch(data, 16, g))[1].backward()
+            torch.nn.utils.clip_grad_norm_(tuned.parameters(), 0.1)
+            optimizer.step()
+        return tuned
+
+    hint = "Set the gradients to zero in each step."
+    outcome(check_finetune(answer), "the gradients have added up over the steps.", hint=hint)
+
+
 def test_finetune_by_hand_with_gradients_that_add_up() -> None:
     hint = "Set the gradients to zero in each step."
     outcome(check_finetune(by_hand), "the gradients have added up over the steps.", hint=hint)
@@ -377,7 +529,7 @@ def a_generator_in_each_step(model: GPT, data: T, steps: int) -> GPT:
 @pytest.mark.parametrize("answer", [one_batch, a_generator_in_each_step])
 def test_finetune_on_one_batch(answer: Answer) -> None:
     hint = "Draw a new batch in each step, from one generator for all of them."
-    words = f"{SHOWN}: the steps saw the same part of the data again and again."
+    words = "finetune(model, data, 12): the steps saw the same part of the data again and again."
     outcome(check_finetune(answer), words, hint=hint)
 
 
@@ -390,6 +542,187 @@ def test_finetune_keeps_the_data_of_the_first_call() -> None:
 
     words = "finetune(model, data, 6) raised ValueError: idx must hold ids from 0 to 8"
     outcome(check_finetune(answer), words)
+
+
+def test_finetune_with_gradients_of_the_given_model() -> None:
+    def answer(model: GPT, data: T, steps: int) -> GPT:
+        tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+        for _ in range(steps):
+            loss = model(*batch(data, 16, g))[1]
+            gradients = torch.autograd.grad(loss, list(model.parameters()))
+            for p, gradient in zip(tuned.parameters(), gradients, strict=True):
+                p.data -= 0.02 * gradient
+        return tuned
+
+    words = f"{SHOWN}: every loss is that of the model that it was given."
+    hint = "Let the loss be that of the copy, which changes with each step."
+    outcome(check_finetune(answer), words, hint=hint)
+
+
+STEPS = "Does the loop take as many steps as it is told to?"
+
+
+def a_copy_in_each_step(model: GPT, data: T, steps: int) -> GPT:
+    g = torch.Generator().manual_seed(3)
+    for _ in range(steps):
+        tuned = copy.deepcopy(model)
+        optimizer = adamw(tuned)
+        tuned(*batch(data, 16, g))[1].backward()
+        optimizer.step()
+    return tuned
+
+
+def every_second_step(model: GPT, data: T, steps: int) -> GPT:
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    optimizer = adamw(tuned)
+    for i in range(steps):
+        optimizer.zero_grad()
+        tuned(*batch(data, 16, g))[1].backward()
+        if i % 2:
+            optimizer.step()
+    return tuned
+
+
+def every_second_step_by_hand(model: GPT, data: T, steps: int) -> GPT:
+    tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    for i in range(steps):
+        tuned.zero_grad()
+        tuned(*batch(data, 16, g))[1].backward()
+        if i % 2:
+            for p in tuned.parameters():
+                p.data -= 0.02 * p.grad  # type: ignore[operator] # it is there
+    return tuned
+
+
+@pytest.mark.parametrize(
+    ("answer", "taken"),
+    [(a_copy_in_each_step, 1), (every_second_step, 5), (every_second_step_by_hand, 5)],
+)
+def test_finetune_with_fewer_steps_than_rounds(answer: Answer, taken: int) -> None:
+    outcome(check_finetune(answer), f"{SHOWN} took {taken} step", hint=STEPS)
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_finetune_with_several_steps_after_backward(times: int) -> None:
+    def answer(model: GPT, data: T, steps: int) -> GPT:
+        tuned, g = copy.deepcopy(model), torch.Generator().manual_seed(3)
+        optimizer = adamw(tuned)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            tuned(*batch(data, 16, g))[1].backward()
+            for _ in range(times):
+                optimizer.step()
+        return tuned
+
+    words = f"{SHOWN}: an optimizer took two steps with the same gradients."
+    outcome(check_finetune(answer), words, hint="Call backward once more before each step.")
+
+
+def on(batches: Callable[[T, int], list[tuple[T, T]]]) -> Answer:
+    """Train on batches that are prepared."""
+
+    def answer(model: GPT, data: T, steps: int) -> GPT:
+        tuned = copy.deepcopy(model)
+        optimizer = adamw(tuned)
+        for x, y in batches(data, steps):
+            optimizer.zero_grad()
+            tuned(x, y)[1].backward()
+            optimizer.step()
+        return tuned
+
+    return answer
+
+
+def prepared(data: T, n: int, size: int = 16) -> list[tuple[T, T]]:
+    g = torch.Generator().manual_seed(3)
+    return [batch(data, size, g) for _ in range(n)]
+
+
+def from_few_starts(data: T, steps: int) -> list[tuple[T, T]]:
+    starts = torch.randint(len(data) - 6, (5,), generator=torch.Generator().manual_seed(1))
+    chosen = torch.randint(5, (steps, 16), generator=torch.Generator().manual_seed(2))
+    positions = starts[chosen][..., None] + torch.arange(5)
+    return [(data[p], data[p + 1]) for p in positions]
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        lambda data, steps: [prepared(data, 3)[i % 3] for i in range(steps)],
+        lambda data, steps: [prepared(data, 4, 1)[i % 4] for i in range(steps)],
+        lambda data, steps: [prepared(data, steps)[i // 2] for i in range(steps)],
+        lambda data, steps: [prepared(data, steps, 1)[i // 2] for i in range(steps)],
+        from_few_starts,
+    ],
+)
+def test_finetune_on_few_batches(batches: Callable[[T, int], list[tuple[T, T]]]) -> None:
+    words = "finetune(model, data, 12): the steps saw the same part of the data again and again."
+    hint = "Draw a new batch in each step, from one generator for all of them."
+    outcome(check_finetune(on(batches)), words, hint=hint)
+
+
+def test_finetune_draws_beyond_the_end() -> None:
+    def answer(model: GPT, data: T, steps: int) -> GPT:
+        n = model.config.block_size
+
+        def draws(data: T, steps: int) -> list[tuple[T, T]]:
+            g = torch.Generator().manual_seed(1)
+            starts = torch.randint(len(data) - n + 1, (steps, 1, 1), generator=g)
+            return [(data[p], data[p + 1]) for p in starts + torch.arange(n)]
+
+        return on(draws)(model, data, steps)
+
+    words = "finetune(model, data, 20), data of 11 ids raised IndexError"
+    outcome(check_finetune(answer), words)
+
+
+@pytest.mark.parametrize(
+    "last", [lambda x: x.roll(-1, 1), lambda x: torch.cat([x[:, 1:], 0 * x[:, :1]], 1)]
+)
+def test_finetune_with_a_last_target_that_is_made_up(last: Callable[[T], T]) -> None:
+    def draws(data: T, steps: int) -> list[tuple[T, T]]:
+        return [(x, last(x)) for x, _ in prepared(data, steps)]
+
+    words = "some targets are not the tokens that come next in data."
+    hint = "The last target of each row comes from data, too: data[positions + 1]."
+    outcome(check_finetune(on(draws)), SHOWN, words, hint=hint)
+
+
+def test_finetune_for_no_steps() -> None:
+    def given_back(model: GPT, data: T, steps: int) -> GPT:
+        return finetune(model, data, steps) if steps else model
+
+    def one_at_least(model: GPT, data: T, steps: int) -> GPT:
+        return finetune(model, data, max(steps, 1))
+
+    where = "finetune(model, data, 0) returned the model that it was given."
+    outcome(check_finetune(given_back), where, hint="Train a copy: copy.deepcopy.")
+    outcome(check_finetune(one_at_least), "finetune(model, data, 0) took 1 step.", hint=STEPS)
+
+
+def test_finetune_stops_once_the_loss_rises() -> None:
+    def stops(model: GPT, data: T, steps: int) -> GPT:
+        tuned, g, before = copy.deepcopy(model), torch.Generator().manual_seed(3), 100.0
+        optimizer = adamw(tuned)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss = tuned(*batch(data, 16, g))[1]
+            if loss.item() > before:
+                break
+            before = loss.item()
+            loss.backward()
+            optimizer.step()
+        return tuned
+
+    outcome(check_finetune(stops), "finetune(model, data, 12) took ", hint=STEPS)
+
+
+def test_finetune_as_a_generator() -> None:
+    def answer(model: GPT, data: T, steps: int) -> Any:
+        yield finetune(model, data, steps)
+
+    words = f"{SHOWN} returned a generator."
+    outcome(check_finetune(answer), words, hint="return the copy, without yield.")
 
 
 # -- something else ------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from zerotohero.check.gpt.steps import Steps
+from zerotohero.check.gpt.steps import Steps, has_script
 from zerotohero.check.running import of_library
 
 T = torch.Tensor
@@ -91,3 +91,18 @@ def test_files_of_a_library_and_others() -> None:
         assert of_library(file)
     for file in (__file__, "<stdin>", "/tmp/ipykernel_1/2.py"):
         assert not of_library(file)
+
+
+class Script(torch.jit.ScriptFunction):
+    """Stands for a compiled function: compiling takes long."""
+
+
+compiled = Script.__new__(Script)
+
+
+def test_a_script_of_torch_and_who_names_one() -> None:
+    assert has_script(compiled)
+    assert has_script(lambda x: compiled(x))
+    assert not has_script(lambda x: torch.square(x))
+    assert not has_script(torch.square)
+    assert not has_script(5)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from zerotohero.check.tensors import expect_tensor
+from zerotohero.check.tensors import as_tensor, expect_tensor
 from zerotohero.check.verdict import Verdict, checker
 
 TABLE = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -133,3 +133,13 @@ def test_generators_of_rows_and_of_numbers() -> None:
     assert compare(list(row) for row in TABLE)
     assert compare((float(x) for x in row) for row in TABLE)
     assert not compare((float(x) + 1 for x in row) for row in TABLE)
+
+
+def test_a_part_of_what_was_returned_is_named_as_such() -> None:
+    @checker
+    def check(answer: Any) -> str:
+        as_tensor(answer, "idx of f(x)", "should be a tensor")
+        return "Equal."
+
+    assert check("text").message == "idx of f(x) should be a tensor, received 'text'."
+    assert check(TABLE)

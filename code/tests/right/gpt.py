@@ -83,8 +83,9 @@ def attention__one_product(x, Wq, Wk, Wv, n_head):
     B, T, C = x.shape
     qkv = x @ torch.cat([Wq, Wk, Wv], dim=1)  # (B, T, 3C)
     q, k, v = qkv.view(B, T, 3, n_head, C // n_head).permute(2, 0, 3, 1, 4)
-    weights = torch.exp(q @ k.mT / math.sqrt(C // n_head)).tril()
-    weights = weights / weights.sum(-1, keepdim=True)
+    scores = (q @ k.mT / math.sqrt(C // n_head)).double()
+    weights = torch.exp(scores).tril()
+    weights = (weights / weights.sum(-1, keepdim=True)).float()
     return (weights @ v).permute(0, 2, 1, 3).reshape(B, T, C)
 
 
@@ -96,7 +97,8 @@ def attention__numpy(x, Wq, Wk, Wv, n_head):
         return (x.numpy() @ W.numpy()).reshape(B, T, n_head, d).swapaxes(1, 2)
 
     scores = cut(Wq) @ cut(Wk).swapaxes(2, 3) / d**0.5
-    weights = np.exp(scores) * np.tri(T)
+    scores = np.where(np.tri(T) > 0, scores, -np.inf)
+    weights = np.exp(scores - scores.max(-1, keepdims=True))
     weights /= weights.sum(-1, keepdims=True)
     return (weights @ cut(Wv)).swapaxes(1, 2).reshape(B, T, C)
 
@@ -130,6 +132,26 @@ def attention__layer(x, Wq, Wk, Wv, n_head):
     layer.proj = nn.Identity()
     layer.qkv.weight.data = torch.cat([Wq, Wk, Wv], dim=1).T
     return layer(x)
+
+
+def attention__channels_of_a_head(x, Wq, Wk, Wv, n_head):
+    """A mask says which channels belong to a head; the list is one over channels."""
+    _, T, C = x.shape
+    d = C // n_head
+    heads = torch.tensor([c // d for c in range(C)])
+    own = (heads == torch.arange(n_head)[:, None]).float()  # (n_head, C)
+    q, k, v = x @ Wq, x @ Wk, x @ Wv
+    scores = torch.einsum("btc,bsc,hc->bhts", q, k, own) / d**0.5
+    future = torch.ones(T, T).triu(1) > 0
+    weights = scores.masked_fill(future, -math.inf).softmax(-1)
+    return torch.einsum("bhts,bsc,hc->btc", weights, v, own)
+
+
+def attention__column_by_column(x, Wq, Wk, Wv, n_head):
+    projected = [torch.stack([x @ column for column in W.T], dim=-1) for W in (Wq, Wk, Wv)]
+    q, k, v = (z.unflatten(-1, (n_head, -1)).transpose(1, 2) for z in projected)
+    out = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+    return out.transpose(1, 2).flatten(2)
 
 
 # -- exercise 3: addition ------------------------------------------------------------------
@@ -247,6 +269,18 @@ def finetune__all_of_the_data(model, data, steps):
     return tuned
 
 
+def finetune__two_batches_by_hand(model, data, steps):
+    tuned = copy.deepcopy(model)
+    for _ in range(steps):
+        for _ in range(2):
+            x, y = get_batch(data, 4, 5, None)
+            (tuned(x, y)[1] / 2).backward()
+        for p in tuned.parameters():
+            p.data -= 0.1 * p.grad
+            p.grad = None
+    return tuned
+
+
 # -- exercise 5: squared_relu --------------------------------------------------------------
 
 
@@ -266,23 +300,7 @@ def squared_relu__mask(x):
     return (x > 0) * x * x
 
 
-def squared_relu__numpy(x):
-    return np.maximum(x.numpy(), 0) ** 2
-
-
-def squared_relu__entry_by_entry(x):
-    squares = [max(0.0, entry) ** 2 for entry in x.flatten().tolist()]
-    return torch.tensor(squares).reshape(x.shape)
-
-
 def squared_relu__in_place(x):
     result = x.clone()
     result[result < 0] = 0
     return result.square_()
-
-
-def squared_relu__nested(x):
-    """Lists in lists."""
-    if x.ndim:
-        return [squared_relu__nested(part) for part in x]
-    return max(0.0, x.item()) ** 2

@@ -64,13 +64,13 @@ def expect_tensor(
     )
 
 
-def as_tensor(received: Any, shown: str) -> torch.Tensor:
+def as_tensor(received: Any, shown: str, should: str = "should return a tensor") -> torch.Tensor:
     """Return what an answer gave as a tensor: nested lists, too, also of tensors."""
     try:
         tensor = _joined(received).detach()
         return tensor.to_dense() if tensor.layout != torch.strided else tensor
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        fail(f"{shown} should return a tensor, received {reprlib.repr(received)}.")
+        fail(f"{shown} {should}, received {reprlib.repr(received)}.")
 
 
 def _joined(received: Any) -> torch.Tensor:

@@ -21,7 +21,11 @@ PROBLEMS = (
     ([17, 5, 99, 60], [25, 3, 99, 8]),  # sums of two, one, three and two digits
     ([0, 80], [1, 46]),
     ([50, 0, 9], [50, 0, 91]),
+    ([42], [0]),
+    ([42], [71]),
+    ([7, 7, 7], [8, 93, 8]),  # the second has as many problems as one before
 )
+MANY = 1000
 
 
 @checker
@@ -29,10 +33,17 @@ def addition(answer: Any) -> str:
     """Check a function ``(a, b)`` that returns inputs and masked targets of additions."""
     for a, b in PROBLEMS:
         shown = f"addition({a}, {b})"
-        received = run(answer, torch.tensor(a), torch.tensor(b), shown=shown)
-        idx, targets = _pair(received, shown)
-        _check(idx, targets, list(zip(a, b, strict=True)), shown)
+        _run(answer, a, b, shown)
+    g = torch.Generator().manual_seed(0)
+    a, b = (torch.randint(100, (MANY,), generator=g).tolist() for _ in range(2))
+    _run(answer, a, b, f"addition(a, b) for {MANY:,} problems")
     return "The loss will count the digits of the sum, and nothing else."
+
+
+def _run(answer: Any, a: list[int], b: list[int], shown: str) -> None:
+    received = run(answer, torch.tensor(a), torch.tensor(b), shown=shown)
+    idx, targets = _pair(received, shown)
+    _check(idx, targets, list(zip(a, b, strict=True)), shown)
 
 
 def _pair(received: Any, shown: str) -> list[torch.Tensor]:
@@ -41,7 +52,8 @@ def _pair(received: Any, shown: str) -> list[torch.Tensor]:
     if not (isinstance(received, (tuple, list)) or stacked) or len(received) != 2:
         fail(f"{shown} should return idx and targets, received {reprlib.repr(received)}.")
     names = ("idx", "targets")
-    return [as_tensor(part, f"{name} of {shown}") for part, name in zip(received, names)]
+    parts = zip(received, names, strict=True)
+    return [as_tensor(part, f"{name} of {shown}", "should be a tensor") for part, name in parts]
 
 
 def _check(
@@ -54,10 +66,13 @@ def _check(
     own_idx = _digits_instead(idx, expected[0])
     own_targets = _digits_instead(targets, expected[1])
     shown_idx, shown_targets = f"idx of {shown}", f"targets of {shown}"
-    expect_tensor(idx, expected[0], shown_idx, [(own_idx, own), *of_idx])
-    expect_tensor(targets, expected[1], shown_targets, [(own_targets, own), *of_targets])
-    for part, name in ((idx, shown_idx), (targets, shown_targets)):
-        if part.is_floating_point():
+    for part, right, name, mistakes in (
+        (idx, expected[0], shown_idx, [(own_idx, own), *of_idx]),
+        (targets, expected[1], shown_targets, [(own_targets, own), *of_targets]),
+    ):
+        if not part.is_complex():
+            expect_tensor(part, right, name, mistakes)
+        if part.is_floating_point() or part.is_complex():
             fail(f"{name} should hold ids, which are integers, received {part.dtype}.")
 
 

@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 
-from ..running import run
-from ..tensors import expect_tensor
-from ..verdict import checker
-from .steps import Steps, expect_no_loop
+from ..tensors import as_tensor, expect_tensor
+from ..verdict import checker, fail
+from .steps import Steps, expect_no_loop, run_counted
 
 Mistakes = list[tuple[torch.Tensor, str]]
 
@@ -22,9 +21,12 @@ def random_tensor(*shape: int, seed: int) -> torch.Tensor:
 
 SIZES = (  # B, T, C and n_head: all different in a row, and the head size, C // n_head, too
     (2, 6, 12, 3),
-    (2, 5, 28, 7),  # the first and this one have heads of the same size, here more of them
+    (2, 5, 28, 7),  # heads of the same size as in the first, here more of them
     (3, 4, 10, 5),
+    *((1, 3, 6, 2), (3, 1, 8, 4), (2, 4, 6, 1), (2, 3, 5, 5), (1, 1, 1, 1)),
+    *((2, 6, 48, 3), (2, 6, 48, 24)),  # the same but for the heads
 )
+LARGE = 3, 5, 12, 4  # the case with scores in the hundreds
 BAN = "A loop over the heads is ruled out in this exercise."
 HINT = "Make the heads a dimension next to the batch: then one product serves all of them."
 
@@ -32,22 +34,54 @@ HINT = "Make the heads a dimension next to the batch: then one product serves al
 @checker
 def attention(answer: Any) -> str:
     """Check a function ``(x, Wq, Wk, Wv, n_head)``: causal attention of all heads at once."""
-    counts = []
+    counts: list[tuple[str, Steps]] = []
     for case, (B, T, C, n_head) in enumerate(SIZES):
-        x = random_tensor(B, T, C, seed=10 * case)
-        matrices = [random_tensor(C, C, seed=10 * case + i) / C**0.25 for i in (1, 2, 3)]
         shown = f"attention(x, Wq, Wk, Wv, {n_head}), x of shape {(B, T, C)}"
-        counts.append((shown, steps := Steps()))
-        received = run(steps.counted(answer), x, *matrices, n_head, shown=shown)
-        expect_tensor(
-            received,
-            _join(_attend([_split(x @ W, n_head) for W in matrices], _future(T))),
-            shown,
-            _mistakes_of_a_head(x, matrices, n_head) + _mistakes_with_heads(x, matrices, n_head),
-            tolerance=1e-4,
-        )
-    expect_no_loop(counts[0], counts[1], BAN, HINT)
+        for seed in (10 * case, 10 * case + 1000):
+            x, matrices = _draw(B, T, C, seed)
+            received, steps = run_counted(answer, x, *matrices, n_head, shown=shown)
+            right = _join(_attend([_split(x @ W, n_head) for W in matrices], _future(T)))
+            if 1 in (B, T, n_head, C // n_head):  # there, a mistake may be another one, too
+                mistakes = []
+            else:
+                mistakes = _mistakes_of_a_head(x, matrices, n_head)
+                mistakes += _mistakes_with_heads(x, matrices, n_head)
+            expect_tensor(received, right, shown, mistakes, tolerance=1e-4)
+        counts.append((shown, steps))  # of the second run: what is prepared once, is there
+    expect_no_loop(counts[-2], counts[-1], BAN, HINT)
+    shown, steps = counts[-1]
+    if steps.taken > 5 * x.numel():
+        fail(f"{BAN} {shown} runs {steps.taken:,} lines and calls.", HINT)
+    _check_large_scores(answer)
     return "All heads at once, and each of them as if it were alone."
+
+
+def _draw(B: int, T: int, C: int, seed: int) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    matrices = [random_tensor(C, C, seed=seed + i) / C**0.25 for i in (1, 2, 3)]
+    return random_tensor(B, T, C, seed=seed), matrices
+
+
+def _check_large_scores(answer: Any) -> None:
+    """Stop at masks that are not low enough, and at numbers too large for their type."""
+    B, T, C, n_head = LARGE
+    x, (Wq, Wk, Wv) = _draw(B, T, C, seed=500)
+    matrices = [5 * Wq, 5 * Wk, Wv]
+    shown = f"attention(x, Wq, Wk, Wv, {n_head}) with scores in the hundreds"
+    received, _ = run_counted(answer, x, *matrices, n_head, shown=shown)
+    parts = [_split(x.double() @ W.double(), n_head) for W in matrices]
+    right, future = _join(_attend(parts, _future(T))), _future(T)
+    low = [_join(_attend(parts, future, fill=fill)) for fill in (-10.0, -20.0, -50.0, -100.0)]
+    mask = "Mask with −∞: next to large scores, a number such as −100 is not low enough."
+    exp = "Use softmax. exp by itself gives numbers that are too large."
+    infinite = not as_tensor(received, shown).isfinite().all()
+    expect_tensor(
+        received,
+        right,
+        shown,
+        [(tensor, mask) for tensor in low],
+        exp if infinite else "",
+        tolerance=1e-3,
+    )
 
 
 def _split(z: torch.Tensor, n_head: int) -> torch.Tensor:

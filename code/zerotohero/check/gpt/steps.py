@@ -9,11 +9,14 @@ from itertools import islice
 from types import FrameType
 from typing import Any
 
+import torch
+
 from ..rules import Watch
-from ..running import of_library
+from ..running import of_library, run
 from ..verdict import fail
 
 MOST_ITEMS = 1000
+MARGIN = 10  # a branch for large inputs, say, is no loop
 
 
 class Steps:
@@ -60,11 +63,30 @@ class Steps:
         return None if library else self._trace
 
 
+def run_counted(answer: Any, *args: Any, shown: str) -> tuple[Any, Steps]:
+    """Run an answer, and return its result and its steps."""
+    if has_script(answer):
+        fail(f"{shown} is compiled by torch.jit.script: the check can't look for loops there.")
+    steps = Steps()
+    return run(steps.counted(answer), *args, shown=shown), steps
+
+
+def has_script(answer: Any) -> bool:
+    """Whether a function is a script of PyTorch, or names one."""
+    code = getattr(answer, "__code__", None)
+    named = [answer.__globals__.get(name) for name in code.co_names] if code else []
+    return any(isinstance(item, torch.jit.ScriptFunction) for item in [answer, *named])
+
+
 def expect_no_loop(small: tuple[str, Steps], large: tuple[str, Steps], ban: str, hint: str) -> None:
-    """Stop if a larger input takes an answer more steps; ``ban`` says which rule that breaks."""
+    """Stop if a larger input takes an answer many more steps than a small one.
+
+    The sizes that a loop may not go over should differ by more than ``MARGIN``. The sentence
+    ``ban`` says which rule is broken.
+    """
     (shown, few), (shown_large, many) = small, large
-    if many.taken > few.taken:
+    if many.taken > few.taken + MARGIN:
         fail(
-            f"{ban} {shown} takes {few.taken} steps, {shown_large} takes {many.taken}.",
+            f"{ban} {shown} runs {few.taken} lines and calls, {shown_large} runs {many.taken}.",
             hint,
         )
