@@ -204,6 +204,26 @@ def test_an_import_inside_an_answer_may_take_long(monkeypatch: pytest.MonkeyPatc
     assert wavenet.flatten(answer)
 
 
+def test_normalize_where_the_variance_loses_digits() -> None:
+    def answer(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Tensor:
+        mean = x.mean((0, 1))
+        var = (x**2).mean((0, 1)) - mean**2
+        return gamma * (x - mean) / (var + eps).sqrt() + beta
+
+    hint = "E[x²] − mean² loses digits when the mean is large: subtract the mean first."
+    outcome(wavenet.normalize(answer), "x of shape (4, 5, 6) with means near 1000", hint=hint)
+
+
+def test_normalize_never_gets_a_single_position_of_a_single_example() -> None:
+    def answer(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Tensor:
+        flat = nn.functional.batch_norm(x.flatten(0, 1), None, None, gamma, beta, True, eps=eps)
+        return flat.view_as(x)
+
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        answer(torch.zeros(1, 1, 3), torch.ones(3), torch.zeros(3), 0.1)
+    assert wavenet.normalize(answer)
+
+
 def test_normalize_changes_nothing() -> None:
     def answer(x: torch.Tensor, gamma: Any, beta: Any, eps: float) -> torch.Tensor:
         x -= x.mean((0, 1))
@@ -240,6 +260,11 @@ def zeros(x: torch.Tensor, dilation: int) -> torch.Tensor:
     return torch.zeros(len(x), dilation, x.shape[2])
 
 
+def kernel(weight: torch.Tensor, C: int) -> torch.Tensor:
+    """Return the weight as ``conv1d`` wants it."""
+    return weight.view(2, C, -1).permute(2, 1, 0)
+
+
 ROLLED = "roll brings the last positions to the front. Begin where both positions exist."
 
 
@@ -261,12 +286,26 @@ ROLLED = "roll brings the last positions to the front. Begin where both position
         (rolled_ahead, ROLLED),
         (lambda x, w, d: x[:, d:] @ w[x.shape[2] :], "The older position is missing."),
         (lambda x, w, d: x[:, :-d] @ w[: x.shape[2]], "The newer position is missing."),
+        (lambda x, w, d: convolved(x, w, d).mT, "PyTorch's convolution returns (B, F, T)."),
+        (
+            lambda x, w, d: nn.functional.conv1d(x.mT, kernel(w, x.shape[2]), dilation=d),
+            "PyTorch's convolution returns (B, F, T).",
+        ),
         (lambda x, w, d: 2 * convolved(x, w, d), ""),
     ],
 )
 def test_dilated_wrong(answer: Answer, hint: str) -> None:
     words = "dilated(x, weight, 2), x of shape (2, 7, 3)"
     outcome(wavenet.dilated(answer), words, hint=hint)
+
+
+def test_dilated_without_the_dimension_of_a_single_example() -> None:
+    outcome(
+        wavenet.dilated(lambda x, w, d: convolved(x, w, d).squeeze()),
+        "x of shape (1, 6, 2)",
+        "shape (1, 5, 7), received (5, 7)",
+        hint="squeeze() drops every dimension of size 1. Name the one you mean.",
+    )
 
 
 def test_dilated_with_a_table_of_dilations_up_to_4() -> None:

@@ -114,6 +114,19 @@ def test_multiplications_wrong_in_other_ways() -> None:
     )
 
 
+def test_multiplications_for_three_levels() -> None:
+    """The page has a function for these."""
+
+    def predicted(N: int, E: int = 24, H: int = 128) -> tuple[int, int]:
+        tree = N * (4 * 2 * E * H + 2 * 2 * H**2 + 2 * H**2 + 27 * H)
+        conv = (N + 6) * 2 * E * H + (N + 4) * 2 * H**2 + N * 2 * H**2 + N * 27 * H
+        return tree, conv
+
+    three = "That is for three levels."
+    words = "multiplications(1, 2, 3, 4): entry 0"
+    outcome(wavenet.multiplications(lambda N, levels, E, H: predicted(N, E, H)), words, hint=three)
+
+
 TOO_LARGE = "Such a number does not fit into 32 bits. Python's own numbers have no limit."
 SECOND = "multiplications(16000, 10, 24, 128)"
 
@@ -349,6 +362,18 @@ def test_beat_the_lecture_trained_on_dev() -> None:
         knows("train", "dev", order=7, share=0.8),
         knows("dev", share=0.2),
         certain,
+    ):
+        outcome(wavenet.beat_the_lecture(model), message, hint=hint)
+
+
+def test_beat_the_lecture_trained_on_test() -> None:
+    message = "The model does much better on the names in test than on those in dev."
+    hint = "Has it seen the test names? Train it with the training names alone."
+    of_test = knows("test", share=0.67)
+    for model in (
+        mixed(knows("train", order=5, share=0.9), knows("test"), shares=(0.8, 0.2)),
+        knows("train", "test", order=7, share=0.8),
+        mixed(GOOD, of_test, shares=(0.8, 0.2)),  # a dev loss below the bar
     ):
         outcome(wavenet.beat_the_lecture(model), message, hint=hint)
 

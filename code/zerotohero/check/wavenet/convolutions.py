@@ -12,6 +12,7 @@ from ..numbers import close, expect_numbers
 from ..tensors import expect_tensor
 from ..verdict import checker, fail
 from .calls import call
+from .levels import SQUEEZED
 
 
 @checker
@@ -58,6 +59,7 @@ def _expect_counts(
     half = "A matrix has twice as many rows: two vectors come in, side by side."
     embeddings = [2 * n_embd * n_hidden] * levels
     hidden = [2 * n_hidden**2] * levels
+    three = [2 * n_embd * n_hidden, *[2 * n_hidden**2] * 2]
     misconceptions = [
         (0, tree - output, no_output),
         (0, tree / contexts, "That is one context. There are several."),
@@ -78,6 +80,7 @@ def _expect_counts(
         (1, total(returned, narrow), half),
         (1, total(returned, embeddings), one_matrix),
         (1, total(returned, hidden), one_matrix),
+        (0, total([4 * contexts, 2 * contexts, contexts], three), "That is for three levels."),
         (0, _in_32_bits(tree), TOO_LARGE),
         (1, _in_32_bits(slid), TOO_LARGE),
     ]
@@ -107,7 +110,7 @@ def _are(received: Any, first: float, second: float) -> bool:
 def dilated(answer: Any) -> str:
     """Check a function ``(x, weight, dilation)``: a causal convolution of kernel size 2."""
     cases = (
-        ((2, 7, 3), 5, 2),
+        ((2, 7, 3), 4, 2),  # 4 features at 5 positions: one for the other shows
         ((1, 6, 2), 7, 1),
         ((3, 9, 2), 6, 4),
         ((2, 4, 3), 7, 3),
@@ -157,6 +160,8 @@ def _expect_convolution(
             (x @ old + x.roll(-d, 1) @ new, around),
             (x[:, d:] @ new, "The older position is missing."),
             (x[:, :-d] @ old, "The newer position is missing."),
+            (right.mT, "PyTorch's convolution returns (B, F, T)."),
+            (right.squeeze(), SQUEEZED),
         ],
         tolerance=1e-4,
     )

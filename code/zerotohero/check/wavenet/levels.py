@@ -19,6 +19,9 @@ def _random(*shape: int, seed: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
+SQUEEZED = "squeeze() drops every dimension of size 1. Name the one you mean."
+
+
 @checker
 def flatten(answer: Any) -> str:
     """Check a function ``(x, n)`` that puts n neighbors side by side, as FlattenConsecutive.
@@ -43,7 +46,7 @@ def flatten(answer: Any) -> str:
                 (kept, "If one position is left, drop its dimension."),
                 (
                     kept.squeeze(),
-                    "squeeze() drops every dimension of size 1. Name the one you mean.",
+                    SQUEEZED,
                 ),
                 (far_apart.view(right.shape), "Join neighbors, not positions that are far apart."),
                 (
@@ -66,6 +69,10 @@ def flatten(answer: Any) -> str:
             ],
         )
     return "Neighbors stand side by side, and a batch of one is still a batch."
+
+
+LARGE_MEAN = "E[x²] − mean² loses digits when the mean is large: subtract the mean first."
+LOSSY = 1e-3  # right ways differ by about 1e-4 where the mean is 1000, that one is off by 5e-2
 
 
 def _normalized(
@@ -135,6 +142,11 @@ def normalize(answer: Any) -> str:
                 (over().squeeze(), "The result has the shape of x: all dimensions stay."),
             ],
         )
+    x, gamma, beta = _random(4, 5, 6, seed=95) + 1000, _random(6, seed=96), _random(6, seed=97)
+    shown = "normalize(x, gamma, beta, 1e-05), x of shape (4, 5, 6) with means near 1000"
+    received = call(answer, x.clone(), gamma.clone(), beta.clone(), 1e-5, shown=shown)
+    right = _normalized(x.double(), gamma, beta, 1e-5)
+    expect_tensor(received, right, shown, otherwise=LARGE_MEAN, tolerance=LOSSY)
     return "One mean and one variance for each feature, from all examples and all positions."
 
 
