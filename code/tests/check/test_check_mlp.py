@@ -134,6 +134,14 @@ def test_contexts_in_another_order(order: Answer) -> None:
     )
 
 
+@pytest.mark.parametrize("most", [9, 11, 14])
+def test_contexts_of_the_start_of_a_word(most: int) -> None:
+    outcome(
+        mlp.contexts(lambda words, k: build_contexts([word[:most] for word in words], k)),
+        "X of contexts(['jo', 'muhammadibrahim'], 6) should have shape (19, 6)",
+    )
+
+
 def test_contexts_that_hold_no_numbers() -> None:
     outcome(
         mlp.contexts(lambda words, k: ([[0], [0, 1]], [1, 2])),
@@ -216,6 +224,10 @@ def one_by_one(C: torch.Tensor, X: torch.Tensor) -> torch.Tensor:
         (lambda C, X: torch.stack([C[X[:, i]] for i in range(3)], 1), "Indexing"),
         (lambda C, X: C.clone().detach()[X], "Indexing"),
         (lambda C, X: torch.cat([C, C])[X], "Indexing"),
+        (
+            lambda C, X: sum((k == X)[..., None] * row for k, row in enumerate(C)),
+            "Going through a tensor row by row",
+        ),
         (one_by_one, "Going through a tensor row by row"),
         (lambda C, X: F.embedding(X, C), "embedding"),
         (lambda C, X: mlp_embed(C, X), "embedding"),

@@ -31,6 +31,7 @@ def _words() -> Iterator[tuple[list[str], int]]:
     yield ["ava", "bo"], 2
     yield ["mia", "al", "mia", "j"], 4
     yield ["zoe"], 1
+    yield ["jo", "muhammadibrahim"], 6  # the longest name has 15 letters
     rng = random.Random(1)
     for n, block_size in ((6, 5), (9, 3)):  # words of all letters, shorter and longer than it
         lengths = [rng.randint(1, 9) for _ in range(n)]

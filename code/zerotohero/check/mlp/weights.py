@@ -81,11 +81,12 @@ def _expect_shapes(model: Any, shown: str) -> None:
 def _expect_uniform(model: MLP, shown: str) -> None:
     X = torch.randint(0, V, (2000, 3), generator=_generator(5))
     Y = torch.randint(0, V, (2000,), generator=_generator(6))
-    if not model.W1.any() or not model.C.any():
-        fail(
-            f"{shown}: C or W1 is all zeros.",
-            "Then all contexts look alike to the hidden layer. Scale the output layer.",
-        )
+    for name in ("C", "W1"):
+        if not getattr(model, name).any():
+            fail(
+                f"{shown}: {name} is all zeros.",
+                "Then all contexts look alike to the hidden layer. Scale the output layer.",
+            )
     if len(model.C.unique(dim=0)) < V:
         fail(
             f"{shown}: some rows of C are the same.",
@@ -168,23 +169,31 @@ def direct_connections(answer: Any) -> str:
 def _on_untouched(
     answer: Any, model: MLP, W3: torch.Tensor, X: torch.Tensor, shown: str
 ) -> torch.Tensor:
-    """Return what the answer gives. It may not change the model: ``run`` sees to its numbers."""
+    """Return what the answer gives, or stop if it has changed the model.
 
-    def state() -> dict[str, Any]:
-        return {
-            name: (id(value), getattr(value, "requires_grad", None), value)
-            for name, value in vars(model).items()
-        }
-
-    before = state()
-    received = run(answer, model, W3, X, shown=shown)
-    after = state()
+    ``run`` would advise to work on a copy, but a copy cuts the gradients.
+    """
+    before = {name: (value, _remembered(value)) for name, value in vars(model).items()}
+    received = run(answer, model, W3, X, shown=shown, may_change=(0,))
+    after = vars(model)
     for name in {**before, **after}:
-        if before.get(name, ())[:2] != after.get(name, ())[:2]:
-            fail(f"{shown} changed {name} of the model, which should stay as it is.")
+        kept = name in before and name in after and after[name] is before[name][0]
+        if not kept or _remembered(after[name]) != before[name][1]:
+            fail(
+                f"{shown} changed {name} of the model, which should stay as it is.",
+                "Keep intermediate results in new variables.",
+            )
     if not isinstance(received, torch.Tensor):
         fail(f"{shown} should return a tensor, received {reprlib.repr(received)}.")
     return received
+
+
+def _remembered(value: Any) -> Any:
+    """Return what can be changed in a tensor without making another one."""
+    if not isinstance(value, torch.Tensor):
+        return value
+    numbers = value.detach().numpy()
+    return value.requires_grad, numbers.dtype.str, numbers.shape, numbers.tobytes()
 
 
 def _expect_gradients(
