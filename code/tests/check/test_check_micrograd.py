@@ -201,6 +201,33 @@ def seen_by(key: Callable[[Value], object]) -> Callable[[Value], list[Value]]:
     return answer
 
 
+def by_first_child(root: Value) -> list[Value]:
+    """Go below the first child only."""
+    order = [root]
+    while order[-1]._children:
+        order.append(order[-1]._children[0])
+    return order[::-1]
+
+
+def asks_and_marks(root: Value) -> list[Value]:
+    order, stack = [], [root]
+    while stack:
+        node = stack.pop()
+        if not hasattr(node, "visited"):
+            node.visited = True  # type: ignore[attr-defined]
+            order.append(node)
+            stack += node._children
+    return order[::-1]
+
+
+def marks(name: str) -> Callable[[Value], list[Value]]:
+    def answer(root: Value) -> list[Value]:
+        setattr(root, name, True)
+        return topological_order(root)
+
+    return answer
+
+
 def zeroes_the_gradients(root: Value) -> list[Value]:
     order = topological_order(root)
     for node in order:
@@ -215,6 +242,7 @@ KEPT = (
 ALIKE = (
     "Different nodes may hold the same number and no label. Put the nodes themselves into the set."
 )
+REMEMBER = "Keep what you need to remember in a set of your own."
 TWICE = "When it is called twice on the same graph: topological_order(a) of a single node: node a"
 
 
@@ -235,6 +263,16 @@ TWICE = "When it is called twice on the same graph: topological_order(a) of a si
             ["all equal to 0 and without a label: node "],
             ALIKE,
         ),
+        (seen_by(lambda node: node.data), ["(c) with c = a + b: node a is missing."], ALIKE),
+        (by_first_child, ["(c) with c = a + b: node b is missing."], ""),
+        (asks_and_marks, ["'Value' object has no attribute 'visited'"], REMEMBER),
+        (marks("abc"), ["'Value' object has no attribute 'abc'"], REMEMBER),
+        (
+            lambda root: [] if root.visited else [root],  # type: ignore[attr-defined]
+            ["'Value' object has no attribute 'visited'"],
+            REMEMBER,
+        ),
+        (lambda root: root.children, ["'Value' object has no attribute 'children'"], ""),  # type: ignore[attr-defined]
         (
             zeroes_the_gradients,
             ["of a single node changed a node."],

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from check_answers import outcome
 from right.micrograd import Closure as OfThePage
 from right.micrograd import backward
@@ -445,6 +446,55 @@ def last_result(name: str, place: str) -> type:
     return closure(name, method)
 
 
+def exp_of(exp: Callable[[float], float]) -> type:
+    return closure("exp", lambda x: x._then(float(exp(x.data)), (x, float(exp(x.data)))))
+
+
+def taylor(x: float) -> float:
+    return sum(x**k / math.factorial(k) for k in range(150))
+
+
+def many_terms(x: float) -> float:
+    total = term = 1.0
+    for k in range(1, 600):
+        term *= x / k
+        total += term
+    return total
+
+
+class SendsFirst(Closure):
+    """Sends back, and then goes on below, once for every use."""
+
+    def backward(self, root: bool = True) -> None:
+        if root:
+            self.grad = 1.0
+        self._backward()
+        for child in dict.fromkeys(self._children):
+            child.backward(root=False)
+
+
+class SendsForEveryUse(Closure):
+    def backward(self, root: bool = True) -> None:
+        if root:
+            self.grad = 1.0
+        self._backward()
+        for child in self._children:
+            child.backward(root=False)
+
+
+class SendsOnTheWay(Closure):
+    """Goes on below each node once, but before all has flowed into it."""
+
+    def backward(self) -> None:
+        self.grad, seen, stack = 1.0, set(), [self]
+        while stack:
+            node = stack.pop()
+            if node not in seen:
+                seen.add(node)
+                node._backward()
+                stack += node._children
+
+
 def log_of(shift: float) -> Callable[[Closure], Closure]:
     def log(x: Closure) -> Closure:
         return x._then(math.log(x.data + shift), (x, 1 / (x.data + shift)))
@@ -452,13 +502,18 @@ def log_of(shift: float) -> Callable[[Closure], Closure]:
     return log
 
 
-def shifted(a: Closure, b: Closure) -> Closure:
-    below = b.data + 1e-8
-    return a._then(a.data / below, (a, 1 / below), (b, -a.data / below**2))
+def shifted(shift: float) -> Callable[[Closure, Closure], Closure]:
+    def division(a: Closure, b: Closure) -> Closure:
+        below = b.data + shift
+        return a._then(a.data / below, (a, 1 / below), (b, -a.data / below**2))
+
+    return division
 
 
 FLOWS_IN = "Does _backward read the gradient of an operand? What flows in is out.grad."
 OWN = "Two results are there at once. Does the _backward of each use its own out?"
+CUT_OFF = "Take math.exp of the number as it is, in double precision. Nothing is cut off."
+ONCE = "y is used twice: it should send back once, when both uses have added to its gradient."
 ABOVE = "The number above the line may be 0. Divide only by the one below."
 
 
@@ -504,7 +559,38 @@ ABOVE = "The number above the line may be 0. Divide only by the one below."
         (last_result("__truediv__", "self"), ["in (x / a) * x + x / a"], OWN),
         (last_result("__truediv__", "class"), ["in (x / a) * x + x / a"], OWN),
         (closure("log", log_of(1e-8)), ["MyValue(1e-06).log() should hold -13.815511"], ""),
-        (closure("__truediv__", shifted), ["MyValue(3e-06) / MyValue(2e-06) should hold 1.5,"], ""),
+        (closure("log", log_of(1e-12)), ["MyValue(1e-20).log() should hold -46.051702"], ""),
+        (
+            closure("__truediv__", shifted(1e-8)),
+            ["MyValue(3e-06) / MyValue(2e-06) should hold 1.5,"],
+            "",
+        ),
+        (
+            closure("__truediv__", shifted(1e-12)),
+            ["MyValue(3e-20) / MyValue(2e-20) should hold 1.5,"],
+            "",
+        ),
+        (exp_of(lambda x: math.exp(min(x, 50))), ["MyValue(100.0).exp() should hold 2.688"], ""),
+        (exp_of(taylor), ["MyValue(100.0).exp() should hold 2.688"], ""),
+        (
+            exp_of(lambda x: torch.tensor(x).exp().item()),
+            ["MyValue(100.0).exp() should hold 2.688"],
+            "",
+        ),
+        (exp_of(many_terms), ["MyValue(-110.0).exp() should hold 1.68"], ""),
+        (
+            exp_of(lambda x: math.exp(max(x, -100))),
+            ["With x = -55, a = 2 and b = 1e+48, the gradient of x in", "should be 3.377"],
+            CUT_OFF,
+        ),
+        (
+            exp_of(lambda x: torch.tensor(x).exp().item() if x < 50 else math.exp(x)),
+            ["b = 1e+48, the gradient of x in (x * a).exp() * b", "received 0."],
+            CUT_OFF,
+        ),
+        (SendsForEveryUse, ["gradient of x in y * y with y = x / a"], ONCE),
+        (SendsFirst, ["gradient of x in y * y.exp() with y = x / a"], ONCE),
+        (SendsOnTheWay, ["gradient of x in y.exp() * y with y = x / a"], ONCE),
     ],
 )
 def test_what_shows_only_in_some_graphs(answer: Any, words: list[str], hint: str) -> None:

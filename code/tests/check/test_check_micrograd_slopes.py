@@ -332,6 +332,17 @@ def in_single_precision(f: Function, u: Any, i: int, h: float) -> float:
     return (float(f(*u)) - here) / h
 
 
+def by_rows(f: Function, point: Point, h: float) -> list[float]:
+    moved = torch.tensor([float(x) for x in point]) + h * torch.eye(len(point))
+    return [(f(*row.tolist()) - f(*point)) / h for row in moved]
+
+
+def by_rows_twice(f: Function, point: Point, h: float) -> list[float]:
+    steps = h * np.eye(len(point), dtype=np.float32)
+    x = np.array(point, dtype=np.float32)
+    return [(f(*(x + s).tolist()) - f(*(x - s).tolist())) / (2 * h) for s in steps]
+
+
 def single_precision(point: Point) -> torch.Tensor:
     return torch.tensor([float(x) for x in point])
 
@@ -364,6 +375,8 @@ COARSE = "Single precision is too coarse for small differences. Use double preci
         ("numerical", taken_away, "(cube, [0.3], 0.1) changed the list", ROUNDING),
         ("symmetric", taken_away_twice, "(cube, [0.3], 0.1) changed the list", ROUNDING),
         ("numerical", with_array(in_single_precision, single_precision), "should be", COARSE),
+        ("numerical", by_rows, "(of_four, [0.3, -0.7, 1.1, 2.3], 0.0001): entry", COARSE),
+        ("symmetric", by_rows_twice, "(of_four, [0.3, -0.7, 1.1, 2.3], 0.0001): entry", COARSE),
     ],
 )
 def test_what_shows_only_at_some_points(

@@ -107,6 +107,11 @@ def writes_data(z: list[Value], k: int) -> Value:
     return loss
 
 
+def labels(z: list[Value], k: int) -> Value:
+    z[k].label = "right"
+    return -probabilities(z)[k].log()
+
+
 def goes_back(z: list[Value], k: int) -> Value:
     loss = -probabilities(z)[k].log()
     loss.backward()
@@ -148,6 +153,11 @@ POWER = "A number can't be raised to a Value. Write z.exp() for e to the z."
             ["changed the gradients of the logits"],
             "Return the loss and leave backward() to the caller: gradients add up over calls.",
         ),
+        (
+            labels,
+            ["label=1) changed a logit."],
+            "Leave the logits as they are, with their labels.",
+        ),
         (zeroes, ["changed the gradients of the logits"], ZEROED),
         (goes_back_and_zeroes, ["changed the gradients of the logits"], ZEROED),
         (
@@ -186,6 +196,15 @@ def clipped(low: float, high: float) -> Callable[..., Value]:
             "([-20.0, -20.0], label=1) should be 0.69314718",
         ),
         (clipped(1e-3, 1.0), "([0.0, 40.0], label=0) should be 40, received 6.9077553"),
+        (
+            lambda z, k: -(z[k].exp() / (sum(x.exp() for x in z) + 1e-18)).log(),
+            "([-40.0, -40.0], label=1) should be 0.69314718",
+        ),
+        (
+            lambda z, k: -(probabilities(z)[k] + 1e-30).log(),
+            "([40.0, -40.0], label=1) should be 80",
+        ),
+        (clipped(1e-18, 1.0), "([40.0, -40.0], label=1) should be 80, received 41.446532"),
         (clipped(0.0, 0.999), "([20.0, 0.0], label=0) should be 2.06115"),
     ],
 )

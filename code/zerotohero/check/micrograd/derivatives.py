@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import struct
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
@@ -68,7 +69,7 @@ def _of_four(w: float, x: float, y: float, z: float) -> float:
 
 
 # Points and steps are sums of powers of two, so that a nudge can be taken away exactly; but for
-# the last case, which is for those who rely on that.
+# the last two cases: for those who rely on that, and for those who nudge in single precision.
 CASES: list[tuple[Function, Point, float]] = [
     (_cube, [2.0], 0.125),
     (_product_and_square, [3.0, 0.5], 0.25),
@@ -79,6 +80,7 @@ CASES: list[tuple[Function, Point, float]] = [
     (_of_four, [0.0, 1.5, 0.0, 1.5], 0.125),
     (_exercise_f, [2, 3, 4], 0.25),
     (_cube, [0.3], 0.1),
+    (_of_four, [0.3, -0.7, 1.1, 2.3], 1e-4),
 ]
 UNDO = "Undo each nudge before the next one."
 TOGETHER = "Move one input at a time; the others stay put."
@@ -158,7 +160,7 @@ def _check_differences(
     for f, point, h in CASES:
         shown = f"{name}({f.__name__.strip('_')}, {point}, {h})"
         given = list(point)
-        called = OneByOne(f, shown)
+        called = OneByOne(f, point, shown)
         received = run(answer, called, given, h, shown=shown, may_change=(1,))
         if given != point:
             _fail_changed(given, point, shown)
@@ -174,7 +176,7 @@ def _check_differences(
         if problem is None:
             continue
         hint = problem.hint
-        if not hint and called.coarse:
+        if called.coarse and not (hint and called.even):
             hint = COARSE
         elif not hint and point == CASES[0][1] and _ignores_h(answer, name, received):
             hint = IGNORED
@@ -184,8 +186,9 @@ def _check_differences(
 class OneByOne:
     """A function that ends the check where it is given its inputs in a list."""
 
-    def __init__(self, f: Function, shown: str) -> None:
+    def __init__(self, f: Function, point: Point, shown: str) -> None:
         functools.update_wrapper(self, f)
+        self.even = all(map(_is_single, point))  # whether single precision holds the point
         self.f, self.shown = f, shown
         self.coarse = False  # whether it was called with numbers of single precision
 
@@ -197,7 +200,16 @@ class OneByOne:
                 "f takes its inputs one by one: f(*point).",
             )
         self.coarse |= any(str(getattr(x, "dtype", "")).endswith("float32") for x in args)
+        self.coarse |= not self.even and all(map(_is_single, args))  # as Python's floats
         return self.f(*args)
+
+
+def _is_single(number: Any) -> bool:
+    """Whether single precision holds the number as it is."""
+    try:
+        return bool(struct.unpack("f", struct.pack("f", number))[0] == number)
+    except (struct.error, OverflowError):
+        return False
 
 
 def _fail_changed(given: Point, point: Point, shown: str) -> NoReturn:

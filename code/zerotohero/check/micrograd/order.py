@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import random
+import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, NamedTuple
@@ -37,6 +38,9 @@ SQUARE = (
     "The time should grow with the number of nodes, not with its square. Is a list searched, or a "
     "list or set copied, for each node?"
 )
+REMEMBER = "Keep what you need to remember in a set of your own."
+# How readers call what they would like to write on a node.
+MARK = re.compile("visit|seen|done|mark|flag|colou?r|state|status|order|index|listed|temp|perm")
 LIMIT = 1000  # of recursion: Python's own, which some environments raise
 ENDLESS = "Does every loop come to an end?"
 
@@ -58,6 +62,7 @@ class Watch:
         self.looks = self.comparisons = 0
         self.most_looks, self.most_comparisons = 1000 + 50 * nodes, MOST_COMPARISONS
         self.shown, self.hint = shown, hint
+        self.written = False  # whether a node was given an attribute that it can't have
 
     def stop(self) -> None:
         """Limit nothing any more."""
@@ -89,6 +94,11 @@ class Watched(Value):
         super().__init__(data, label)
         self.below = below
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if not hasattr(type(self), name):
+            self.watch.written = True
+        super().__setattr__(name, value)
+
     @property  # type: ignore[override] # of a slot
     def _children(self) -> tuple[Watched, ...]:
         self.watch.look()
@@ -103,6 +113,11 @@ class Watched(Value):
         return self is other
 
     __hash__ = Value.__hash__  # lost without this line, as __eq__ is new
+
+
+# What Python says about a node should name the class that readers know.
+Watched.__name__ = Watched.__qualname__ = Value.__name__
+Watched.__module__ = Value.__module__
 
 
 @checker
@@ -179,10 +194,19 @@ def _check_list(
     below = _below(shape)
     before = [_held(node) for node in nodes]
     watch.start(call, len(nodes), too_often)
-    received = run(answer, root, shown=call, too_deep=DEEP, endless=too_long, may_change=(0,))
+    results: list[Any] = []
+
+    def call_it() -> None:
+        options: dict[str, Any] = {"too_deep": DEEP, "endless": too_long, "may_change": (0,)}
+        results.append(run(answer, root, shown=call, **options))
+
+    if (problem := stopped(call_it)) is not None:
+        hint = problem.hint or (_marks_nodes(problem, watch) and REMEMBER)
+        stop(Verdict(problem.status, problem.message, hint or ""))
+    (received,) = results
     watch.stop()
     if any(_held(node) != held for node, held in zip(nodes, before)):
-        fail(f"{call} changed a node.", "Keep what you need to remember in a set of your own.")
+        fail(f"{call} changed a node.", REMEMBER)
     if isinstance(received, (set, frozenset)):
         fail(f"{call} returned a set.", "A set has no order. Collect the nodes in a list as well.")
     try:
@@ -205,11 +229,30 @@ def _check_list(
         hint = missing
         if nodes[left_out] is root:
             hint = "The root itself belongs to the list, too."
+        if _by_number(answer, graph, below, set(listed)):
+            hint = ALIKE
         fail(f"{call}: node {_label(left_out)} is missing.", hint)
     if found := _wrong(shape, listed):
         parent, child = map(_label, found)
         hint = _cause(answer, shape, listed)
         fail(f"{call}: {parent} comes before {child}, its child.", hint)
+
+
+def _marks_nodes(problem: Verdict, watch: Watch) -> bool:
+    """Whether an exception is about a node that should remember something."""
+    found = re.search(r"'Value' object has no attribute '(\w+)'", problem.message)
+    return found is not None and (watch.written or MARK.search(found[1].lower()) is not None)
+
+
+def _by_number(answer: Any, graph: Graph, below: set[int], listed: set[int]) -> bool:
+    """Whether nodes are left out just because others hold the same numbers."""
+    numbers = {graph.nodes[i].data for i in listed}
+    if not all(graph.nodes[i].data in numbers for i in below - listed):
+        return False
+    other = _graph(graph.shape, numbers=range(1, len(graph.nodes) + 1))
+    orders: list[list[int]] = []
+    problem = stopped(lambda: orders.append(_places(answer, other)))
+    return problem is None and sorted(orders[0]) == sorted(below)
 
 
 # -- graphs ----------------------------------------------------------------------------
@@ -223,8 +266,11 @@ class Graph(NamedTuple):
     nodes: list[Watched]
 
 
-def _graph(shape: Shape, alike: bool = False) -> Graph:
-    """Make the nodes; where ``alike``, all of them hold 0 and have no label."""
+def _graph(shape: Shape, alike: bool = False, numbers: Sequence[float] = ()) -> Graph:
+    """Make the nodes; where ``alike``, all of them hold 0 and have no label.
+
+    Where there are ``numbers``, the nodes hold these.
+    """
     watch = Watch()
     nodes: list[Watched] = []
     for i, children in enumerate(shape):
@@ -233,6 +279,8 @@ def _graph(shape: Shape, alike: bool = False) -> Graph:
         number = math.tanh(data[0]) if len(data) == 1 else sum(data, 0.0)
         if not alike:
             number = number or 1.0
+        if numbers:
+            number = numbers[i]
         node = Watched(watch, number, "" if alike else _label(i), below)
         node.grad = 0.25  # from before: it should stay
         node._op = ("", "tanh", "+")[len(data)]
@@ -344,7 +392,12 @@ def _cause(answer: Any, shape: Shape, listed: list[int]) -> str:
 
 
 def _order_of(answer: Any, shape: Shape) -> list[int]:
-    nodes = _graph(shape).nodes
+    return _places(answer, _graph(shape))
+
+
+def _places(answer: Any, graph: Graph) -> list[int]:
+    """Return the answer's order, as positions; empty where there is something else in it."""
+    nodes = graph.nodes
     received = run(answer, nodes[-1], shown="topological_order(root)")
     try:
         return [nodes.index(item) for item in received]

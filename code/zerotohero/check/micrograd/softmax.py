@@ -20,7 +20,13 @@ CASES: list[tuple[list[float], int]] = [
     ([-0.5, 1.25], 1),
 ]
 # What is added to a probability or to the sum, or cut off, shows here.
-EXTREME: list[tuple[list[float], int]] = [([0.0, 40.0], 0), ([-20.0, -20.0], 1), ([20.0, 0.0], 0)]
+EXTREME: list[tuple[list[float], int]] = [
+    ([0.0, 40.0], 0),
+    ([-20.0, -20.0], 1),
+    ([20.0, 0.0], 0),
+    ([-40.0, -40.0], 1),
+    ([40.0, -40.0], 1),
+]
 
 
 @checker
@@ -50,7 +56,7 @@ def softmax_nll(answer: Any) -> str:
 def _loss(answer: Any, logits: list[Value], label: int, shown: str) -> Value:
     """Return the answer's loss, after which the logits have to be as they were."""
     given, data = list(logits), [x.data for x in logits]
-    grads = [x.grad for x in logits]
+    grads, history = [x.grad for x in logits], [_history(x) for x in logits]
     received: list[Any] = []
 
     def call() -> None:  # what it changes is looked for below: there is more to say about it
@@ -68,10 +74,16 @@ def _loss(answer: Any, logits: list[Value], label: int, shown: str) -> Value:
         if not any(x.grad for x in logits):
             hint = "To set the gradients to zero is up to the caller, too."
         fail(f"{shown} changed the gradients of the logits.", hint)
+    if [_history(x) for x in logits] != history:
+        fail(f"{shown} changed a logit.", "Leave the logits as they are, with their labels.")
     if not isinstance(out, Value):
         hint = "Keep to Value's operators. A float has no history." * isinstance(out, (int, float))
         fail(f"{shown} should return a Value, received {out!r}.", hint)
     return out
+
+
+def _history(x: Value) -> tuple[object, ...]:
+    return x.label, x._op, x._children, x._local_grads
 
 
 def _cause(problem: Verdict) -> str:
