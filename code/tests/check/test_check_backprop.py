@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from check_answers import outcome
@@ -81,6 +82,12 @@ def test_unbroadcast_wrong(answer: Answer, words: list[str], hint: str) -> None:
     outcome(backprop.unbroadcast(answer), *words, hint=hint)
 
 
+LEFT_OVER = (
+    "The numbers that are left do not fit this shape. Shapes are aligned at the right end: sum "
+    "over each dimension that is missing on the left, and over each one that was stretched."
+)
+
+
 def one_of_several(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     """Stop after the first dimension that was stretched."""
     while grad.ndim > len(shape):
@@ -103,6 +110,13 @@ def aligned_at_the_left(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Ten
     while grad.ndim > len(shape):
         grad = grad.sum(0)
     return grad
+
+
+def aligned_at_the_left_and_reshaped(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    for dim, (size, wanted) in enumerate(zip(grad.shape, shape)):
+        if size != wanted:
+            grad = grad.sum(dim, keepdim=True)
+    return grad.reshape(shape)
 
 
 def in_place(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
@@ -133,6 +147,16 @@ def by_autograd(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
             aligned_at_the_left,
             ["(2, 4, 3), (4, 1)) should have shape (4, 1), received (1, 3)"],
             "Shapes are aligned at the right end: a missing dimension is missing on the left.",
+        ),
+        (
+            aligned_at_the_left_and_reshaped,
+            ["(4, 3), ()) raised RuntimeError"],
+            LEFT_OVER,
+        ),
+        (
+            lambda grad, shape: np.asarray(grad).reshape(shape),
+            ["(4, 3), (1, 3)) raised ValueError"],
+            LEFT_OVER,
         ),
         (
             in_place,
@@ -178,7 +202,7 @@ def test_unbroadcast_with_equal_sizes() -> None:
     for answer in (by_index, greedy_from_the_left):
         words = "unbroadcast(grad of shape (3, 3), (3,)): entry (0,) should be"
         outcome(backprop.unbroadcast(answer), words, hint=RIGHT_END)
-    outcome(backprop.unbroadcast(not_in_shape), "unbroadcast(grad of shape")
+    outcome(backprop.unbroadcast(not_in_shape), "unbroadcast(grad of shape", hint=LEFT_OVER)
 
     def without_missing(grad: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
         return (unbroadcast if grad.ndim > len(shape) else by_index)(grad, shape)

@@ -1,8 +1,10 @@
 """The checks of chapter 5 for one expression: cross-entropy, BatchNorm and LayerNorm."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -22,6 +24,10 @@ TYPED_IN = (
 SIZES = (
     "10, 30 and 64 are sizes of this page's network. The check uses others: take the sizes from "
     "what you are given."
+)
+NOTHING_ADDED = (
+    "Add no ε and use no clamp: a small probability counts, too, and should be right relative to "
+    "its own size."
 )
 BY_HAND = "Autograd is ruled out in this chapter's exercises: write the backward pass by hand."
 WRONG_DIMENSION = "That is the sum over the wrong dimension."
@@ -169,12 +175,86 @@ def exponentials(z: torch.Tensor) -> torch.Tensor:
     ],
 )
 def test_cross_entropy_with_something_added(probabilities: Any) -> None:
-    hint = (
-        "Add no ε and use no clamp: a small probability counts, too, and should be right relative "
-        "to its own size."
-    )
     verdict = backprop.cross_entropy(by_softmax(probabilities))
-    outcome(verdict, "cross_entropy(logits, Y) in double precision: entry", hint=hint)
+    outcome(verdict, "cross_entropy(logits, Y) in double precision: entry", hint=NOTHING_ADDED)
+
+
+@pytest.mark.parametrize("lowest", [-39, -50, -88, -100, -500])
+def test_cross_entropy_with_logits_cut(lowest: int) -> None:
+    def clamped(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        return naive((z - z.amax(1, keepdim=True)).clamp(min=lowest), Y)
+
+    words = "in double precision, with logits far apart: entry"
+    outcome(backprop.cross_entropy(clamped), words, hint=NOTHING_ADDED)
+
+
+@pytest.mark.parametrize("power", [16, 20, 30, 38, 200])
+def test_cross_entropy_with_probabilities_cut(power: int) -> None:
+    lowest = 10.0**-power
+
+    def clamped(z: torch.Tensor) -> torch.Tensor:
+        return z.softmax(1).clamp(min=lowest)
+
+    def without(z: torch.Tensor) -> torch.Tensor:
+        return z.softmax(1).masked_fill(z.softmax(1) < lowest, 0)
+
+    def added(z: torch.Tensor) -> torch.Tensor:
+        return z.softmax(1) + lowest
+
+    for answer in map(by_softmax, (clamped, without, added)):
+        words = "cross_entropy(logits, Y) in double precision"
+        outcome(backprop.cross_entropy(answer), words, hint=NOTHING_ADDED)
+
+
+@pytest.mark.parametrize("power", range(6, 13))
+def test_cross_entropy_with_an_epsilon_in_the_sum(power: int) -> None:
+    def added(z: torch.Tensor) -> torch.Tensor:
+        return exponentials(z) / (exponentials(z).sum(1, keepdim=True) + 10.0**-power)
+
+    outcome(backprop.cross_entropy(by_softmax(added)), "in double", hint=NOTHING_ADDED)
+
+    def as_list(z: torch.Tensor, Y: torch.Tensor) -> Any:
+        return by_softmax(added)(z, Y).tolist()
+
+    outcome(backprop.cross_entropy(as_list), "in double", hint=NOTHING_ADDED)
+
+
+def test_cross_entropy_by_differences_is_no_epsilon() -> None:
+    def differences(z: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
+        z, step, gradient = z.double(), 1e-4, torch.zeros_like(z).double()
+        for i, j in np.ndindex(*z.shape):
+            moved = torch.zeros_like(z)
+            moved[i, j] = step
+            up, down = F.cross_entropy(z + moved, Y), F.cross_entropy(z - moved, Y)
+            gradient[i, j] = (up - down) / (2 * step)
+        return gradient
+
+    outcome(backprop.cross_entropy(differences), "in double precision: entry", hint="")
+
+
+@pytest.mark.parametrize(
+    "probabilities",
+    [
+        lambda z: z.log_softmax(1).exp(),
+        lambda z: (z - z.logsumexp(1, keepdim=True)).exp(),
+        lambda z: torch.exp2((z - z.logsumexp(1, keepdim=True)) / math.log(2)),
+        lambda z: exponentials(z) * exponentials(z).sum(1, keepdim=True).reciprocal(),
+        lambda z: 1 / (z[:, None, :] - z[:, :, None]).exp().sum(2),
+        lambda z: torch.softmax(z.float(), 1),
+    ],
+)
+def test_cross_entropy_in_other_words(probabilities: Any) -> None:
+    """Rounding passes, also in lists, and also where the result is in single precision."""
+
+    def as_list(z: torch.Tensor, Y: torch.Tensor) -> Any:
+        return by_softmax(probabilities)(z, Y).tolist()
+
+    def rounded(z: torch.Tensor) -> torch.Tensor:
+        return probabilities(z).to(torch.float32)
+
+    assert backprop.cross_entropy(by_softmax(rounded))
+    assert backprop.cross_entropy(by_softmax(probabilities))
+    assert backprop.cross_entropy(as_list)
 
 
 def test_cross_entropy_in_double_precision() -> None:
@@ -399,6 +479,15 @@ def test_batchnorm_with_one_factor_too_many() -> None:
     outcome(backprop.batchnorm(lambda *args: batchnorm(*args) * args[3]), hint=SQUARED)
 
 
+def test_a_batch_of_two() -> None:
+    def more(d: Any, gain: Any, raw: Any, inv: Any) -> torch.Tensor:
+        third = raw * (d * raw).sum(0) / max(len(d) - 1, 2)
+        return gain * inv * (d - d.mean(0) - third)  # type: ignore[no-any-return]
+
+    hint = "The variance divides by n − 1. That factor stays in the last term."
+    outcome(backprop.batchnorm(more), "batchnorm of a batch of 2: entry", hint=hint)
+
+
 def test_a_neuron_of_tiny_variance() -> None:
     def by_length(d: Any, gain: Any, r: Any, inv: Any) -> torch.Tensor:
         return gain * inv * (d - d.mean(0) - r * (d * r).sum(0) / (r * r).sum(0))
@@ -472,7 +561,7 @@ def layernorm(
 )
 def test_layernorm_wrong(changes: dict[str, Any], hint: str) -> None:
     verdict = backprop.layernorm(lambda *args: layernorm(*args, **changes))
-    outcome(verdict, "layernorm of shape (4, 6): entry (0, 0) should be", hint=hint)
+    outcome(verdict, "layernorm of shape (4, 7): entry (0, 0) should be", hint=hint)
 
 
 UNCHANGED = (
@@ -481,6 +570,7 @@ UNCHANGED = (
 )
 WIDTH = "The means run along the row, so divide by its width, not by n."
 BY_WIDTH = "LayerNorm's variance divides by the width: both terms are means."
+GAIN_FIRST = "The gradient passes through the gain first."
 BY_ROW = "A row is normalized by itself: the means are over dimension 1."
 
 
@@ -496,29 +586,29 @@ BY_ROW = "A row is normalized by itself: the means are over dimension 1."
             UNCHANGED,
         ),
         (  # the dimension changed, and nothing else: H - 1, n and n - 1
-            lambda d, gain, r, inv: gain * inv * three_terms(d, r, 1, 6, 5),
+            lambda d, gain, r, inv: gain * inv * three_terms(d, r, 1, 7, 6),
             BY_WIDTH,
         ),
         (lambda d, gain, r, inv: gain * inv * three_terms(d, r, 1, 4, 3), WIDTH),
-        (lambda d, gain, r, inv: inv * three_terms(d * gain, r, 1, 6, 5), BY_WIDTH),
+        (lambda d, gain, r, inv: inv * three_terms(d * gain, r, 1, 7, 6), BY_WIDTH),
         (lambda d, gain, r, inv: inv * three_terms(d * gain, r, 1, 4, 4), WIDTH),
-        (lambda d, gain, r, inv: inv * three_terms(d * gain, r, 1, 6, 4), WIDTH),
-        (lambda d, gain, r, inv: inv * three_terms(d * gain, r, 1, 4, 6), WIDTH),
+        (lambda d, gain, r, inv: inv * three_terms(d * gain, r, 1, 7, 4), WIDTH),
+        (lambda d, gain, r, inv: inv * three_terms(d * gain, r, 1, 4, 7), WIDTH),
         (lambda d, gain, r, inv: inv * three_terms(d * gain, r, 1, 4, 3), WIDTH),
         (lambda d, gain, r, inv: inv * three_terms(d * gain, r, 0, 4, 4), BY_ROW),
         (
-            lambda d, gain, r, inv: three_terms(d * gain, r, 1, 6, 6),
+            lambda d, gain, r, inv: three_terms(d * gain, r, 1, 7, 7),
             "The factor var_inv is missing.",
         ),
         (
-            lambda d, gain, r, inv: inv * three_terms(d * gain, r, 1, 6, 6) * 4,
+            lambda d, gain, r, inv: inv * three_terms(d * gain, r, 1, 7, 7) * 4,
             "Every entry is 4 times what it should be.",
         ),
-        (lambda d, gain, r, inv: -inv * three_terms(d * gain, r, 1, 6, 6), SIGN),
+        (lambda d, gain, r, inv: -inv * three_terms(d * gain, r, 1, 7, 7), SIGN),
     ],
 )
 def test_layernorm_with_what_is_left_of_batchnorm(answer: Answer, hint: str) -> None:
-    outcome(backprop.layernorm(answer), "layernorm of shape (4, 6): entry (0, 0)", hint=hint)
+    outcome(backprop.layernorm(answer), "layernorm of shape (4, 7): entry (0, 0)", hint=hint)
 
 
 @pytest.mark.parametrize(
@@ -533,11 +623,19 @@ def test_layernorm_with_what_is_left_of_batchnorm(answer: Answer, hint: str) -> 
             lambda d, gain, r: d * gain - mean(d * gain) - r * gain * mean(d * r),
             "The gain differs along the row: it stays inside the sums.",
         ),
+        # the gain lost on some of the three paths
+        (lambda d, gain, r: d * gain - mean(d) - r * mean(d * gain * r), GAIN_FIRST),
+        (lambda d, gain, r: d * gain - mean(d * gain) - r * mean(d * r), GAIN_FIRST),
+        (lambda d, gain, r: d * gain - mean(d) - r * mean(d * r), GAIN_FIRST),
+        (lambda d, gain, r: d - mean(d * gain) - r * mean(d * gain * r), GAIN_FIRST),
+        # twice a term: no word about n, whatever the shape
+        (lambda d, gain, r: d * gain - mean(d * gain) - 2 * r * mean(d * gain * r), ""),
+        (lambda d, gain, r: d * gain - 2 * mean(d * gain) - r * mean(d * gain * r), ""),
         # the width of this page
         (lambda d, gain, r: three_terms(d * gain, r, 1, 64, 64), SIZES),
         (lambda d, gain, r: three_terms(d * gain, r, 1, 64, 63), SIZES),
-        (lambda d, gain, r: three_terms(d * gain, r, 1, 6, 64), SIZES),
-        (lambda d, gain, r: three_terms(d * gain, r, 1, 64, 6), SIZES),
+        (lambda d, gain, r: three_terms(d * gain, r, 1, 7, 64), SIZES),
+        (lambda d, gain, r: three_terms(d * gain, r, 1, 64, 7), SIZES),
         (lambda d, gain, r: d * gain - (d * gain) @ torch.ones(64, 1) / 64, SIZES),
         # tiny variance
         (
@@ -549,7 +647,7 @@ def test_layernorm_with_what_is_left_of_batchnorm(answer: Answer, hint: str) -> 
 )
 def test_layernorm_with_other_terms(bracket: Answer, hint: str) -> None:
     verdict = backprop.layernorm(lambda d, gain, r, inv: inv * bracket(d, gain, r))
-    outcome(verdict, "layernorm of shape (4, 6)", hint=hint)
+    outcome(verdict, "layernorm of shape (4, 7)", hint=hint)
 
 
 def mean(t: torch.Tensor) -> torch.Tensor:
@@ -572,10 +670,36 @@ def test_one_row_and_a_row_of_one() -> None:
 
 def test_layernorm_without_keepdim() -> None:
     def flat(d: Any, gain: Any, r: Any, inv: Any) -> torch.Tensor:
-        return inv * (d * gain - (d * gain).mean(1) - r * along(d * gain, r, 1, 6))
+        return inv * (d * gain - (d * gain).mean(1) - r * along(d * gain, r, 1, 7))
 
     hint = "Compare the shapes: a mean over each row needs keepdim=True."
     outcome(backprop.layernorm(flat), "raised RuntimeError", hint=hint)
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (
+            lambda d, gain, r, inv: layernorm(d * gain[:, None], torch.ones(1), r, inv),
+            "gain has the shape (H,): it needs no new dimension.",
+        ),
+        (
+            lambda d, gain, r, inv: layernorm(d * gain.unsqueeze(1), torch.ones(1), r, inv),
+            "gain has the shape (H,): it needs no new dimension.",
+        ),
+        (
+            lambda d, gain, r, inv: d * gain - torch.mean(d, dim=1),
+            "Compare the shapes: a mean over each row needs keepdim=True.",
+        ),
+        (
+            lambda d, gain, r, inv: d * gain * inv.squeeze(),
+            "Compare the shapes: a mean over each row has the shape (n, 1), and gain is a single "
+            "row, (H,).",
+        ),
+    ],
+)
+def test_layernorm_with_shapes_that_do_not_fit(answer: Answer, hint: str) -> None:
+    outcome(backprop.layernorm(answer), "raised RuntimeError", hint=hint)
 
 
 def three_terms(d: Any, r: Any, dim: int, first: int, last: int) -> Any:

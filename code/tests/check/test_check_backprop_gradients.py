@@ -324,6 +324,64 @@ def test_gradients_that_miss_something() -> None:
     outcome(backprop.gradients(first_wins), "C of", hint=hint)
 
 
+# -- one step with the wrong value --------------------------------------------------------------
+
+
+def steps_of(p: Any, X: torch.Tensor, Y: torch.Tensor) -> tuple[Any, Any]:
+    model = BatchNormMLP(torch.Generator(), n_embd=p.C.shape[1], n_hidden=len(p.b1))
+    vars(model).update(vars(p))
+    v = steps.forward(model, X, Y)
+    return v, steps.backward(v)
+
+
+TANH_OF = "The derivative of tanh is 1 − h², where h is its value."
+OF_RAW = "The factor of bngain is bnraw, the normalized value."
+NO_BATCHNORM = (
+    "The way back through BatchNorm is missing: from the gradient of hpreact to that of hprebn."
+)
+
+
+def without_batchnorm_for_c(v: Any, d: Any) -> torch.Tensor:
+    demb = (d.hpreact @ v.W1.T).view(v.emb.shape)
+    return torch.zeros_like(v.C).index_put((v.X,), demb, accumulate=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "hint"),
+    [
+        ("W1", lambda v, d: v.embcat.T @ d.hpreact, NO_BATCHNORM),
+        ("W1", lambda v, d: v.embcat.T @ d.bnraw, NO_BATCHNORM),
+        ("C", without_batchnorm_for_c, NO_BATCHNORM),
+        (
+            "W2",
+            lambda v, d: v.hpreact.T @ d.logits,
+            "The factor of W2 is h, the value after tanh, not the one before.",
+        ),
+        ("bngain", lambda v, d: (d.hpreact * v.hprebn).sum(0, keepdim=True), OF_RAW),
+        ("bngain", lambda v, d: (d.hpreact * v.bndiff).sum(0, keepdim=True), OF_RAW),
+        ("bnbias", lambda v, d: (d.h * (1 - v.hpreact**2)).sum(0)[None], TANH_OF),
+        ("bngain", lambda v, d: (d.h * (1 - v.hpreact**2) * v.bnraw).sum(0)[None], TANH_OF),
+    ],
+)
+def test_one_gradient_from_the_wrong_value(name: str, line: Answer, hint: str) -> None:
+    def answer(*args: Any) -> Any:
+        return {**gradients(*args), name: line(*steps_of(*args))}
+
+    outcome(backprop.gradients(answer), f"{name} of", "entry", hint=hint)
+
+
+def test_classes_that_do_not_occur() -> None:
+    def short(p: Any, X: torch.Tensor, Y: torch.Tensor) -> Any:
+        v, _ = steps_of(p, X, Y)
+        return {"b2": (v.logits.softmax(1) - F.one_hot(Y)).sum(0)}
+
+    hint = (
+        "Without a number of classes, F.one_hot goes up to the largest one in Y. The number of "
+        "classes is logits.shape[1]."
+    )
+    outcome(backprop.gradients(short), "raised RuntimeError", hint=hint)
+
+
 # -- autograd ------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ import torch
 from check_answers import outcome
 from right.backprop import lines__other_words
 
-from zerotohero.backprop import steps
+from zerotohero.backprop import batchnorm_backward, steps
 from zerotohero.check import backprop, running
 from zerotohero.check.backprop.lines import LINES
 from zerotohero.check.verdict import Verdict
@@ -31,6 +31,10 @@ OVER_N = "Too small by the factor n. The mean is in the gradients from above alr
 PRODUCT = "Two matrices: which is multiplied from which side, and which one is transposed?"
 POWER = "The derivative of x⁻¹ is −x⁻²."
 ROOT = "The derivative of x to the power −1/2 is −1/2 times x to the power −3/2."
+FIT = (
+    "Right only where the gradients fit together. Use the gradient of the step in which the value "
+    "is used."
+)
 OWN = "Right for the gradients of this loss alone. Use d, not the loss."
 ROWS = "Each row of C collects the gradients of all positions that hold its character."
 NO_MEAN = "A sum, not a mean: each use counts in full."
@@ -274,6 +278,42 @@ def test_numbers_of_one_batch_are_not_a_rule(name: str) -> None:
     zero = name == "logit_maxes"  # its own gradient is zero: that has a hint of its own
     hint = LINES[name].mistakes[0][1] if zero else OWN
     outcome(verdict, f"{name}(v, d) with other gradients in d", hint=hint)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("bnmeani", lambda v, d: -(d.bnraw * v.bnvar_inv).sum(0, keepdim=True)),
+        ("hprebn", lambda v, d: batchnorm_backward(d.hpreact, v.bngain, v.bnraw, v.bnvar_inv)),
+        (
+            "counts",
+            lambda v, d: (d.probs - (d.probs * v.probs).sum(1, keepdim=True)) * v.counts_sum_inv,
+        ),
+        ("norm_logits", lambda v, d: v.probs * (d.probs - (d.probs * v.probs).sum(1)[:, None])),
+        ("logits", lambda v, d: d.counts * v.counts),
+        ("b2", lambda v, d: d.norm_logits.sum(0)),
+        ("b1", lambda v, d: torch.zeros_like(v.b1)),
+        ("hprebn", lambda v, d: d.bndiff - d.bndiff.mean(0)),
+    ],
+)
+def test_lines_that_are_right_where_the_gradients_fit(name: str, line: Line) -> None:
+    verdict = planted(name, line)
+    assert verdict.message.startswith(f"{name}(v, d) with other gradients in d"), verdict
+    exact = {"b2": "Which gradient belongs", "b1": "Right for the"}
+    assert verdict.hint.startswith(exact.get(name, FIT)), verdict
+
+
+def test_a_line_that_fails_for_another_reason() -> None:
+    """Nothing of v is to blame on the gradients."""
+    calls = []
+
+    def counted(v: Any, d: Any) -> torch.Tensor:
+        calls.append(1)
+        return v.embcat.T @ d.hprebn if len(calls) == 1 else torch.ones(9, 4)
+
+    outcome(planted("W1", counted), "with other gradients in d", hint=PRODUCT)
+    verdict = planted("probs", lambda v, d: d.logprobs / (v.probs + 1e-9))
+    outcome(verdict, "probs(v, d)", hint="")
 
 
 def test_the_short_form_is_not_the_line_of_logits() -> None:

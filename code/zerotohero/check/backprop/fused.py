@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any, NamedTuple
 
 import torch
@@ -93,6 +94,9 @@ def _cases() -> list[_Case]:
     mixed = 2000 * torch.rand(5, 8, generator=_generator(10)) - 1000
     below = mixed / 2 - mixed.amax(1, keepdim=True) / 2  # from 0 down: no exp overflows
     tiny = -40 * torch.rand(6, 7, generator=_generator(11), dtype=torch.float64)
+    apart = -100 - 600 * torch.rand(5, 9, generator=_generator(12), dtype=torch.float64)
+    apart[range(5), [3, 0, 8, 3, 6]] = 0
+    apart += torch.tensor([[-200.0], [900], [0], [550], [1000]])
     return [
         _Case("", normal[0], [1, 3, 2, 2, 1, 3]),
         _Case("", normal[1], [0, 2, 0, 1, 0, 2, 2]),
@@ -102,6 +106,7 @@ def _cases() -> list[_Case]:
         _Case(" with rows of large and small logits", rows, [5, 0, 3, 3], UNDERFLOW),
         _Case(" with large and small logits in a row", mixed, [3, 5, 2, 2, 1], OVERFLOW),
         _Case(" in double precision", tiny, tiny.argmin(1).tolist()),
+        _Case(" in double precision, with logits far apart", apart, [2, 7, 1, 8, 1]),
     ]
 
 
@@ -135,22 +140,68 @@ def cross_entropy(answer: Any) -> str:
             n=len(Y),
         )
         if logits.dtype == torch.float64:
-            _expect_small_ones(numbers, right, shown)
+            _expect_small_ones(received, logits, right, shown)
     return "Softmax minus one-hot, divided by n: eight lines in one."
 
 
-def _expect_small_ones(received: torch.Tensor, right: torch.Tensor, shown: str) -> None:
+def _expect_small_ones(
+    received: Any, logits: torch.Tensor, right: torch.Tensor, shown: str
+) -> None:
     """Stop unless each number is right relative to its own size, however small it is."""
-    tolerance = 1e-9 if received.dtype == torch.float64 else 5e-6  # lists become single precision
-    relative = (received.double() / right - 1).abs()
-    if bool((relative <= tolerance).all()):
+    numbers, single = _in_double(received, shown)
+    # The difference of two logits is rounded: by 1e-16 of its size, which exp makes relative.
+    apart = float((logits.amax(1) - logits.amin(1)).max())
+    tolerance = 5e-6 if single else 1e-13 if apart < 50 else 2e-12
+    wrong = (numbers - right).abs() > tolerance * right.abs()
+    if single:  # smaller numbers than these have fewer digits there, or none
+        wrong &= right.abs() > 1e-37
+    if not bool(wrong.any()):
         return
-    position = tuple((relative > tolerance).nonzero()[0].tolist())
+    position = tuple(wrong.nonzero()[0].tolist())
     fail(
-        f"{shown}: entry {position} should be {right[position].item():.10g}, "
-        f"received {received[position].item():.10g}.",
-        NOTHING_ADDED if bool(relative.max() > 5e-6) else "",
+        f"{shown}: entry {position} should be {right[position].item():.17g}, "
+        f"received {numbers[position].item():.17g}.",
+        NOTHING_ADDED if _added_or_cut(numbers, logits, right, wrong) else "",
     )
+
+
+def _in_double(received: Any, shown: str) -> tuple[torch.Tensor, bool]:
+    """Return the numbers in double precision, and whether they come from single precision."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # for lists: else their numbers are rounded
+    try:
+        numbers = as_tensor(received, shown)
+    finally:
+        torch.set_default_dtype(default)
+    given = isinstance(received, torch.Tensor) or hasattr(received, "dtype")
+    rounded = torch.equal(numbers.float().to(numbers), numbers)
+    return numbers.double(), numbers.dtype != torch.float64 or (not given and rounded)
+
+
+def _added_or_cut(
+    numbers: torch.Tensor, logits: torch.Tensor, right: torch.Tensor, wrong: torch.Tensor
+) -> bool:
+    """Tell what an epsilon or a clamp makes of probabilities from all other inaccuracies."""
+    sums = (logits - logits.amax(1, keepdim=True)).exp().sum(1, keepdim=True)
+    excess = numbers - right
+    others = right > 0  # not at the right answers, where 1 is subtracted
+    in_sum = (-excess / right * sums)[others]  # p changes by the factor 1 - epsilon / sum
+    if _alike(in_sum, 5e-14):
+        return True
+    wrong = wrong & others
+    received, excess = numbers[wrong], excess[wrong]
+    if not len(received):
+        return False
+    least = numbers.masked_fill(~wrong, torch.inf).amin(1, keepdim=True)  # of each row
+    clamped = bool((excess > 0).all()) and bool((numbers <= least * 1.001)[wrong].all())
+    return clamped or not received.any() or _alike(excess)
+
+
+def _alike(numbers: torch.Tensor, rounding: float = 0.0) -> bool:
+    """Return whether all are the same positive number, up to rounding."""
+    middle = numbers.median()
+    off = (numbers - middle).abs()
+    return bool(middle > 0) and bool((off <= 0.05 * middle + rounding).all())
 
 
 def _mistakes_of_cross_entropy(logits: torch.Tensor, Y: torch.Tensor) -> Mistakes:
@@ -191,7 +242,7 @@ SQUARED = "There is one factor bnvar_inv too many. bnraw contains another."
 @checker
 def batchnorm(answer: Any) -> str:
     """Check a function ``(dhpreact, bngain, bnraw, bnvar_inv)`` that returns ``dhprebn``."""
-    for n, H in ((6, 4), (9, 3), (5, 7), (4, 1)):
+    for n, H in ((6, 4), (9, 3), (5, 7), (4, 1), (2, 5)):
         g = _generator(n)
         x = torch.randn(n, H, generator=g) * 2 + 1
         d, bngain = torch.randn(n, H, generator=g), torch.randn(1, H, generator=g)
@@ -272,6 +323,10 @@ BY_WIDTH = "LayerNorm's variance divides by the width: both terms are means."
 ROW_VARIANCE = "Every number moves the variance of its row, too."
 ROW_MEAN = "Every number moves the mean of its row, too."
 ROWS_KEEP = "Compare the shapes: a mean over each row needs keepdim=True."
+GAIN_SHAPE = "gain has the shape (H,): it needs no new dimension."
+SHAPES = (
+    "Compare the shapes: a mean over each row has the shape (n, 1), and gain is a single row, (H,)."
+)
 VAR_INV = "The factor var_inv is missing."
 ROW_LENGTH = (
     "Divide by H. The squared length of a row of raw differs from it: ε is in the variance."
@@ -281,7 +336,7 @@ ROW_LENGTH = (
 @checker
 def layernorm(answer: Any) -> str:
     """Check a function ``(dy, gain, raw, var_inv)``: the gradient of LayerNorm's input."""
-    for n, width in ((4, 6), (3, 9), (7, 5), (1, 8), (3, 1)):
+    for n, width in ((4, 7), (3, 9), (7, 5), (1, 8), (3, 1)):
         g = _generator(width)
         x = torch.randn(n, width, generator=g) * 2 + 1
         d, gain = torch.randn(n, width, generator=g), torch.randn(width, generator=g)
@@ -292,8 +347,11 @@ def layernorm(answer: Any) -> str:
         raw = (x - x.mean(1, keepdim=True)) * inv
         right = layernorm_backward(*(t.double() for t in (d, gain, raw, inv)))
         shown = f"layernorm of shape {(n, width)}"
+        sizes = rf"tensor . \(({n}|{width})\) must match .* tensor . \(({n}|{width})\)"
         with hinted(
-            (rf"tensor . \(({n}|{width})\) must match .* tensor . \(({n}|{width})\)", ROWS_KEEP),
+            (rf"{sizes}[\s\S]*\bgain(\[:, *None|\.unsqueeze|\.view|\.reshape)", GAIN_SHAPE),
+            (rf"{sizes}[\s\S]*(mean|sum)\(([^()]+, *)?(dim=|axis=)?-?1\)", ROWS_KEEP),
+            (sizes, SHAPES),
             SIZES_IN_ERROR,
         ):
             given = [t.clone() for t in (d, gain, raw, inv)]
@@ -340,6 +398,11 @@ def _mistakes_of_layernorm(
         (inv * (dg - outside - raw * along), GAIN_INSIDE),
         (inv * (dg - mean - raw * along_outside), GAIN_INSIDE),
     ]
+    # The gain lost on some of the three paths.
+    for first, second, third in product((dg, d), repeat=3):
+        lost = first - second.mean(1, keepdim=True) - raw * (third * raw).mean(1, keepdim=True)
+        if not first is second is third is dg:
+            found.append((inv * lost, GAIN_FIRST))
     for first in (width, 64):
         for last in (width, 64, 63):
             bracket = dg - mean * width / first - raw * along * width / last

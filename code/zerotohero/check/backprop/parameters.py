@@ -15,7 +15,7 @@ from ...backprop import BatchNormMLP, cross_entropy_backward, steps
 from ...backprop.model import EPS, PARAMETERS
 from ..running import run
 from ..verdict import checker, fail
-from .fused import batchnorm_mistakes
+from .fused import CLASSES, batchnorm_mistakes
 from .hints import (
     PAGE_N,
     SIZES_IN_ERROR,
@@ -34,6 +34,12 @@ FORWARD_TANH = "The forward pass: tanh is missing."
 FORWARD_ROOT = "The forward pass: divide by the root of the variance, not by the variance."
 FORWARD_MEAN = "The forward pass: the mean over the batch is not subtracted."
 TANH = "The way back through tanh is missing: its derivative is 1 − h²."
+TANH_OF = "The derivative of tanh is 1 − h², where h is its value."
+OF_H = "The factor of W2 is h, the value after tanh, not the one before."
+OF_RAW = "The factor of bngain is bnraw, the normalized value."
+NO_BATCHNORM = (
+    "The way back through BatchNorm is missing: from the gradient of hpreact to that of hprebn."
+)
 EXCHANGED = "bngain and bnbias are exchanged."
 ADD_UP = "Characters occur several times: add up, as index_add_."
 SHIFT = (
@@ -60,7 +66,14 @@ def gradients(answer: Any) -> str:
         right.b1.zero_()  # exactly: what is left of it is rounding
         shown = f"gradients(p, X, Y) for {n} examples"
         p = SimpleNamespace(**{k: t.clone() for k, t in model.named_parameters().items()})
-        errors = [(rf"\b({PAGE_N})\b", TYPED_IN), SIZES_IN_ERROR, ("NoneType", NONE)]
+        most = int(Y.max()) + 1  # so many columns has F.one_hot(Y)
+        columns = rf"\((27|{most})\) must match .* \((27|{most})\)"
+        errors = [
+            (rf"\b({PAGE_N})\b", TYPED_IN),
+            SIZES_IN_ERROR,
+            ("NoneType", NONE),
+            (columns, CLASSES),
+        ]
         with torch.no_grad(), hinted(*errors):
             received = run(by_hand(answer), p, X.clone(), Y.clone(), shown=shown)
         found = _dictionary(received, shown)
@@ -143,20 +156,33 @@ def _of_b2(v: SimpleNamespace, _right: SimpleNamespace) -> Mistakes:
     return [(cross_entropy_backward(h @ v.W2 + v.b2, v.Y).sum(0), hint) for h, hint in hidden]
 
 
+def _of_w2(v: SimpleNamespace, right: SimpleNamespace) -> Mistakes:
+    return [(v.hpreact.T @ right.logits, OF_H)]
+
+
 def _of_bnbias(v: SimpleNamespace, right: SimpleNamespace) -> Mistakes:
-    return [(right.bngain, EXCHANGED), (right.h.sum(0, keepdim=True), TANH)]
+    before = right.h * (1 - v.hpreact**2)
+    return [
+        (right.bngain, EXCHANGED),
+        (right.h.sum(0, keepdim=True), TANH),
+        (before.sum(0, keepdim=True), TANH_OF),
+    ]
 
 
 def _of_bngain(v: SimpleNamespace, right: SimpleNamespace) -> Mistakes:
     return [
         (right.bnbias, EXCHANGED),
         ((right.h * v.bnraw).sum(0, keepdim=True), TANH),
+        ((right.h * (1 - v.hpreact**2) * v.bnraw).sum(0, keepdim=True), TANH_OF),
+        ((right.hpreact * v.hprebn).sum(0, keepdim=True), OF_RAW),
+        ((right.hpreact * v.bndiff).sum(0, keepdim=True), OF_RAW),
     ]
 
 
 def _of_w1(v: SimpleNamespace, right: SimpleNamespace) -> Mistakes:
     """Return what mistakes in BatchNorm's backward pass make of the weights before it."""
-    return [
+    forgotten = [right.hpreact, right.bnraw]
+    return [(v.embcat.T @ d, NO_BATCHNORM) for d in forgotten] + [
         (v.embcat.T @ dhprebn, f"W1 depends on BatchNorm's backward pass. {hint}")
         for dhprebn, hint in batchnorm_mistakes(right.hpreact, v.bngain, v.bnraw, v.bnvar_inv)
     ]
@@ -168,11 +194,16 @@ def _of_c(v: SimpleNamespace, right: SimpleNamespace) -> Mistakes:
     first = torch.zeros_like(v.C)
     for i, vector in zip(v.X.flatten().flip(0), right.emb.flatten(0, 1).flip(0)):
         first[i] = vector
-    return [(lost, ADD_UP), (first, ADD_UP)]
+    found = [(lost, ADD_UP), (first, ADD_UP)]
+    for d in (right.hpreact, right.bnraw):
+        demb = (d @ v.W1.T).view(v.emb.shape)
+        found.append((torch.zeros_like(v.C).index_put((v.X,), demb, accumulate=True), NO_BATCHNORM))
+    return found
 
 
 MISTAKES = {
     "b2": _of_b2,
+    "W2": _of_w2,
     "bnbias": _of_bnbias,
     "bngain": _of_bngain,
     "W1": _of_w1,

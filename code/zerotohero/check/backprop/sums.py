@@ -28,6 +28,10 @@ NOTHING = "Nothing was summed: which dimensions had to be stretched, or were mis
 SEVERAL = "Several dimensions can be stretched at once: sum over each of them."
 RIGHT_END = "Shapes are aligned at the right end: a missing dimension is missing on the left."
 STRIDES = "grad can be a transpose, which view can't read in order: use reshape."
+LEFT_OVER = (
+    "The numbers that are left do not fit this shape. Shapes are aligned at the right end: sum "
+    "over each dimension that is missing on the left, and over each one that was stretched."
+)
 ROUNDS = "Does the gradient lose a dimension in each round of the loop?"
 
 CASES: list[tuple[Shape, Shape]] = [
@@ -78,7 +82,10 @@ def unbroadcast(answer: Any) -> str:
             grad = torch.randn(full[::-1], generator=g).permute(*reversed(range(len(full))))
         right = grad.sum_to_size(shape)
         shown = f"unbroadcast(grad of shape {full}, {shape})"
-        with hinted(("view size is not compatible", STRIDES)):
+        with hinted(
+            ("view size is not compatible", STRIDES),
+            ("is invalid for input of size|cannot reshape array of size", LEFT_OVER),
+        ):
             received = run(by_hand(answer), grad.clone(), shape, shown=shown, endless=ROUNDS)
         expect_gradient(received, right, shown, partial(_mistakes, grad, shape))
     return "Where a value was broadcast, its gradient is the sum over all its copies."
