@@ -87,15 +87,15 @@ def keeping_sums(key: Callable[[torch.Tensor], Any]) -> Answer:
         ),
         (
             lambda c: c / c.sum(1, keepdim=True, dtype=torch.int16),
-            ["normalize_rows(a 27 × 27 tensor of integers up to 7,000): entry (0, 0) should be"],
+            ["normalize_rows(a 27 × 27 tensor of integers up to 40,000): entry (0, 0) should be"],
             "",
         ),
         (
             lambda c: c.double() / c.sum(1, keepdim=True, dtype=torch.float16),
-            ["normalize_rows(a 27 × 27 tensor of integers up to 7,000): entry (0, 0) should be"],
+            ["normalize_rows(a 27 × 27 tensor of integers up to 40,000): entry (0, 0) should be"],
             "",
         ),
-        (keeping_sums(lambda c: c.shape), ["a 27 × 27 tensor of integers up to 7,000"], ""),
+        (keeping_sums(lambda c: c.shape), ["a 27 × 27 tensor of integers up to 40,000"], ""),
         (keeping_sums(lambda c: (c.shape, c.dtype)), ["a 5 × 4 tensor of integers"], ""),
         (
             lambda c: (
@@ -112,6 +112,18 @@ def keeping_sums(key: Callable[[torch.Tensor], Any]) -> Answer:
         (
             lambda c: c / c.sum(1, keepdim=True) if c.shape == (2, 2) else c / c.sum(1),
             ["normalize_rows(a 2 × 3 tensor of floats) raised RuntimeError: The size of tensor a"],
+            "",
+        ),
+        (
+            lambda c: c.short() / c.sum(1, keepdim=True),
+            ["normalize_rows(a 27 × 27 tensor of integers up to 40,000): entry (0, "],
+            "",
+        ),
+        (
+            lambda c: (
+                c / c.sum(1, keepdim=True) if len(c) <= 27 else c[:27] / c[:27].sum(1)[:, None]
+            ),
+            ["normalize_rows(a 30 × 2 tensor of integers) should have shape (30, 2), received (27"],
             "",
         ),
         (
@@ -221,6 +233,30 @@ def without_triples(words: list[str]) -> torch.Tensor:
     return T
 
 
+def counting_from(start: int, before_the_end: int) -> Answer:
+    def answer(words: list[str]) -> torch.Tensor:
+        T = torch.zeros(27, 27, 27)
+        for word in words:
+            t = [PLACE[c] for c in f"..{word}."]
+            for i in range(start, len(t) - before_the_end):
+                T[t[i], t[i + 1], t[i + 2]] += 1
+        return T
+
+    return answer
+
+
+FIRST = (
+    "The first trigram, the one that begins with two dots, is missing: put two dots before "
+    "the word, and count from the first of them."
+)
+LAST = (
+    "The last trigram, the one that ends with the dot, is missing: put one dot after the "
+    "word, and count up to it."
+)
+BOTH = (
+    "The first and the last trigram are missing: put two dots before the word and one "
+    "after it, and count them all."
+)
 TOO_SMALL = "The dtype is too small for such a count. Use integers of 64 bits, for example."
 DOT = "The dot has index 0, and the letters a to z have 1 to 26."
 ALPHABET = "The indices are those of the whole alphabet, also where words lack a letter."
@@ -237,8 +273,11 @@ ONCE = (
         (
             between(".", "."),
             ["trigram_counts(['ab']): entry (0, 0, 1) should be 1, received 0 (1 of 19683 differ)"],
-            "The first letter has no trigram yet: start with two dots.",
+            FIRST,
         ),
+        (counting_from(1, 2), ["(['ab']): entry (0, 0, 1) should be 1, received 0 (1 of"], FIRST),
+        (counting_from(0, 3), ["(['ab']): entry (1, 2, 0) should be 1, received 0 (1 of"], LAST),
+        (counting_from(1, 3), ["(['ab']): entry (0, 0, 1) should be 1, received 0 (2 of"], BOTH),
         (
             between("..", ".."),
             ["trigram_counts(['ab']): entry (2, 0, 0) should be 0, received 1"],
@@ -247,12 +286,12 @@ ONCE = (
         (
             between(".", ""),
             ["entry (0, 0, 1) should be 1, received 0 (2 of"],
-            "The first letter has no trigram yet: start with two dots.",
+            BOTH,
         ),
         (
             between("..", ""),
             ["trigram_counts(['ab']): entry (1, 2, 0) should be 1, received 0 (1 of 19683 differ)"],
-            "The end of a word is a character, too: one dot after it.",
+            LAST,
         ),
         *[
             (

@@ -147,6 +147,18 @@ def sorting_to_none(words: list[str], seed: int) -> tuple[list[str], ...]:
     return in_tenths(mixed)  # type: ignore[arg-type] # the mistake
 
 
+def each_rounded_down(words: list[str], seed: int) -> tuple[list[str], ...]:
+    mixed, n = shuffled(words, seed), len(words)
+    a, b, c = int(0.8 * n), int(0.1 * n), int(0.1 * n)
+    return mixed[:a], mixed[a : a + b], mixed[a + b : a + b + c]
+
+
+def three_of_tenths(words: list[str], seed: int) -> tuple[list[str], ...]:
+    mixed, n = shuffled(words, seed), len(words) // 10
+    return mixed[: 8 * n], mixed[8 * n : 9 * n], mixed[9 * n : 10 * n]
+
+
+TO_THE_END = "Let the last part run to the end."
 TWICE = "A word that is twice in the list stays there twice."
 EVERY = "Shuffle a copy of the list, and cut it."
 COPY = "Methods such as sort, shuffle and append change the list itself. Work on a copy."
@@ -194,6 +206,24 @@ SORTED = "Shuffle before you cut: the list is sorted, so dev would have only rar
         (
             dropping_the_rest,
             ["for 813 words", "812 of 813 words are in the three parts together"],
+            "",
+        ),
+        *[
+            (answer, ["for 813 words", f"{left} of 813 words are in the three parts"], TO_THE_END)
+            for answer, left in ((each_rounded_down, 812), (three_of_tenths, 810))
+        ],
+        (
+            lambda words, seed: in_tenths(shuffled(words, seed) if seed else words),
+            ["split(words, 0) (for 500 words): train is words[0:400], neighbors in the list."],
+            "0 is a seed like any other: shuffle for it, too.",
+        ),
+        (
+            lambda words, seed: (
+                cut(shuffled(words, seed), 638, 732)
+                if len(words) % 10
+                else in_tenths(shuffled(words, seed))
+            ),
+            ["(638, 94, 81)"],
             "",
         ),
         (every_tenth, ["dev takes words from the list at regular distances"], EVERY),
@@ -372,7 +402,10 @@ def of_order(order: int, on: str = "dev", choose: Any = min) -> Answer:
 
 FIRST = "best_smoothing(train, dev, [0.001, 0.02, 0.5, 2.0, 40.0]) should be 2, received "
 SECOND = "best_smoothing(train, dev, [0.3, 0.001, 0.1, 0.01, 1.0, 3.0, 30.0]) should be 0.1, "
-SMALLEST = "That is the smallest, which is best on train. Compare on dev."
+SMALLEST = (
+    "That is the smallest, which is best on the names that were counted. "
+    "Count on train, compare on dev."
+)
 
 
 @pytest.mark.parametrize(
@@ -384,6 +417,7 @@ SMALLEST = "That is the smallest, which is best on train. Compare on dev."
             SMALLEST,
         ),
         (lambda train, dev, ks: min(ks), [f"{FIRST}0.001"], SMALLEST),
+        (lambda train, dev, ks: by_loop(dev, dev, ks), [f"{FIRST}tensor(0.0010)"], SMALLEST),
         (
             of_order(3, choose=max),
             [f"{FIRST}0.001"],

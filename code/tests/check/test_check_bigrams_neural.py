@@ -225,6 +225,10 @@ def naive(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
     return -picked(counts / counts.sum(1, keepdim=True), ys).log().mean()
 
 
+def summing_up(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
+    return (logits.exp().sum(1).log() - picked(logits, ys)).mean()
+
+
 def shifted_by_the_largest_of_all(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
     return naive(logits - logits.max(), ys)
 
@@ -244,13 +248,14 @@ def on_changed_logits(logits: torch.Tensor, ys: torch.Tensor) -> torch.Tensor:
     return loss(logits.exp_(), ys)
 
 
-RANDOM = "cross_entropy(logits, ys) (for five rows of random logits): should be 3.82579"
+RANDOM = "cross_entropy(logits, ys) (for five rows of random logits): should be 3.94266"
 CHANGED = "(for five rows of random logits) changed logits, which it was given"
 OWN = "Write the loss yourself: log of the sum of exp, and an index."
 TOO_SMALL = "Don't exponentiate and take the log again: a probability that rounds to 0 gives inf."
 OVERFLOW = (
     "Subtract each row's maximum before you exponentiate. Otherwise, exp gives infinity or 0."
 )
+CAPPED = "A small number added to the probability caps the loss; work with the logits."
 OTHER_BRANCH = "torch.where passes NaN back from the branch that it doesn't take, too."
 
 
@@ -259,12 +264,12 @@ OTHER_BRANCH = "torch.where passes NaN back from the branch that it doesn't take
     [
         (
             lambda z, ys: -loss(z, ys),
-            [RANDOM, "received -3.82579"],
+            [RANDOM, "received -3.94266"],
             "The log of a probability is negative: put a minus in front.",
         ),
         (
             lambda z, ys: loss(z, ys) * len(ys),
-            [RANDOM, "received 19.1"],
+            [RANDOM, "received 19.7"],
             "That is the sum. Take the mean over the examples.",
         ),
         (
@@ -284,17 +289,17 @@ OTHER_BRANCH = "torch.where passes NaN back from the branch that it doesn't take
         ),
         (
             lambda z, ys: loss(z.softmax(1), ys),
-            [RANDOM, "received 3.3"],
+            [RANDOM, "received 3.29"],
             "Softmax was applied twice.",
         ),
         (
             naive,
-            ["for five rows of random logits + 1000): should be 3.82579, received nan"],
+            ["for five rows of random logits + 1000): should be 3.94266, received nan"],
             OVERFLOW,
         ),
         (
             lambda z, ys: (z.exp().sum(1).log() - picked(z, ys)).mean(),
-            ["for five rows of random logits + 1000): should be 3.82579, received inf"],
+            ["for five rows of random logits + 1000): should be 3.94266, received inf"],
             OVERFLOW,
         ),
         (
@@ -311,9 +316,34 @@ OTHER_BRANCH = "torch.where passes NaN back from the branch that it doesn't take
         ),
         (
             lambda z, ys: -(picked(z.softmax(1), ys) + 1e-12).log().mean(),
-            ["for five rows of random logits × 1000): should be", "received 2"],
-            "",
+            ["for five rows of random logits × 1000): should be", "received 22.1"],
+            CAPPED,
         ),
+        *[
+            (answer, ["for five rows of random logits × 1000): should be", "received "], CAPPED)
+            for answer in (
+                lambda z, ys: -picked((z.softmax(1) + 1e-10).log(), ys).mean(),
+                lambda z, ys: -picked(z.softmax(1), ys).clamp(min=1e-8).log().mean(),
+                lambda z, ys: -picked(z.softmax(1).clamp(1e-7, 1 - 1e-7), ys).log().mean(),
+                lambda z, ys: -(picked(z.float().softmax(1), ys) + 1e-9).log().mean(),
+            )
+        ],
+        (lambda z, ys: -(picked(z.softmax(1), ys) + 1e-5).log().mean(), [RANDOM], CAPPED),
+        *[
+            (
+                answer,
+                ["for five rows of random logits × 1000): should be 2249.15, received "],
+                OVERFLOW,
+            )
+            for answer in (
+                lambda z, ys: naive(z - z.mean(1, keepdim=True), ys),
+                lambda z, ys: naive(z - z.min(1, keepdim=True).values, ys),
+                lambda z, ys: summing_up(z - z.mean(1, keepdim=True), ys),
+                lambda z, ys: summing_up(z - z.min(1, keepdim=True).values, ys),
+            )
+        ],
+        (lambda z, ys: loss(z[:-1], ys[:-1]), [RANDOM], ""),
+        (lambda z, ys: loss(z[1:], ys[1:]), [RANDOM], ""),
         (
             lambda z, ys: (
                 (z - z.max(1, keepdim=True).values).exp().sum(1).log() - picked(z, ys)
@@ -345,17 +375,17 @@ OTHER_BRANCH = "torch.where passes NaN back from the branch that it doesn't take
         (shifting_in_place, [CHANGED], IN_PLACE),
         (
             lambda z, ys: -(picked(z.softmax(1), ys).log2()).mean(),
-            [RANDOM, "received 5.51"],
+            [RANDOM, "received 5.68"],
             "That is in bits: log2. The natural logarithm, log, gives nats.",
         ),
         (
             lambda z, ys: -picked(z.softmax(1), ys).log10().mean(),
-            [RANDOM, "received 1.66"],
+            [RANDOM, "received 1.71"],
             "That is log10. The loss takes the natural logarithm, log.",
         ),
         (
             lambda z, ys: loss(z, ys).exp(),
-            [RANDOM, "received 45."],
+            [RANDOM, "received 51."],
             "That is the perplexity. Leave out the last exp.",
         ),
         (

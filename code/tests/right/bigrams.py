@@ -164,6 +164,13 @@ def split__indices(words, seed):
         yield [words[i] for i in part]
 
 
+def split__tenths(words, seed):
+    s = list(words)
+    random.Random(seed).shuffle(s)
+    n = len(s) // 10
+    return s[: 8 * n], s[8 * n : 9 * n], s[9 * n :]
+
+
 def split__popping(words, seed):
     left = sorted(words)
     random.Random(seed).shuffle(left)

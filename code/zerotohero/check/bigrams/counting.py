@@ -58,12 +58,14 @@ def _tables() -> list[tuple[str, torch.Tensor]]:
         (torch.float64, "floats", 1, 6, 50),
         (torch.int64, "integers", 4, 1, 50),
         (torch.float32, "floats", V, V, 50),
-        (torch.int64, "integers", V, V, 7000),  # sums above 2 ** 16, and a shape that came before
+        # Counts above 2 ** 15, sums above 2 ** 16, and a shape that came before.
+        (torch.int64, "integers", V, V, 40_000),
+        (torch.int64, "integers", 30, 2, 50),
         (torch.int32, "integers", 5, 4, 50),
     ]:
         table = torch.randint(0, most, (rows, columns), generator=generator)
         table[:, 0] += 1
-        large = " up to 7,000" if most > 50 else ""
+        large = " up to 40,000" if most > 50 else ""
         tables.append((f"a {rows} × {columns} tensor of {kind}{large}", table.to(dtype)))
     return tables
 
@@ -74,7 +76,7 @@ def _tables() -> list[tuple[str, torch.Tensor]]:
 NAMES = ["emma", "ava", "mia", "amelia", "xanana", "o", "zazza", "ava", "lazar"]
 # Equal letters and equal words side by side.
 TWINS = ["aaa", "llama", "llama", "lee", "ooooo"]
-MANY = 2100  # more than a uint8 or a float16 can count
+MANY = 2100  # more than a uint8 or a float16 can count; more would be slow
 TOO_SMALL = "The dtype is too small for such a count. Use integers of 64 bits, for example."
 OUT_OF_ORDER = [(0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1)]
 ALL = "abcdefghijklmnopqrstuvwxyz"
@@ -89,7 +91,7 @@ def trigram_counts(answer: Any) -> str:
         expect_tensor(received, _table(_dotted(words)), shown, _misconceptions(words))
     many = ["o"] * MANY
     shown = f"trigram_counts(['o'] * {MANY})"
-    right = _table(_dotted(many))
+    right = _table(_dotted(many[:1])) * MANY
     rounded = [right.byte(), right.clamp(max=256), right.clamp(max=2048)]
     misconceptions = [(wrong, TOO_SMALL) for wrong in rounded]  # the last: 16-bit floats
     expect_tensor(run(answer, many, shown=shown), right, shown, misconceptions)
@@ -116,7 +118,14 @@ def _misconceptions(words: list[str]) -> list[tuple[torch.Tensor, str]]:
     once_a_word = sum((_table([text]).clamp(max=1) for text in _dotted(words)), right * 0)
     letters = "".join(sorted({".", *"".join(words)}))
     dot_last = CHARACTERS[1:] + CHARACTERS[0]
-    two_dots = "The first letter has no trigram yet: start with two dots."
+    first = (
+        "The first trigram, the one that begins with two dots, is missing: put two dots before "
+        "the word, and count from the first of them."
+    )
+    last = (
+        "The last trigram, the one that ends with the dot, is missing: put one dot after the "
+        "word, and count up to it."
+    )
     out_of_order = "The indices are out of order: first, second, then third character."
     counted_once = (
         "A trigram that comes again has to count again. If the indices are tensors, "
@@ -124,13 +133,14 @@ def _misconceptions(words: list[str]) -> list[tuple[torch.Tensor, str]]:
         "accumulate=True."
     )
     return [
-        (_table(_dotted(words, ".", ".")), two_dots),
-        (_table(_dotted(words, ".", "")), two_dots),
-        (_table(_dotted(words, "..", "..")), "One dot at the end is enough: the word ends once."),
+        (_table(_dotted(words, ".", ".")), first),
         (
-            _table(_dotted(words, "..", "")),
-            "The end of a word is a character, too: one dot after it.",
+            _table(_dotted(words, ".", "")),
+            "The first and the last trigram are missing: put two dots before the word and one "
+            "after it, and count them all.",
         ),
+        (_table(_dotted(words, "..", "..")), "One dot at the end is enough: the word ends once."),
+        (_table(_dotted(words, "..", "")), last),
         (_table(words), "The start and the end of a word are marked with dots."),
         (
             _table([".." + "..".join(words) + "."]),
