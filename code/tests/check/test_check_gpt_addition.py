@@ -205,8 +205,8 @@ def test_addition_right_for_some_problems_only() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda a, b: cut(encoded(a[:4], b[:4])), "addition(a, b) for 1,000 problems"),
-        (lambda a, b: cut(encoded(a[:50], b[:50])), "addition(a, b) for 1,000 problems"),
+        (lambda a, b: cut(encoded(a[:4], b[:4])), "addition(a, b) for 3,000 problems"),
+        (lambda a, b: cut(encoded(a[:50], b[:50])), "addition(a, b) for 3,000 problems"),
         (
             lambda a, b: tuple(part.squeeze(0) for part in cut(encoded(a, b))),
             "addition([42], [0]) should have shape (1, 8), received (8,)",

@@ -354,11 +354,17 @@ def test_attention_with_sizes_of_1(answer: Answer, words: str) -> None:
     outcome(attention(answer), words)
 
 
-@pytest.mark.parametrize("fill", [-50, -100])
+@pytest.mark.parametrize("fill", [-50, -100, -150, -200, -300, -500])
 def test_attention_with_a_mask_that_is_not_low_enough(fill: float) -> None:
     answer = with_parts(weigh=hides(lambda ones: ones.triu(1), fill=fill))
     mask = "Mask with −∞: next to large scores, a number such as −100 is not low enough."
     outcome(attention(answer), "with scores in the hundreds: entry", hint=mask)
+
+
+NAN = (
+    "Mask with −∞ before the softmax. exp by itself gets too large, and weights masked "
+    "afterwards can all be 0: 0/0."
+)
 
 
 def test_attention_with_exp_alone() -> None:
@@ -366,9 +372,32 @@ def test_attention_with_exp_alone() -> None:
         weights = scores.exp().tril()
         return weights / weights.sum(-1, keepdim=True)
 
-    exp = "Use softmax. exp by itself gives numbers that are too large."
     answer = with_parts(weigh=weigh)
-    outcome(attention(answer), "with scores in the hundreds: entry", "received nan", hint=exp)
+    outcome(attention(answer), "with scores in the hundreds: entry", "received nan", hint=NAN)
+
+
+def test_attention_with_weights_masked_after_the_softmax() -> None:
+    def weigh(scores: T) -> T:
+        weights = scores.softmax(-1).tril()
+        return weights / weights.sum(-1, keepdim=True)
+
+    answer = with_parts(weigh=weigh)
+    outcome(attention(answer), "with scores in the hundreds: entry", "received nan", hint=NAN)
+
+
+def test_attention_with_a_mask_for_scores_in_the_hundreds() -> None:
+    assert attention(with_parts(weigh=hides(lambda ones: ones.triu(1), fill=-1000)))
+
+
+def test_attention_that_masks_by_value() -> None:
+    def weigh(scores: T) -> T:
+        scores = scores.tril()
+        scores[scores == 0] = -math.inf
+        return scores.softmax(-1)
+
+    hint = "A score may be 0, too: mask by position, not by value."
+    where = "attention(x, Wq, Wk, Wv, 3), x of shape (2, 5, 12), x[1, 2] zero: entry (1, 2, 0)"
+    outcome(attention(with_parts(weigh=weigh)), where, "received nan", hint=hint)
 
 
 def test_attention_with_large_scores_in_another_way_wrong() -> None:

@@ -195,7 +195,9 @@ def while_there_are_tokens(x: T) -> T:
     ],
 )
 def test_averages_by_a_loop(answer: Answer) -> None:
-    hint = "All tokens at once: a triangular matrix (T, T) times x gives every average."
+    hint = (
+        "All sequences and tokens at once: a triangular matrix (T, T) times x gives every average."
+    )
     words = ["A loop is ruled out in this exercise.", "averages(x), x of shape (5, 12, 4) runs"]
     outcome(gpt.averages(answer), *words, "x of shape (25, 40, 22) runs", hint=hint)
 
@@ -344,6 +346,23 @@ def in_nested_lists(x: T) -> Any:
     return [in_nested_lists(part) for part in x] if x.ndim else max(0.0, x.item()) ** 2
 
 
+OVERWRITES = "*= overwrites a tensor that the gradient needs: write r * r."
+
+
+def multiplied_in_place(x: T) -> T:
+    r = F.relu(x)
+    r *= r
+    return r
+
+
+def backward_itself(x: T) -> T:
+    """Use the graph up, where there is one."""
+    result = torch.relu(x) ** 2
+    if x.requires_grad:
+        result.sum().backward()
+    return result
+
+
 def half(x: T) -> T:
     r = torch.relu(x)
     return r * r.detach()
@@ -360,6 +379,8 @@ def half(x: T) -> T:
         (lambda x: (torch.relu(x.data) ** 2).requires_grad_(), "no gradient reaches x.", CUT),
         (lambda x: torch.relu(x.data) ** 2 + 0 * x, ": entry (0, 3) should be ", CUT),
         (half, "The gradient of x through squared_relu(x) where x requires a gradient: ", HALF),
+        (multiplied_in_place, ": PyTorch can't compute the gradient of x.", OVERWRITES),
+        (backward_itself, "raised RuntimeError", ""),
         (lambda x: torch.relu(x.data) ** 2 + x - x.data, ": entry (0, 0) should be ", ""),
     ],
 )

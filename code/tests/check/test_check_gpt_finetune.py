@@ -168,7 +168,6 @@ def without_a_last_target(model: GPT, data: T, steps: int) -> GPT:
         finetune,
         with_options(size=4),
         with_options(size=1),
-        with_options(make=lambda model: torch.optim.AdamW(model.parameters(), lr=1e-5)),
         with_options(make=lambda model: torch.optim.AdamW(model.parameters(), lr=1e-3)),
         with_options(make=lambda model: torch.optim.Adam(model.parameters(), lr=0.02)),
         with_options(make=lambda model: torch.optim.SGD(model.parameters(), lr=0.5)),
@@ -672,7 +671,7 @@ def test_finetune_draws_beyond_the_end() -> None:
 
         return on(draws)(model, data, steps)
 
-    words = "finetune(model, data, 20), data of 11 ids raised IndexError"
+    words = "finetune(model, data, 20), data of 10 ids raised IndexError"
     outcome(check_finetune(answer), words)
 
 
@@ -698,6 +697,77 @@ def test_finetune_for_no_steps() -> None:
     where = "finetune(model, data, 0) returned the model that it was given."
     outcome(check_finetune(given_back), where, hint="Train a copy: copy.deepcopy.")
     outcome(check_finetune(one_at_least), "finetune(model, data, 0) took 1 step.", hint=STEPS)
+
+
+def test_finetune_for_no_steps_with_other_weights() -> None:
+    def a_new_one(model: GPT, data: T, steps: int) -> GPT:
+        return finetune(model, data, steps) if steps else GPT(model.config)
+
+    def zeroed(model: GPT, data: T, steps: int) -> GPT:
+        tuned = finetune(model, data, steps)
+        if not steps:
+            tuned.lm_head.weight.data.zero_()
+        return tuned
+
+    where = "finetune(model, data, 0) returned other weights than those of the model."
+    hint = "With 0 steps, the copy should be as the given model."
+    outcome(check_finetune(a_new_one), where, hint=hint)
+    outcome(check_finetune(zeroed), where, hint=hint)
+
+
+def with_a_new_head(model: GPT, data: T, steps: int) -> GPT:
+    tuned = copy.deepcopy(model)
+    tuned.lm_head = torch.nn.Linear(model.config.n_embd, model.config.vocab_size)
+    return train(tuned, data, steps)
+
+
+def with_new_blocks(model: GPT, data: T, steps: int) -> GPT:
+    tuned = copy.deepcopy(model)
+    tuned.blocks = GPT(model.config).blocks
+    return train(tuned, data, steps)
+
+
+def with_some_weights(model: GPT, data: T, steps: int) -> GPT:
+    tuned = GPT(model.config)
+    tuned.token_embedding.load_state_dict(model.token_embedding.state_dict())
+    return train(tuned, data, steps)
+
+
+@pytest.mark.parametrize("answer", [with_a_new_head, with_new_blocks, with_some_weights])
+def test_finetune_starts_a_part_anew(answer: Answer) -> None:
+    torch.manual_seed(1)
+    where = f"{SHOWN}: at its first step, the copy has other weights than the given model."
+    hint = "Start no part anew: the copy begins with all the weights of the model."
+    outcome(check_finetune(answer), where, hint=hint)
+
+
+@pytest.mark.parametrize("rate", [1e-9, 1e-7, 1e-5])
+def test_finetune_at_a_vanishing_rate(rate: float) -> None:
+    answer = with_options(make=lambda model: torch.optim.AdamW(model.parameters(), lr=rate))
+    words = "It should be visibly lower after the training: by at least 0.005."
+    hint = "Steps so small show nothing: a learning rate of 0.003 will do."
+    outcome(check_finetune(answer), f"{SHOWN}: the loss on the data went from ", words, hint=hint)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_finetune_keeps_the_best(after: bool) -> None:
+    def answer(model: GPT, data: T, steps: int) -> GPT:
+        tuned, g, lowest = copy.deepcopy(model), torch.Generator().manual_seed(3), 100.0
+        best = copy.deepcopy(model)
+        optimizer = adamw(tuned)
+        for _ in range(steps):
+            optimizer.zero_grad()
+            loss = tuned(*batch(data, 16, g))[1]
+            if loss.item() < lowest and not after:
+                lowest, best = loss.item(), copy.deepcopy(tuned)
+            loss.backward()
+            optimizer.step()
+            if loss.item() < lowest and after:
+                lowest, best = loss.item(), copy.deepcopy(tuned)
+        return best
+
+    hint = "Return the copy after all of its steps, whichever had the lowest loss."
+    outcome(check_finetune(answer), "returned the copy as it was before the last step.", hint=hint)
 
 
 def test_finetune_stops_once_the_loss_rises() -> None:

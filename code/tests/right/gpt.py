@@ -215,7 +215,7 @@ def finetune__new_model(model, data, steps):
     """At a rate that is usual for fine-tuning, with a loss of its own."""
     tuned = GPT(model.config)
     tuned.load_state_dict(model.state_dict())
-    optimizer = torch.optim.Adam(tuned.parameters(), lr=2e-5)
+    optimizer = torch.optim.Adam(tuned.parameters(), lr=5e-5)
     block_size, g = model.config.block_size, torch.Generator()
     for _ in range(steps):
         x, y = get_batch(data, 64, block_size, g)

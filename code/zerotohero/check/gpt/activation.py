@@ -42,14 +42,25 @@ def _check_gradient(answer: Any) -> None:
     expect_tensor(received, torch.relu(TABLE).square(), shown, _mistakes(TABLE))
     if not (isinstance(received, torch.Tensor) and received.requires_grad):
         fail(f"{shown} should require a gradient, too.", CUT)
-    (gradient,) = guarded(
-        lambda: torch.autograd.grad((received * weights).sum(), x, allow_unused=True), shown
-    )
+    (gradient,) = guarded(lambda: _gradient((received * weights).sum(), x, shown), shown)
     if gradient is None:
         fail(f"{shown}: no gradient reaches x.", CUT)
     right = 2 * torch.relu(TABLE) * weights
     cut = [(right / 2, "One factor is cut off from the graph: detach, or .data."), (0 * right, CUT)]
     expect_tensor(gradient, right, f"The gradient of x through {shown}", cut)
+
+
+def _gradient(total: torch.Tensor, x: torch.Tensor, shown: str) -> Any:
+    """Return the gradient of x, or None, as PyTorch does."""
+    try:
+        return torch.autograd.grad(total, x, allow_unused=True)
+    except RuntimeError as error:
+        if "modified by an inplace operation" not in str(error):
+            raise
+        fail(
+            f"{shown}: PyTorch can't compute the gradient of x.",
+            "*= overwrites a tensor that the gradient needs: write r * r.",
+        )
 
 
 def _mistakes(x: torch.Tensor) -> Mistakes:

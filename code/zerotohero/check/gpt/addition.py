@@ -25,7 +25,7 @@ PROBLEMS = (
     ([42], [71]),
     ([7, 7, 7], [8, 93, 8]),  # the second has as many problems as one before
 )
-MANY = 1000
+MANY = 3000
 
 
 @checker

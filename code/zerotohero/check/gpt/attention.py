@@ -27,6 +27,9 @@ SIZES = (  # B, T, C and n_head: all different in a row, and the head size, C //
     *((2, 6, 48, 3), (2, 6, 48, 24)),  # the same but for the heads
 )
 LARGE = 3, 5, 12, 4  # the case with scores in the hundreds
+# Some token sees nothing but scores below -520 there. All are within ±690: doubles have an exp.
+LARGE_SEEDS = 550, 780, 800
+FILLS = -10.0, -20.0, -50.0, -100.0, -150.0, -200.0, -300.0, -400.0, -500.0  # not low enough
 BAN = "A loop over the heads is ruled out in this exercise."
 HINT = "Make the heads a dimension next to the batch: then one product serves all of them."
 
@@ -52,7 +55,9 @@ def attention(answer: Any) -> str:
     shown, steps = counts[-1]
     if steps.taken > 5 * x.numel():
         fail(f"{BAN} {shown} runs {steps.taken:,} lines and calls.", HINT)
-    _check_large_scores(answer)
+    _check_zero_scores(answer)
+    for seed in LARGE_SEEDS:
+        _check_large_scores(answer, seed)
     return "All heads at once, and each of them as if it were alone."
 
 
@@ -61,25 +66,42 @@ def _draw(B: int, T: int, C: int, seed: int) -> tuple[torch.Tensor, list[torch.T
     return random_tensor(B, T, C, seed=seed), matrices
 
 
-def _check_large_scores(answer: Any) -> None:
+def _check_zero_scores(answer: Any) -> None:
+    """Stop at masks that take a score of 0 for one of the future."""
+    B, T, C, n_head = 2, 5, 12, 3
+    x, matrices = _draw(B, T, C, seed=300)
+    x[1, 2] = 0
+    shown = f"attention(x, Wq, Wk, Wv, {n_head}), x of shape {(B, T, C)}, x[1, 2] zero"
+    received, _ = run_counted(answer, x, *matrices, n_head, shown=shown)
+    parts = q, k, _ = [_split(x @ W, n_head) for W in matrices]
+    by_value = _attend(parts, (q @ k.mT).tril() == 0)
+    hint = "A score may be 0, too: mask by position, not by value."
+    right = _join(_attend(parts, _future(T)))
+    expect_tensor(received, right, shown, [(_join(by_value), hint)], tolerance=1e-4)
+
+
+def _check_large_scores(answer: Any, seed: int) -> None:
     """Stop at masks that are not low enough, and at numbers too large for their type."""
     B, T, C, n_head = LARGE
-    x, (Wq, Wk, Wv) = _draw(B, T, C, seed=500)
-    matrices = [5 * Wq, 5 * Wk, Wv]
+    x, (Wq, Wk, Wv) = _draw(B, T, C, seed=seed)
+    matrices = [7 * Wq, 7 * Wk, Wv]
     shown = f"attention(x, Wq, Wk, Wv, {n_head}) with scores in the hundreds"
     received, _ = run_counted(answer, x, *matrices, n_head, shown=shown)
     parts = [_split(x.double() @ W.double(), n_head) for W in matrices]
     right, future = _join(_attend(parts, _future(T))), _future(T)
-    low = [_join(_attend(parts, future, fill=fill)) for fill in (-10.0, -20.0, -50.0, -100.0)]
+    low = [_join(_attend(parts, future, fill=fill)) for fill in FILLS]
     mask = "Mask with −∞: next to large scores, a number such as −100 is not low enough."
-    exp = "Use softmax. exp by itself gives numbers that are too large."
+    late = (
+        "Mask with −∞ before the softmax. exp by itself gets too large, and weights masked "
+        "afterwards can all be 0: 0/0."
+    )
     infinite = not as_tensor(received, shown).isfinite().all()
     expect_tensor(
         received,
         right,
         shown,
         [(tensor, mask) for tensor in low],
-        exp if infinite else "",
+        late if infinite else "",
         tolerance=1e-3,
     )
 

@@ -17,7 +17,7 @@ SHAPES = (
     *((5, 12, 4), (25, 40, 22)),  # the last is much larger than the one before, in every way
 )
 BAN = "A loop is ruled out in this exercise."
-HINT = "All tokens at once: a triangular matrix (T, T) times x gives every average."
+HINT = "All sequences and tokens at once: a triangular matrix (T, T) times x gives every average."
 
 
 @checker

@@ -53,10 +53,11 @@ CASES = (
     Case(GPTConfig(11, 8, 16, 2, 1), 40, jump=4, steps=10, training=False),
     Case(GPTConfig(9, 7, 12, 3, 1), 11, jump=2, steps=6, training=True),
     # Who draws a start too far back meets the end of so short a text.
-    Case(GPTConfig(11, 8, 8, 2, 1), 3, jump=3, steps=20, training=False, length=11),
+    Case(GPTConfig(11, 8, 8, 2, 1), 3, jump=3, steps=20, training=False, length=10),
     Case(GPTConfig(11, 8, 8, 2, 1), 4, jump=0, steps=12, training=True, length=3000),
     Case(GPTConfig(9, 7, 12, 3, 1), 11, jump=2, steps=0, training=False),
 )
+VISIBLE, FEW = 0.005, 10  # how far the loss should go down at least, in so many steps
 
 
 @checker
@@ -85,6 +86,11 @@ def _check(answer: Any, model: GPT, case: Case) -> str:
     _expect_copy(tuned, model, training, shown)
     if case.steps == 0:
         training.check(tuned)
+        if not _same_weights(tuned, kept):
+            fail(
+                f"{shown} returned other weights than those of the model.",
+                "With 0 steps, the copy should be as the given model.",
+            )
         return ""
 
     start, loss = (_loss(net, data, shown) for net in (kept, tuned))
@@ -97,13 +103,20 @@ def _check(answer: Any, model: GPT, case: Case) -> str:
         )
     training.check(tuned)
     _expect_all_trained(tuned, kept, shown)
-    if case.jump and not loss < start:
+    still = case.steps >= FEW and abs(loss - start) < 1e-4  # up or down, by chance
+    if case.jump and not (loss < start or still):
         fail(
             f"{shown}: the loss on the data {went}. It should be lower after the training.",
             "The targets are the inputs themselves. They should be the tokens one position later."
             if training.unshifted
             else "Are the targets the tokens that come next? Does every step go downhill? A "
             "learning rate of 0.003 will do.",
+        )
+    if case.jump and case.steps >= FEW and not loss < start - VISIBLE:
+        fail(
+            f"{shown}: the loss on the data {went}. It should be visibly lower after the "
+            f"training: by at least {VISIBLE}.",
+            "Steps so small show nothing: a learning rate of 0.003 will do.",
         )
     if training.strange_targets:
         fail(
@@ -149,6 +162,12 @@ def _expect_copy(tuned: GPT, model: GPT, training: Training, shown: str) -> None
         fail(
             f"{shown} returned a model that does not start from the given one.",
             "Train a copy of the model, not a new one.",
+        )
+    weights, first = _weights(model), training.first_weights
+    if first is not None and not _close(first, weights):
+        fail(
+            f"{shown}: at its first step, the copy has other weights than the given model.",
+            "Start no part anew: the copy begins with all the weights of the model.",
         )
 
 
@@ -202,7 +221,10 @@ class Training(Watch):
         self.case = case
         self.table_of_model = model.token_embedding.weight
         self.first_table: torch.Tensor | None = None  # of the model that is trained, at its start
+        self.first_weights: torch.Tensor | None = None  # all of them
         self.model: GPT | None = None  # whose forward pass runs
+        self.trained: GPT | None = None  # the last one that a gradient may have been taken of
+        self.last: torch.Tensor | None = None  # its weights after the last step of an optimizer
         self.forwards: list[Forward] = []
         self.unshifted = False  # whether the targets of the last loss were its inputs
         self.strange_targets = False  # whether some were not the successors in the data
@@ -255,7 +277,11 @@ class Training(Watch):
         if self.first_table is None and not of_given:
             self.first_table = table.detach().clone()
         if self.model is not None:
-            self.forwards.append(Forward(idx.clone(), _weights(self.model), of_given))
+            weights = _weights(self.model)
+            self.forwards.append(Forward(idx.clone(), weights, of_given))
+            if not of_given:
+                self.trained = self.model
+                self.first_weights = weights if self.first_weights is None else self.first_weights
 
     def _compare_targets(self, targets: Any) -> None:
         idx, case = self.forwards[-1].idx, self.case
@@ -280,6 +306,7 @@ class Training(Watch):
         passes = self.calls["backward"] + self.calls["grad"]
         self.twice |= self.passes_before.get(optimizer) == passes
         self.passes_before[optimizer] = passes
+        self.last = None if self.trained is None else _weights(self.trained)
         # The step is made with clipped gradients, maybe.
         self.gradients = {p: p.grad.clone() for p in self.gradients if p.grad is not None}
 
@@ -302,6 +329,11 @@ class Training(Watch):
                 f"{shown} took {taken} step." if taken == 1 else f"{shown} took {taken} steps.",
                 "Does the loop take as many steps as it is told to?",
             )
+        if self._is_earlier(_weights(tuned)):
+            fail(
+                f"{shown} returned the copy as it was before the last step.",
+                "Return the copy after all of its steps, whichever had the lowest loss.",
+            )
         if len(self.leftovers) > 1 and all(self.leftovers[1:]):
             fail(
                 f"{shown}: the gradients have added up over the steps.",
@@ -312,6 +344,12 @@ class Training(Watch):
                 f"{shown}: the steps saw the same part of the data again and again.",
                 "Draw a new batch in each step, from one generator for all of them.",
             )
+
+    def _is_earlier(self, weights: torch.Tensor) -> bool:
+        """Whether weights are those before some step, and the steps of an optimizer went on."""
+        if self.last is None or torch.equal(weights, self.last):
+            return False
+        return any(torch.equal(weights, f.weights) for f in self.forwards if not f.of_given)
 
     def _taken(self, tuned: GPT) -> int:
         """Return the number of steps: as optimizers count them, or as the weights show.
@@ -346,6 +384,13 @@ class Training(Watch):
 
 def _weights(model: GPT) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def _close(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether weights are the same, but for another floating-point type."""
+    if one.shape != other.shape:
+        return False
+    return bool(torch.allclose(one.double(), other.double(), rtol=0.01))
 
 
 def _leaves(loss: torch.Tensor) -> Iterator[torch.Tensor]:
