@@ -98,7 +98,7 @@ EVERYWHERE = "The probability is 1/27 for every character, whether it occurs in 
         (lambda Y: dlogits(Y).sum(0)[None], ["(27,), received (1, 27)"], SHAPE),
         (lambda Y: dlogits(Y).sum(0) * math.nan, ["received nan"], ""),
         (lambda Y: dlogits(Y).sum(0) + 0j, ["real numbers, received torch.complex64"], ""),
-        (lambda Y: None, ["The gradient of b2", "return a tensor, received None"], ""),
+        (lambda Y: None, ["The gradient of b2", "be a tensor, received None"], ""),
     ],
 )
 def test_zero_start_wrong_for_the_bias(b2: Answer, words: list[str], hint: str) -> None:
@@ -120,7 +120,7 @@ def test_zero_start_wrong_for_the_others(name: str) -> None:
     if len(shape) == 2:
         outcome(wrong(torch.zeros(shape).T), where, f"shape {shape}, received", hint=SHAPE)
     outcome(wrong(torch.full(shape, math.nan)), where, "received nan", hint=FACTOR)
-    outcome(wrong(None), where, "should return a tensor, received None")
+    outcome(wrong(None), where, "should be a tensor, received None")
 
 
 def test_zero_start_with_a_hidden_layer_that_is_not_zero() -> None:

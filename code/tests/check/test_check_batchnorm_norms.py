@@ -216,9 +216,9 @@ ONE_LESS = "Divide the sum of squares by the count, not by one less: correction=
         ("minus beta", ["differ)"], ""),
         ("times", ["differ)"], ""),
         ("no numbers", ["received nan"], ""),
-        ("complex", ["should return real numbers"], ""),
+        ("complex", ["should hold real numbers"], ""),
         ("turned", ["should have shape"], ""),
-        ("with more", ["should return a tensor, received (tensor("], ""),
+        ("with more", ["should be a tensor, received (tensor("], ""),
     ],
 )
 def test_a_mistake_in_normalizing(name: str, mistake: str, words: list[str], hint: str) -> None:

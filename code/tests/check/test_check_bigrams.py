@@ -375,7 +375,7 @@ ONCE = (
         ),
         (
             lambda words: Counter(zip(*[iter("".join(words))] * 3)),
-            ["should return a tensor, received Counter()"],
+            ["should be a tensor, received Counter()"],
             "",
         ),
     ],

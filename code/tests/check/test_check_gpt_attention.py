@@ -155,8 +155,8 @@ TURNED = "The mask is reversed: it hides the past."
         ({"weigh": masked}, "received nan", ""),
         ({"join": lambda z: together(z) * math.nan}, "received nan", ""),
         ({"join": lambda z: z.sum(1)}, "shape (2, 6, 12), received (2, 6, 4)", ""),
-        ({"join": lambda z: together(z) + 0j}, "should return real numbers", ""),
-        ({"join": lambda z: (together(z), z)}, "should return a tensor", ""),
+        ({"join": lambda z: together(z) + 0j}, "should hold real numbers", ""),
+        ({"join": lambda z: (together(z), z)}, "should be a tensor", ""),
         ({"cut": uncut}, "shape (2, 6, 12), received (2, 3, 24)", ""),
         (
             {"cut": uncut, "join": lambda z: z.flatten(2)},

@@ -96,7 +96,7 @@ def strict_with_zeros(x: T) -> T:
         (lambda x: -by_softmax(x), ["(30 of 30 differ)"], ""),
         (lambda x: by_softmax(x) * math.nan, ["received nan"], ""),
         (lambda x: by_softmax(x) + 0j, ["real numbers, received torch.complex64"], ""),
-        (lambda x: (by_softmax(x), tril(x)), ["should return a tensor"], ""),
+        (lambda x: (by_softmax(x), tril(x)), ["should be a tensor"], ""),
         (lambda x: x @ tril(x), ["averages(x), x of shape (2, 5, 3) raised RuntimeError"], ""),
         (lambda x: torch.ones(5, 5).tril() @ x, ["(24 of 30"], "Those are sums. Each row of the "
          "matrix has to add up to 1."),

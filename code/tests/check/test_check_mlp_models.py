@@ -334,10 +334,10 @@ def without_gradients(model: MLP, W3: torch.Tensor, X: torch.Tensor) -> torch.Te
         ),
         (
             lambda m, W3, X: right_connections(m, W3, X).detach().numpy(),
-            "should return a tensor, received array",
+            "should be a tensor, received array",
             "",
         ),
-        (lambda m, W3, X: list(right_connections(m, W3, X)), "should return a tensor, re", ""),
+        (lambda m, W3, X: list(right_connections(m, W3, X)), "should be a tensor, re", ""),
     ],
 )
 def test_direct_connections_that_can_not_be_trained(answer: Answer, words: str, hint: str) -> None:
@@ -564,5 +564,5 @@ def test_beat_the_lecture_with_what_is_no_model() -> None:
 def test_beat_the_lecture_with_complex_logits() -> None:
     outcome(
         mlp.beat_the_lecture(lambda X: counting()(X) + 0j),
-        "should return real numbers, received torch.complex",
+        "should hold real numbers, received torch.complex",
     )

@@ -448,7 +448,7 @@ def test_beat_the_lecture_of_another_shape() -> None:
     outcome(wavenet.beat_the_lecture(lambda X: GOOD(X)[-1:]), "received (1, 27)")
     outcome(wavenet.beat_the_lecture(lambda X: GOOD(X)[:, None]), "received (1024, 1, 27)")
     outcome(wavenet.beat_the_lecture(lambda X: 1.5), "shape (1024, 27), received ()")
-    outcome(wavenet.beat_the_lecture(lambda X: (GOOD(X), 1.5)), "should return a tensor, received")
+    outcome(wavenet.beat_the_lecture(lambda X: (GOOD(X), 1.5)), "should be a tensor, received")
     of_three = hierarchical(torch.Generator(), factors=(3,), n_embd=4, n_hidden=6)
     of_three.eval()
     outcome(wavenet.beat_the_lecture(of_three), "model(X_dev) raised ValueError")

@@ -42,7 +42,7 @@ def expect_tensor(
     """
     tensor = as_tensor(received, shown)
     if tensor.is_complex():  # double() would drop the imaginary part
-        fail(f"{shown} should return real numbers, received {tensor.dtype}.")
+        fail(f"{shown} should hold real numbers, received {tensor.dtype}.")
     tensor = tensor.double()
     right = expected.double()
     if _same(tensor, right, tolerance):
@@ -64,13 +64,13 @@ def expect_tensor(
     )
 
 
-def as_tensor(received: Any, shown: str, should: str = "should return a tensor") -> torch.Tensor:
+def as_tensor(received: Any, shown: str) -> torch.Tensor:
     """Return what an answer gave as a tensor: nested lists, too, also of tensors."""
     try:
         tensor = _joined(received).detach()
         return tensor.to_dense() if tensor.layout != torch.strided else tensor
     except (TypeError, ValueError, RuntimeError, OverflowError):
-        fail(f"{shown} {should}, received {reprlib.repr(received)}.")
+        fail(f"{shown} should be a tensor, received {reprlib.repr(received)}.")
 
 
 def _joined(received: Any) -> torch.Tensor:

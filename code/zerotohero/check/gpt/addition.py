@@ -53,7 +53,7 @@ def _pair(received: Any, shown: str) -> list[torch.Tensor]:
         fail(f"{shown} should return idx and targets, received {reprlib.repr(received)}.")
     names = ("idx", "targets")
     parts = zip(received, names, strict=True)
-    return [as_tensor(part, f"{name} of {shown}", "should be a tensor") for part, name in parts]
+    return [as_tensor(part, f"{name} of {shown}") for part, name in parts]
 
 
 def _check(

@@ -130,7 +130,7 @@ def _logits(answer: Any, X: torch.Tensor) -> torch.Tensor:
     )
     logits = as_tensor(received, shown)
     if logits.is_complex():  # double() would drop the imaginary part
-        fail(f"{shown} should return real numbers, received {logits.dtype}.")
+        fail(f"{shown} should hold real numbers, received {logits.dtype}.")
     if logits.shape != (len(X), V):
         fail(f"{shown} should have shape {(len(X), V)}, received {tuple(logits.shape)}.")
     logits = logits.double()

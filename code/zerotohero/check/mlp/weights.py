@@ -184,7 +184,7 @@ def _on_untouched(
                 "Keep intermediate results in new variables.",
             )
     if not isinstance(received, torch.Tensor):
-        fail(f"{shown} should return a tensor, received {reprlib.repr(received)}.")
+        fail(f"{shown} should be a tensor, received {reprlib.repr(received)}.")
     return received
 
 
