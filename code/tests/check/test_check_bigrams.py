@@ -302,9 +302,16 @@ ONCE = (
             for order in [(1, 0, 2), (2, 0, 1), (1, 2, 0), (0, 2, 1)]
         ],
         (
+            lambda words: (
+                between("", "")(words) + between("..", ".")([w for w in words if w == "ab"])
+            ),
+            ["emma"],
+            "The start and the end of a word are marked with dots.",
+        ),
+        (
             between("", ""),
             ["(3 of 19683 differ)"],
-            "The start and the end of a word are marked with dots.",
+            "Nothing is counted. With the dots around it, a short word has trigrams, too.",
         ),
         (
             lambda words: tabulate([".." + "..".join(words) + "."]),

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import combinations, pairwise, product
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -295,6 +296,8 @@ CASES: list[tuple[Names, Names, list[float]]] = [  # train, dev, candidates
     ),
     # All of dev counts, also its last names.
     ([(FEW, 1)], [("amelia", 200), ("zyx qi", 50)], [0.5, 0.04, 0.025, 0.09]),
+    # All losses are large: to begin a search with a "large" loss of one's own finds none.
+    ([(ascii_lowercase, 1)], [("zyx qi xx", 1)], [1e-12, 1e-9, 1e-15]),
 ]
 SHORT = 7  # so many of the cases have short lists
 

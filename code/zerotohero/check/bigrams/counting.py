@@ -132,7 +132,7 @@ def _misconceptions(words: list[str]) -> list[tuple[torch.Tensor, str]]:
         "T[i, j, k] += 1 adds only 1 to each cell: use torch.bincount, or index_put_ with "
         "accumulate=True."
     )
-    return [
+    found = [
         (_table(_dotted(words, ".", ".")), first),
         (
             _table(_dotted(words, ".", "")),
@@ -169,3 +169,5 @@ def _misconceptions(words: list[str]) -> list[tuple[torch.Tensor, str]]:
             for size in (V, len(letters))
         ],
     ]
+    nothing = "Nothing is counted. With the dots around it, a short word has trigrams, too."
+    return [(right * 0, nothing), *((table, hint) for table, hint in found if table.any())]

@@ -179,11 +179,13 @@ def cross_entropy(answer: Any) -> str:
     small = torch.randn(5, 27, generator=generator, dtype=torch.float64)
     few = torch.randn(3, 4, generator=generator)
     many = torch.randn(9, 4, generator=generator, dtype=torch.float64)
+    square = torch.randn(4, 4, generator=generator, dtype=torch.float64)
     ys = [3, 0, 26, 7, 7]
     for shown, logits, right_ones in [
         ("five rows of random logits", small, ys),
         ("three rows of four logits", few, [2, 2, 0]),
         ("one row of equal logits", torch.zeros(1, 6), [5]),
+        ("four rows of four logits", square, [1, 3, 3, 0]),
         ("five rows of random logits + 1000", small + 1000, ys),
         ("five rows of random logits - 1000", small - 1000, ys),
         ("five rows of random logits × 1000", small * 1000, ys),
@@ -211,7 +213,8 @@ def _expect_loss(answer: Any, logits: torch.Tensor, ys: torch.Tensor, shown: str
     watched = watch.watched(answer)
     received = run(watched, logits.clone(), ys.clone(), shown=call)
     large = bool(logits.abs().max() > 50)
-    wrong = [w for w in _wrong_losses(logits, ys, right) if w[0].isfinite().all()]
+    # A mistake that shows in small logits has ended the check before the large ones come.
+    wrong = [] if large else _wrong_losses(logits, ys, right)
     expect_tensor(
         received,
         right,
@@ -263,7 +266,8 @@ def _unlike(answer: Any, received: Any, logits: torch.Tensor, ys: torch.Tensor, 
     except (TypeError, ValueError, RuntimeError, OverflowError):
         return ""
     if math.isfinite(loss):
-        return CAPPED if _capped(loss, logits, ys) else ""
+        is_right = math.isclose(loss, F.cross_entropy(logits, ys).item(), rel_tol=1e-5)
+        return CAPPED if not is_right and _capped(loss, logits, ys) else ""
     return _not_finite(answer, loss, logits, ys) if large else ""
 
 
