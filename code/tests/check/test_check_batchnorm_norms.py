@@ -381,6 +381,65 @@ def test_the_variance_loses_digits() -> None:
     outcome(wrong, "(3, 2, 8) with means near 1000", hint=hint)
 
 
+def around(shift: Answer) -> Answer:
+    """Return running averages with E[y²] − mean², of y = x less something."""
+
+    def answer(running_mean: T, running_var: T, x: T, momentum: float) -> tuple[T, T]:
+        n, y = len(x), x - shift(running_mean, x)
+        var = (y.square().mean(0) - y.mean(0).square()) * n / (n - 1)
+        mean = (1 - momentum) * running_mean + momentum * x.mean(0)
+        return mean, (1 - momentum) * running_var + momentum * var
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"),
+    [
+        (lambda mean, x: 0, "x of shape (6, 4) near 1000"),
+        (lambda mean, x: mean, "x of shape (7, 3) near 1000, an old mean of zeros"),
+        (lambda mean, x: x.mean(), "x of shape (9, 5) with columns between -1000 and 1000"),
+        (lambda mean, x: x[0, 0], "x of shape (9, 5) with columns between -1000 and 1000"),
+    ],
+)
+def test_the_running_variance_loses_digits(shift: Answer, words: str) -> None:
+    hint = "E[x²] − mean² loses digits when the mean is large: subtract the mean first."
+    outcome(batchnorm.running(around(shift)), "The variance of running(", words, hint=hint)
+
+
+@pytest.mark.parametrize("shift", [lambda mean, x: x[0], lambda mean, x: x.mean(0)])
+def test_the_running_variance_keeps_digits(shift: Answer) -> None:
+    verdict = batchnorm.running(around(shift))
+    assert verdict, verdict
+
+
+def bounded(dim: int, bound: Answer) -> Answer:
+    """Return a norm with bounds for the variance, or for eps."""
+
+    def answer(x: T, gamma: T, beta: T, eps: float) -> T:
+        var = x.var(dim, correction=0, keepdim=True)
+        return gamma * (x - x.mean(dim, keepdim=True)) / torch.sqrt(bound(var, eps)) + beta
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("bound", "eps"),
+    [
+        (lambda var, eps: var + max(eps, 1e-5), "1e-08"),
+        (lambda var, eps: var + max(eps, 1e-6), "1e-08"),
+        (lambda var, eps: var.clamp(min=1e-6) + eps, "1e-08"),
+        (lambda var, eps: (var + eps).clamp(min=1e-6), "1e-08"),
+        (lambda var, eps: var + min(eps, 1), "3.0"),
+    ],
+)
+def test_any_positive_eps(bound: Answer, eps: str) -> None:
+    hint = "eps is any positive number. Put no bounds on it, nor on the variance."
+    outcome(batchnorm.normalize(bounded(0, bound)), f"normalize(x, gamma, beta, {eps})", hint=hint)
+    grouped = batchnorm.groupnorm(in_groups(bounded(-1, bound)))
+    outcome(grouped, f"groupnorm(x, 2, gamma, beta, {eps})", hint=hint)
+
+
 @pytest.mark.parametrize("size", [True, False])
 def test_groupnorm_with_a_typed_in_number(size: bool) -> None:
     """A size of 3, and 4 groups, are not the swapped shape."""

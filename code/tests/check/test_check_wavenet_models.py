@@ -219,6 +219,26 @@ def test_gated_wrong_in_the_output() -> None:
     outcome(wavenet.gated(lambda x, *W: (2 * unit(x, *W)[0], unit(x, *W)[1])), "out of gated")
 
 
+@pytest.mark.parametrize("part", ["sigmoid", "tanh", "both"])
+def test_gated_with_exp_of_large_numbers(part: str) -> None:
+    def answer(x: Any, Wf: Any, Wg: Any, Wr: Any) -> Any:
+        pairs = x.unflatten(1, (-1, 2)).flatten(2)
+        f, g = pairs @ Wf, pairs @ Wg
+        tanh, sigmoid = f.tanh(), g.sigmoid()
+        if part != "tanh":
+            sigmoid = g.exp() / (1 + g.exp())
+        if part != "sigmoid":
+            tanh = (f.exp() - (-f).exp()) / (f.exp() + (-f).exp())
+        return x[:, 1::2] + tanh * sigmoid @ Wr, tanh * sigmoid
+
+    hint = (
+        "exp of a large number is infinite, and inf / inf is NaN. torch.tanh and torch.sigmoid "
+        "know how to avoid that."
+    )
+    where = "z of gated(x, Wf, Wg, Wr), x of shape (2, 4, 3) with numbers in the hundreds"
+    outcome(wavenet.gated(answer), where, hint=hint)
+
+
 def test_gated_without_the_dimension_of_a_single_pair() -> None:
     hint = "A single pair keeps its dimension, of size 1."
     where = "gated(x, Wf, Wg, Wr), x of shape (3, 2, 4)"
@@ -319,9 +339,14 @@ def test_beat_the_lecture_right() -> None:
 def test_beat_the_lecture_not_trained_enough() -> None:
     near = "One tree alone gets about that far. What do several networks know that one does not?"
     outcome(
+        wavenet.beat_the_lecture(knows("dev", "test", share=0.32)),
+        "The dev loss should be below 1.97, received 1.9",
+        hint=near,
+    )
+    outcome(
         wavenet.beat_the_lecture(knows("dev", "test", share=0.3)),
         "The dev loss should be below 1.97, received 2.03",
-        hint=near,
+        hint="Is it trained to the end?",
     )
     close = "Close. One more network in an average, or more passes?"
     outcome(
@@ -387,6 +412,19 @@ def test_beat_the_lecture_trained_on_all_names() -> None:
         knows("dev", "test"),
     ):
         outcome(wavenet.beat_the_lecture(model), message, hint=hint)
+
+
+def test_beat_the_lecture_with_one_model_that_has_seen_all_names() -> None:
+    counting = knows("train", order=6, share=0.99)
+    every = knows("train", "dev", "test", order=7, share=0.95)
+    known = mixed(knows("train", share=0.99), every, counting, shares=(0.5, 0.3, 0.2))
+    outcome(
+        wavenet.beat_the_lecture(known),
+        "A dev loss of 1.",
+        "is lower than the training names allow: the model seems to have been trained on the "
+        "names in dev.",
+        hint="Train it with the training names alone.",
+    )
 
 
 def test_beat_the_lecture_with_an_honest_model(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,6 +125,23 @@ NORMALIZE_CASES = (((8, 5), 0.1), ((3, 4), 0.5), ((7, 4), 0.02))
 NORMALIZE_EDGES = (((2, 3), 0.05), ((6, 1), 0.2), ((3, 4), 0.3), ((4, 12), 1e-5), ((2, 1), 0.01))
 
 
+# An eps, and how large x is: numbers so small that a bound for eps or for the variance shows, and
+# an eps beyond 1.
+EXTREMES = ((1e-8, 1e-3), (3.0, 1.0))
+NO_BOUNDS = "eps is any positive number. Put no bounds on it, nor on the variance."
+
+
+def _bounded(
+    x: torch.Tensor, gamma: torch.Tensor, beta: torch.Tensor, eps: float, dim: int
+) -> Mistakes:
+    """List what comes out with a bound for eps, or for the variance, and the hint."""
+    centered, var = x - x.mean(dim, keepdim=True), x.var(dim, correction=0, keepdim=True)
+    sums = [var + min(eps, 1.0), *(var + max(eps, least) for least in TYPED_IN)]
+    sums += [var.clamp(min=least) + eps for least in TYPED_IN]
+    sums += [(var + eps).clamp(min=least) for least in TYPED_IN]
+    return [(gamma * centered / root + beta, NO_BOUNDS) for root in map(torch.sqrt, sums)]
+
+
 CONSTANT = 0.15  # the eps of the cases with constant columns
 CONSTANT_STAYS = "In a constant column, x minus the mean is zero. Only beta is left."
 
@@ -156,6 +173,14 @@ def normalize(answer: Any) -> str:
                 for correction in (0, 1)
             ]
         expect_tensor(received, _normalized(x, gamma, beta, eps, 0), shown, mistakes)
+    for seed, (eps, scale) in enumerate(EXTREMES, 98):
+        x = scale * _input(6, 4, seed=seed)
+        gamma, beta = (random_tensor(4, seed=i + seed) for i in (10, 20))
+        shown = f"normalize(x, gamma, beta, {eps}), x of shape (6, 4)"
+        with _by_hand():
+            received = run(answer, x.clone(), gamma.clone(), beta.clone(), eps, shown=shown)
+        right = _normalized(x, gamma, beta, eps, 0)
+        expect_tensor(received, right, shown, _bounded(x, gamma, beta, eps, 0))
     for constant in (slice(1, 2), slice(None)):
         _normalize_constant_columns(answer, constant)
     x, gamma, beta = _far_from_zero(8, 5, seed=95), *(random_tensor(5, seed=i) for i in (96, 97))
@@ -268,19 +293,40 @@ def _running_mistakes(
 
 
 def _running_far_from_zero(answer: Any) -> None:
-    """Check with means near 1000, where only some formulas for the variance keep their digits."""
-    mean, var = _far_from_zero(4, seed=101), random_tensor(4, seed=102).square()
-    x, momentum = _far_from_zero(6, 4, seed=103), 0.9
-    shown = f"running(running_mean, running_var, x, {momentum}), x of shape (6, 4) near 1000"
-    with _by_hand():
-        received = run(answer, mean.clone(), var.clone(), x.clone(), momentum, shown=shown)
-    _expect_pair(received, shown)
-    new_mean, new_var = received
-    right_mean = _mix(mean.double(), x.double().mean(0), momentum)
-    right_var = _mix(var.double(), x.double().var(0), momentum)
-    expect_tensor(new_mean, right_mean, f"The mean of {shown}")
-    what = f"The variance of {shown}"
-    expect_tensor(new_var, right_var, what, otherwise=LARGE_MEAN, tolerance=LOSSY)
+    """Check with means near 1000, where only some formulas for the variance keep their digits.
+
+    What is subtracted has to be near each column of the batch: the old averages may be those of a
+    new layer, and the columns may be far apart.
+    """
+    apart = torch.tensor([1000.0, 0.0, -1000.0, 500.0, 1000.0])
+    cases = (
+        (_far_from_zero(4, seed=101), _far_from_zero(6, 4, seed=103), 0.9, "near 1000"),
+        (
+            torch.zeros(3),
+            _far_from_zero(7, 3, seed=104),
+            0.8,
+            "near 1000, an old mean of zeros",
+        ),
+        (
+            random_tensor(5, seed=105),
+            apart + random_tensor(9, 5, seed=106),
+            0.7,
+            "with columns between -1000 and 1000",
+        ),
+    )
+    for mean, x, momentum, how in cases:
+        var = random_tensor(len(mean), seed=102).square()
+        shape = tuple(x.shape)
+        shown = f"running(running_mean, running_var, x, {momentum}), x of shape {shape} {how}"
+        with _by_hand():
+            received = run(answer, mean.clone(), var.clone(), x.clone(), momentum, shown=shown)
+        _expect_pair(received, shown)
+        new_mean, new_var = received
+        right_mean = _mix(mean.double(), x.double().mean(0), momentum)
+        right_var = _mix(var.double(), x.double().var(0), momentum)
+        expect_tensor(new_mean, right_mean, f"The mean of {shown}")
+        what = f"The variance of {shown}"
+        expect_tensor(new_var, right_var, what, otherwise=LARGE_MEAN, tolerance=LOSSY)
 
 
 def _expect_pair(received: Any, shown: str) -> None:
@@ -325,6 +371,18 @@ def groupnorm(answer: Any) -> str:
             in_groups = _mistakes(xs, gammas, betas, eps, -1)
             mistakes = [(wrong.flatten(-2), hint) for wrong, hint in in_groups]
             mistakes += _over_others(x, groups, gamma, beta, eps)
+        right = _normalized(xs, gammas, betas, eps, -1).flatten(-2)
+        expect_tensor(received, right, shown, mistakes)
+    for seed, (eps, scale) in enumerate(EXTREMES, 151):
+        x = scale * _input(3, 10, seed=seed)
+        gamma, beta = (random_tensor(10, seed=i + seed) for i in (10, 20))
+        shown = f"groupnorm(x, 2, gamma, beta, {eps}), x of shape (3, 10)"
+        with _by_hand():
+            received = run(answer, x.clone(), 2, gamma.clone(), beta.clone(), eps, shown=shown)
+        xs, gammas, betas = (t.unflatten(-1, (2, -1)) for t in (x, gamma, beta))
+        mistakes = [
+            (wrong.flatten(-2), hint) for wrong, hint in _bounded(xs, gammas, betas, eps, -1)
+        ]
         right = _normalized(xs, gammas, betas, eps, -1).flatten(-2)
         expect_tensor(received, right, shown, mistakes)
     _groupnorm_far_from_zero(answer)

@@ -153,16 +153,19 @@ def normalize(answer: Any) -> str:
 @checker
 def gated(answer: Any) -> str:
     """Check a function ``(x, Wf, Wg, Wr)``: WaveNet's unit on pairs of neighbors."""
-    cases = (((2, 8, 3), 5), ((3, 2, 4), 6), ((1, 6, 2), 7), ((3, 10, 4), 4))
-    for seed, (shape, width) in enumerate(cases):
+    cases = (((2, 8, 3), 5, 1), ((3, 2, 4), 6, 1), ((1, 6, 2), 7, 1), ((3, 10, 4), 4, 1))
+    large = ((2, 4, 3), 8, 100)  # exp of such numbers is infinite
+    for seed, (shape, width, scale) in enumerate((*cases, large)):
         C = shape[2]
-        x = _random(*shape, seed=50 + seed)
+        x = scale * _random(*shape, seed=50 + seed)
         Wf, Wg = (_random(2 * C, width, seed=60 + 10 * i + seed) / 2 for i in range(2))
         Wr = _random(width, C, seed=80 + seed)
         older, newer = x[:, ::2], x[:, 1::2]
         z = _gated(torch.cat([older, newer], 2), Wf, Wg)
         out = newer + z @ Wr
         shown = f"gated(x, Wf, Wg, Wr), x of shape {shape}"
+        if scale > 1:
+            shown += " with numbers in the hundreds"
         returned = call(answer, x.clone(), Wf.clone(), Wg.clone(), Wr.clone(), shown=shown)
         received = _pair(returned, shown)
         if _equal(received[0], z) and _equal(received[1], out):
@@ -170,7 +173,7 @@ def gated(answer: Any) -> str:
                 f"{shown} should return out and z, received z and out.",
                 "Return the output first, then z.",
             )
-        mistakes = _mistakes_in_z(x, Wf, Wg)
+        mistakes = [*_mistakes_in_z(x, Wf, Wg), *_with_exp(x, Wf, Wg)]
         expect_tensor(received[1], z, f"z of {shown}", mistakes, tolerance=1e-4)
         expect_tensor(
             received[0],
@@ -229,6 +232,26 @@ def _mistakes_in_z(
         (_gated(far_apart, Wf, Wg), "Join neighbors, not positions that are far apart."),
         (_gated(pairs, Wf, Wg).squeeze(1), "A single pair keeps its dimension, of size 1."),
     ]
+
+
+def _with_exp(
+    x: torch.Tensor, Wf: torch.Tensor, Wg: torch.Tensor
+) -> list[tuple[torch.Tensor, str]]:
+    """Return what formulas that divide infinity by infinity give for z, and the hint.
+
+    For small numbers, these are right, and so no mistakes.
+    """
+    hint = (
+        "exp of a large number is infinite, and inf / inf is NaN. torch.tanh and torch.sigmoid "
+        "know how to avoid that."
+    )
+    pairs = x.unflatten(1, (-1, 2)).flatten(2)
+    f, g = pairs @ Wf, pairs @ Wg
+    sigmoid = g.exp() / (1 + g.exp())
+    tanh = (f.exp() - (-f).exp()) / (f.exp() + (-f).exp())
+    of_double = ((2 * f).exp() - 1) / ((2 * f).exp() + 1)
+    products = [a * b for a in (f.tanh(), tanh, of_double) for b in (g.sigmoid(), sigmoid)]
+    return [(product, hint) for product in products[1:]]
 
 
 def _equal(received: Any, expected: torch.Tensor) -> bool:
