@@ -334,6 +334,33 @@ def test_attention_may_prepare_something_once() -> None:
     assert attention(with_parts(weigh=with_a_buffer))
 
 
+@pytest.mark.parametrize("size", [8, 16, 64])
+def test_attention_with_a_mask_of_a_fixed_size(size: int) -> None:
+    def fixed(scores: T) -> T:
+        T_ = scores.shape[-1]
+        hidden = torch.ones(size, size).tril()[:T_, :T_] == 0
+        return scores.masked_fill(hidden, -math.inf).softmax(-1)
+
+    outcome(attention(with_parts(weigh=fixed)), "x of shape (2, 70, 6) raised RuntimeError")
+
+
+def test_attention_with_a_mask_of_the_number_of_channels() -> None:
+    def masked_by_channels(x: T, Wq: T, Wk: T, Wv: T, n_head: int, only: int | None = None) -> T:
+        C = x.shape[-1]
+
+        def weigh(scores: T) -> T:
+            T_ = scores.shape[-1]
+            size = C if only in (None, C) else T_
+            hidden = torch.ones(size, size).triu(1)[:T_, :T_] == 1
+            return scores.masked_fill(hidden, -math.inf).softmax(-1)
+
+        return with_parts(weigh=weigh)(x, Wq, Wk, Wv, n_head)
+
+    outcome(attention(masked_by_channels), "x of shape (2, 70, 6) raised RuntimeError")
+    of_one = attention(lambda *given: masked_by_channels(*given, only=1))
+    outcome(of_one, "x of shape (2, 3, 1): entry")  # a mask of one number fits any scores
+
+
 # -- sizes of 1, and large scores ----------------------------------------------------------
 
 
@@ -401,5 +428,5 @@ def test_attention_that_masks_by_value() -> None:
 
 
 def test_attention_with_large_scores_in_another_way_wrong() -> None:
-    answer = with_parts(weigh=lambda scores: softmax_of(scores.clamp(-30, 30)))
+    answer = with_parts(weigh=lambda scores: softmax_of(scores.clamp(-50, 50)))
     outcome(attention(answer), "with scores in the hundreds: entry")

@@ -1,5 +1,6 @@
 """The checks of chapter 8: the first tokenizer."""
 
+import functools
 import math
 from collections.abc import Callable
 from itertools import pairwise
@@ -379,6 +380,36 @@ class NeverForgetsInOrder(NeverForgets):
         return ids
 
 
+class Cached(Plain):
+    def __init__(self) -> None:
+        self.cache: dict[str, list[int]] = {}
+
+    def encode(self, text: str) -> list[int]:
+        if text not in self.cache:
+            self.cache[text] = super().encode(text)
+        return list(self.cache[text])
+
+
+class CachedByTheLibrary(Plain):
+    encode = functools.lru_cache(Plain.encode)
+
+
+class CachedVocab(Plain):
+    vocab: dict[int, bytes] | None = None
+
+    def decode(self, ids: list[int]) -> str:
+        self.vocab = self.vocab or naive.build_vocab(self.merges)
+        return naive.decode(ids, self.vocab)
+
+
+class CachedTexts(Plain):
+    def __init__(self) -> None:
+        self.cache: dict[tuple[int, ...], str] = {}
+
+    def decode(self, ids: list[int]) -> str:
+        return self.cache.setdefault(tuple(ids), super().decode(ids))
+
+
 class SharedVocab(Plain):
     vocab: ClassVar[dict[int, bytes]] = {}
 
@@ -415,6 +446,10 @@ JOIN = "A character may have several bytes: join all bytes first, then decode."
         (CountsNothing, ""),
         (NeverForgets, AGAIN),
         (NeverForgetsInOrder, AGAIN),
+        (Cached, AGAIN),
+        (CachedByTheLibrary, AGAIN),
+        (CachedVocab, AGAIN),
+        (CachedTexts, AGAIN),
         (
             SharedVocab,
             "All tokenizers share their vocabulary: give each object its own self.vocab.",

@@ -135,6 +135,10 @@ def long(ranks: Ranks) -> tuple[Any, Any]:
     return by_encoding(ranks)[0], sorted(ranks.values())
 
 
+def with_bytes_as_keys(ranks: Ranks) -> tuple[Any, Any]:
+    return by_encoding(ranks)[0], {bytes([byte]): ranks[bytes([byte])] for byte in range(256)}
+
+
 def exchanged(ranks: Ranks) -> tuple[Any, Any]:
     merges, shuffle = by_encoding(ranks)
     return shuffle, merges
@@ -192,7 +196,10 @@ def emptying(ranks: Ranks) -> tuple[Any, Any]:
 
 SORTED = "The dictionary is in no order: sort its tokens by rank."
 TOKENS = "A pair is a tuple of two ranks."
-LIST = "The ranks of the bytes should be a list of 256 numbers, or a dictionary."
+LIST = (
+    "The ranks of the bytes should be a list of 256 numbers, or a dictionary whose keys "
+    "are 0 to 255."
+)
 
 
 @pytest.mark.parametrize(
@@ -202,6 +209,7 @@ LIST = "The ranks of the bytes should be a list of 256 numbers, or a dictionary.
         (backwards, "", "From byte to rank, not back."),
         (short, LIST, ""),
         (long, LIST, ""),
+        (with_bytes_as_keys, LIST, ""),
         (exchanged, "", "The merges come first, then the ranks of the bytes."),
         (changed(in_bytes), "", "A pair holds ranks, and the rank of a byte is not the byte."),
         (changed(as_tokens), "", TOKENS),

@@ -1,5 +1,6 @@
 """The check of the second step of chapter 8: a tokenizer that splits first."""
 
+import functools
 import re
 from typing import Any
 
@@ -263,6 +264,26 @@ class NeverForgetsRegex(Splitting):
         self.merges = self.learned
 
 
+class CachedRegex(Splitting):
+    """Keeps the ids of each chunk, whatever is learned afterwards."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(pattern)
+        self.cache: dict[str, list[int]] = {}
+
+    def encode(self, text: str) -> list[int]:
+        found: list[int] = []
+        for chunk in self.split(text):
+            if chunk not in self.cache:
+                self.cache[chunk] = naive.encode(chunk.encode(), self.merges)
+            found += self.cache[chunk]
+        return found
+
+
+class CachedByTheLibraryRegex(Splitting):
+    encode = functools.lru_cache(Splitting.encode)
+
+
 class WithoutReturns(Splitting):
     def split(self, text: str) -> list[str]:
         return super().split(text.replace("\r", ""))
@@ -308,6 +329,8 @@ NO_DIFFERENCE = "The pattern makes no difference: split by the one that MyRegex 
         (WithoutMark, ""),
         (OfTheBeginning, ""),
         (NeverForgetsRegex, AGAIN),
+        (CachedRegex, AGAIN),
+        (CachedByTheLibraryRegex, AGAIN),
         (TrainedByLines, LINE),
         (TrainedWithoutSpace, SPACE),
         (WithoutSpace, SPACE),

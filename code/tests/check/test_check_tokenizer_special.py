@@ -28,6 +28,7 @@ def split_with(
     check_first: bool = True,
     as_tiktoken: bool = False,
     look_up_all: bool = False,
+    look_up_parts: bool = False,
 ) -> list[int]:
     """As in the chapter, or with a mistake."""
     if allowed_special == "none_raise" and check_first:
@@ -49,6 +50,8 @@ def split_with(
     ids: list[int] = []
     for part in split(group.format("|".join(map(escape, ordered))), text):
         known = special_tokens if look_up_all else allowed
+        if look_up_parts and part and any(part in token for token in allowed):
+            known = special_tokens
         ids += [special_tokens[part]] if part in known else encode_ordinary(part)
     return ids
 
@@ -138,6 +141,7 @@ TIKTOKEN = (
         (mistaken(everything=lambda allowed: allowed not in ("none", "none_raise")), ALLOWED),
         (mistaken(everything=bool), ALLOWED),
         (mistaken(look_up_all=True), ALLOWED),
+        (mistaken(look_up_parts=True), ALLOWED),
         (mistaken(as_tiktoken=True), TIKTOKEN),
         (none_as_none_raise, TIKTOKEN),
         (assertion, ERROR),

@@ -23,7 +23,8 @@ SIZES = (  # B, T, C and n_head: all different in a row, and the head size, C //
     (2, 6, 12, 3),
     (2, 5, 28, 7),  # heads of the same size as in the first, here more of them
     (3, 4, 10, 5),
-    *((1, 3, 6, 2), (3, 1, 8, 4), (2, 4, 6, 1), (2, 3, 5, 5), (1, 1, 1, 1)),
+    (2, 70, 6, 2),  # more tokens than channels, and than a mask of a fixed size has
+    *((1, 3, 6, 2), (3, 1, 8, 4), (2, 4, 6, 1), (2, 3, 5, 5), (2, 3, 1, 1), (1, 1, 1, 1)),
     *((2, 6, 48, 3), (2, 6, 48, 24)),  # the same but for the heads
 )
 LARGE = 3, 5, 12, 4  # the case with scores in the hundreds

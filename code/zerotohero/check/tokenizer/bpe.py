@@ -142,6 +142,7 @@ MISTAKES: list[tuple[Way, str]] = [
     (Way(shared=True), SHARED),
     (Way(kept=True), AGAIN),
     (Way(kept=True, encode=ways.in_order), AGAIN),
+    (Way(cached=True), AGAIN),
     (Way(updated=True), TIE),
 ]
 
@@ -223,6 +224,9 @@ def _check(
     tokenizers, calls = _use(answer, name, trainings)
     expect_calls(calls, _predicted(mistakes, trainings))
     _check_decode(tokenizers, trainings)
+    for training in trainings:
+        if training.before:
+            _check_decode_again(answer, name, training)
 
 
 def _predicted(
@@ -292,8 +296,16 @@ def _trained(answer: Any, name: str, training: Training) -> Any:
     if training.before:
         earlier = ways.earlier_of(training)
         _train(tokenizer, earlier, _shown(earlier))
+        _use_between(tokenizer, training, _shown(earlier))
     _train(tokenizer, training, _shown(training))
     return tokenizer
+
+
+def _use_between(tokenizer: Any, training: Training, earlier: str) -> None:
+    """Encode what comes again after the next training: nothing of it may be kept."""
+    for text in training.encoded:
+        shown = f"encode({text!r}) after {earlier}"
+        run(_by_library(tokenizer.encode, training.pattern, shown), text, shown=shown)
 
 
 def _train(tokenizer: Any, training: Training, shown: str) -> None:
@@ -334,6 +346,20 @@ def _check_decode(tokenizers: Sequence[Any], trainings: Sequence[Training]) -> N
             received = _decoded(tokenizer, ids, REPLACE)
             if received != expected:
                 fail(f"decode({ids}) should be {expected!r}, received {received!r}.", MARK)
+
+
+def _check_decode_again(answer: Any, name: str, training: Training) -> None:
+    """Check what is decoded after a training, and again after the next one."""
+    tokenizer = run(answer, *([training.pattern] if training.pattern else []), shown=name)
+    for now in (ways.earlier_of(training), training):
+        _train(tokenizer, now, _shown(now))
+        expected = naive.decode([256], naive.build_vocab(learn(RIGHT, now)))
+        received = _decoded(tokenizer, [256], JOIN)
+        if received != expected:
+            fail(
+                f"decode([256]) after {_shown(now)} should be {expected!r}, received {received!r}.",
+                AGAIN,
+            )
 
 
 def _decoded(tokenizer: Any, ids: Ids, not_valid: str) -> Any:

@@ -72,6 +72,9 @@ CASES = [
     _all("abraab dabra: raabra", OVERLAPS),
     _all("🙂🙂 grün «ü» 안녕안 e\u0301", OVERLAPS, 5000),
     _some("abra 🙂 dn", OVERLAPS, "raab", "ab", "🙂", start=6000),
+    # Not allowed, but a part of one that is.
+    _some("ab", OVERLAPS, "raab"),
+    _some("<|end|><|user|><|user|>: ", CHAT, "<|end|>", "<|user|>: "),
     Case("none n", OVERLAPS, "none", []),
     Case("<|user|>", OVERLAPS, "none_raise", []),  # a special token of others
     _all(" a\n<|end|>\n <|END|> ", CHAT),
@@ -147,6 +150,11 @@ def split_in_turn(case: Case, order: Callable[[Case], list[str]]) -> Ids:
     return ids
 
 
+def parts_of_longest(case: Case) -> list[str]:
+    """Return all special tokens that are part of one that counts."""
+    return [t for t in case.special_tokens if any(t in token for token in case.counting)]
+
+
 # When an answer may let all special tokens count, though only some are allowed.
 CONDITIONS: list[Callable[[Any], bool]] = [
     lambda _: True,
@@ -173,6 +181,7 @@ MISTAKES: list[tuple[Callable[[Case], Ids], str]] = [
     (lambda case: split_once(case, as_they_come), LONGEST),
     (lambda case: split_in_turn(case, longest_first), LEFT),
     (lambda case: split_once(case, longest_first, looked_up=whichever), ALLOWED),
+    (lambda case: split_once(case, longest_first, looked_up=parts_of_longest), ALLOWED),
     *((partial(split_all_if, condition=condition), ALLOWED) for condition in CONDITIONS),
 ]
 ESCAPE = "Signs such as | and * mean something in regular expressions: use re.escape."

@@ -17,7 +17,8 @@ from .ids import Call, Ids, expect_calls
 # fmt: off
 ENGLISH = [
     "▁t", "he", "▁a", "▁the", "er", "▁▁", "in", "an", "▁an", "nn", "▁▁▁▁", "th", "ere", "eren",
-    *"▁theraéni",
+    "▁i", "nan", "▁inan",  # the last is never reached: "in" comes first
+    *"▁theraéni\u0301",
 ]
 OTHERS = [
     "sc", "ch", "ei", "▁s", "sch", "en", "▁▁", "▁sch", "in", "▁ein", "안녕", "😉😉",
@@ -54,6 +55,8 @@ TEXTS = [
         "in\u00a0the",
         "erer",
         "there\nthe\r\nthe",
+        "inan",
+        "e\u0301 ani\u0301n",  # a letter and its accent are two code points, each with a piece
     ),
     (
         "schein schön",

@@ -145,7 +145,10 @@ def _check_shuffle(received: Any, ranking: Ranking) -> None:
     except (TypeError, ValueError, LookupError):
         too_many, shuffle = False, []
     if too_many or not shuffle:
-        fail("The ranks of the bytes should be a list of 256 numbers, or a dictionary.")
+        fail(
+            "The ranks of the bytes should be a list of 256 numbers, or a dictionary whose keys "
+            "are 0 to 255."
+        )
     back = [ranking.shuffle.index(byte) for byte in range(256)]
     mistakes = [([[*range(256)]], LOOK_UP), ([back], BACK)]
     expect_ids(shuffle, ranking.shuffle, "The list of the ranks of the bytes", mistakes)

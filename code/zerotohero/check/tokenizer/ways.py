@@ -193,6 +193,7 @@ class Way(NamedTuple):
     shift: int = 0  # what is added to each new id
     shared: bool = False  # one dictionary of merges for all tokenizers
     kept: bool = False  # the merges of an earlier training
+    cached: bool = False  # what was encoded after an earlier training
     updated: bool = False  # the counts, instead of counting anew
 
 
@@ -231,6 +232,8 @@ def results(way: Way, trainings: tuple[Training, ...]) -> list[Ids]:
         merges = learn(way, training)
         together |= earlier | merges
         learned.append(earlier | merges if way.kept else merges)
+        if way.cached and training.before:
+            learned[-1] = earlier
     if way.shared:
         learned = [together] * len(trainings)
     found = []
