@@ -70,6 +70,23 @@ def test_triple_has_a_hint_for_twice_the_number() -> None:
     assert check.triple(double).hint == "That is twice the number."
 """
 
+RIGHT = '''\
+"""Right answers to the exercise of the chapter that a test adds."""
+
+from zerotohero.scratch import double  # the solution on the page needs it
+
+
+def triple__added(number):
+    return number + number + number
+
+
+def triple__in_a_loop(number):
+    total = 0.0
+    for _ in range(3):
+        total += number
+    return total
+'''
+
 PAGE = """\
 ---
 jupytext:
@@ -154,6 +171,7 @@ NEW = {
     "code/zerotohero/scratch.py": MODULE,
     "code/zerotohero/check/scratch.py": CHECKS,
     "code/tests/check/test_check_scratch.py": TESTS,
+    "code/tests/right/scratch.py": RIGHT,
 }
 
 
@@ -217,7 +235,7 @@ OTHERS = f"not ({' or '.join(chapter.stem for chapter in CHAPTERS)})"
     ("files", "chosen"),
     [
         pytest.param(["code/tests/book", "code/tests/package/test_package.py"], OTHERS, id="pages"),
-        pytest.param(["code/tests/check"], "scratch", id="checks"),
+        pytest.param(["code/tests/check", "code/tests/mutants"], "scratch", id="checks"),
     ],
 )
 def test_the_repository_s_own_tests_accept_it(copy: Path, files: list[str], chosen: str) -> None:
