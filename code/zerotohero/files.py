@@ -80,7 +80,9 @@ def read_limited(path: str | os.PathLike[str], limit: int) -> bytes:
         raise ValueError(f"{path} is not a regular file")
     if status.st_size <= limit:
         with path.open("rb") as file:
-            content = file.read(limit + 1)  # it may be larger than its stated size
+            content = file.read(status.st_size + 1)  # limit + 1 would be reserved at once
+            while len(content) <= limit and (more := file.read(2**20)):
+                content += more  # it may be larger than its stated size
         if len(content) <= limit:
             return content
     raise TooLargeError(f"{path} has more than {limit:,} bytes, the limit")
