@@ -112,15 +112,15 @@ def test_nothing_imports_a_leaf(path: Path) -> None:
 def public(tree: ast.Module) -> list[ast.AST]:
     """Return the public classes and functions of a module, and the public methods."""
     found: list[ast.AST] = []
-    todo: list[ast.Module | ast.ClassDef] = [tree]
-    while todo:
-        for node in todo.pop().body:
+    waiting: list[ast.Module | ast.ClassDef] = [tree]
+    while waiting:
+        for node in waiting.pop().body:
             if isinstance(
                 node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
             ) and not node.name.startswith("_"):
                 found.append(node)
                 if isinstance(node, ast.ClassDef):
-                    todo.append(node)
+                    waiting.append(node)
     return found
 
 

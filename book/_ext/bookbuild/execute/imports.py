@@ -117,15 +117,15 @@ class PackageSource:
         UnreadableError
             When a module that is reached can't be parsed.
         """
-        todo = [
+        waiting = [
             file for tree in trees for name in self.named_in(tree) for file in self.module(name)
         ]
         seen: set[Path] = set()
-        while todo:
-            path = todo.pop()
+        while waiting:
+            path = waiting.pop()
             if path not in seen:
                 seen.add(path)
-                todo += self.direct(path)
+                waiting += self.direct(path)
         packages = {path.parent for path in seen}
         data = {
             path
